@@ -1,0 +1,7 @@
+//! Pure kernels of Quire: batch SHA-256 and the keyed Merkle tree.
+//!
+//! Nothing here knows of Python, files or sockets. Every function has a slow Python twin in
+//! `tests/oracles`, and agrees with it byte for byte.
+
+pub mod hash;
+pub mod merkle;

@@ -1,0 +1,11 @@
+//! The doors from Python into the Rust core. No logic lives here: argument checks, the release of
+//! the GIL, and the translation of errors.
+
+use pyo3::prelude::*;
+
+mod hashing;
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    hashing::register(module)
+}

@@ -1,0 +1,181 @@
+"""Every error that Quire raises on purpose, on one screen.
+
+A message says what happened, to what, and what to do about it. The class carries what a face
+needs: the HTTP status, the exit code of the command line, and whether trying again can help.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class QuireError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    code: ClassVar[str] = "quire"
+    http: ClassVar[int] = 500
+    exit: ClassVar[int] = 1
+    retry: ClassVar[bool] = False
+    hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+    def as_dict(self) -> dict[str, object]:
+        """The one shape used by the REST body, `--json` and the event log."""
+        body: dict[str, object] = {
+            "code": self.code,
+            "message": self.message,
+            "retry": self.retry,
+        }
+        if self.hint:
+            body["hint"] = self.hint
+        if self.facts:
+            body["facts"] = {name: str(value) for name, value in self.facts.items()}
+        return body
+
+
+# What the caller sent is wrong (exit 2).
+class InputError(QuireError):
+    code, http, exit = "input", 400, 2
+
+
+class BadEncoding(InputError):
+    """Bytes or text that do not decode: varint, multibase, multihash, protobuf, multiaddr."""
+
+    code = "bad-encoding"
+
+
+class BadCid(InputError):
+    code = "bad-cid"
+    hint = "a dataset is named by its manifest CID, a text that begins with zDv"
+
+
+class BadManifest(InputError):
+    code, http = "bad-manifest", 422
+
+
+class BadConfig(InputError):
+    code = "bad-config"
+
+
+class TooLarge(InputError):
+    code, http = "too-large", 413
+
+
+# What was asked for is not here (exit 3).
+class NotFound(QuireError):
+    code, http, exit = "not-found", 404, 3
+
+
+class BlockMissing(NotFound):
+    code, retry = "block-missing", True
+    hint = "quire why <cid>"
+
+
+class UnknownDataset(NotFound):
+    code = "unknown-dataset"
+    hint = "quire ls shows what this node holds; quire why <cid> shows what is being tried"
+
+
+# The node understood and will not do it now (exit 4).
+class Refused(QuireError):
+    code, http, exit = "refused", 409, 4
+
+
+class QuotaExceeded(Refused):
+    code, http = "quota-exceeded", 507
+    hint = "free space with quire rm, or give the node more with --storage-quota"
+
+
+class DiskFull(Refused):
+    code, http = "disk-full", 507
+    hint = "free space on the disk that holds the data directory"
+
+
+class Busy(Refused):
+    code, http, retry = "busy", 503, True
+
+
+# Another node failed us (exit 5).
+class PeerError(QuireError):
+    code, http, exit, retry = "peer", 502, 5, True
+
+
+class PeerLied(PeerError):
+    """The peer sent data that does not verify. It is never asked again while the ban lasts."""
+
+    code = "peer-lied"
+
+
+class PeerSilent(PeerError):
+    code = "peer-silent"
+
+
+class PeerRefused(PeerError):
+    code = "peer-refused"
+
+
+class PeerGone(PeerError):
+    """The connection or stream to the peer ended."""
+
+    code = "peer-gone"
+
+
+class ProtocolMismatch(PeerError):
+    code, retry = "protocol-mismatch", False
+
+
+# Data is bad: stop, quarantine, tell (exit 6).
+class IntegrityError(QuireError):
+    code, exit = "integrity", 6
+
+
+class BlockCorrupt(IntegrityError):
+    code = "block-corrupt"
+
+
+class ProofInvalid(IntegrityError):
+    code = "proof-invalid"
+
+
+class StoreCorrupt(IntegrityError):
+    code = "store-corrupt"
+
+
+# The surroundings are not fit to run in (exit 7).
+class EnvironmentProblem(QuireError):
+    code, exit = "environment", 7
+
+
+class PortInUse(EnvironmentProblem):
+    code = "port-in-use"
+    hint = "another program listens there; choose another port"
+
+
+class UnsafePermissions(EnvironmentProblem):
+    code = "unsafe-permissions"
+    hint = "chmod 600 the file"
+
+
+class StoreLocked(EnvironmentProblem):
+    code = "store-locked"
+    hint = "another node uses this data directory; stop it or choose another --data-dir"
+
+
+class NodeUnreachable(EnvironmentProblem):
+    code = "node-unreachable"
+    hint = "start one with: quire node"
+
+
+# Time ran out (exit 8).
+class DeadlineExceeded(QuireError):
+    code, http, exit, retry = "deadline", 504, 8, True
+
+
+# A mistake of ours (exit 70). Never caught except at the edge of the process.
+class Bug(QuireError):
+    code, exit = "bug", 70
+    hint = "please report this, with the output of quire doctor"
