@@ -152,8 +152,10 @@ def encode_tree(tree: Buffer, leaf_count: int) -> bytes:
     """The CodexTree message: all layers, leaves first."""
     invariant(len(tree) == sum(layer_sizes(leaf_count)) * DIGEST_BYTES, "the tree fits its leaves")
     parts = [uint_field(1, HASH_SHA256), uint_field(2, leaf_count)]
-    for begin in range(0, len(tree), DIGEST_BYTES):
-        parts.append(bytes_field(3, bytes_field(1, tree[begin : begin + DIGEST_BYTES])))
+    parts += (
+        bytes_field(3, bytes_field(1, tree[begin : begin + DIGEST_BYTES]))
+        for begin in range(0, len(tree), DIGEST_BYTES)
+    )
     return b"".join(parts)
 
 
