@@ -19,8 +19,22 @@ _FORBIDDEN = frozenset('/\\:*?"<>|^\0')
 _PORTS = (f"{device}{digit}" for device in ("COM", "LPT") for digit in range(10))
 _DEVICES = frozenset(("CON", "PRN", "AUX", "NUL", *_PORTS))
 _TOP_LEVEL = frozenset(
-    ("application", "audio", "chemical", "example", "font", "haptics", "image", "message")
-    + ("model", "multipart", "text", "video", "x-conference", "x-world")
+    {
+        "application",
+        "audio",
+        "chemical",
+        "example",
+        "font",
+        "haptics",
+        "image",
+        "message",
+        "model",
+        "multipart",
+        "text",
+        "video",
+        "x-conference",
+        "x-world",
+    }
 )
 _RESTRICTED_NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"  # RFC 6838 4.2
 _MIMETYPE = re.compile(rf"({_RESTRICTED_NAME})/({_RESTRICTED_NAME})")
