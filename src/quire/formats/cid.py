@@ -32,12 +32,13 @@ CODEC_DAG_PB = 0x70
 
 MAX_BYTES = 160  # an identity hash of 128 bytes with everything before it
 
-# raw, dag-pb, dag-cbor, libp2p-key, git-raw, torrents, chains, ed25519-pub, dag-json
-_FOREIGN_CODECS = frozenset(
-    (0x55, CODEC_DAG_PB, 0x71, 0x72, 0x78, 0x7B, 0x7C, *range(0x90, 0x99), 0xB0, 0xB1, 0xC0, 0xC1)
-    + (0xD0, 0xD1, 0xE0, 0xE1, 0xED, 0xF0, 0xF1, 0x129)
+# raw, dag-pb, dag-cbor, libp2p-key, git-raw, torrent-info, torrent-file, ed25519-pub, dag-json
+_FOREIGN_CODECS = frozenset((0x55, CODEC_DAG_PB, 0x71, 0x72, 0x78, 0x7B, 0x7C, 0xED, 0x129))
+_CHAIN_CODECS = frozenset(
+    (*range(0x90, 0x99), 0xB0, 0xB1, 0xC0, 0xC1, 0xD0, 0xD1, 0xE0, 0xE1, 0xF0, 0xF1)
 )
-_CODECS = _FOREIGN_CODECS | frozenset(range(CODEC_MANIFEST, CODEC_SLOT_CELL + 1))
+_CODEX_CODECS = frozenset(range(CODEC_MANIFEST, CODEC_SLOT_CELL + 1))
+_CODECS = _FOREIGN_CODECS | _CHAIN_CODECS | _CODEX_CODECS
 
 # Commitments of slots are field elements under these hashes; content under the other codecs is
 # named by an ordinary hash.

@@ -6,6 +6,7 @@ Source   multibase table; content.md 1.2
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from functools import cache
 
 from quire.base.errors import BadEncoding
@@ -81,6 +82,22 @@ def decode_multibase(text: str) -> bytes:
     if len(digits) in (36, 58):
         return _decode_positional(text[1:], digits)
     return _decode_bits(_unpadded(text[1:], len(digits)) if padded else text[1:], digits)
+
+
+def encode_base64url(data: bytes) -> str:
+    """RFC 4648 base 64 for URLs, without padding and without the multibase prefix."""
+    return b64encode(data, b"-_").rstrip(b"=").decode()
+
+
+def decode_base64url(text: str) -> bytes:
+    """The inverse of `encode_base64url`; linear, so the caller sets the limit. Raises BadEncoding."""
+    try:
+        data = b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    except ValueError:
+        data = b""
+    if encode_base64url(data) != text:
+        raise BadEncoding(f"{text[:80]!r} is not base64url without padding")
+    return data
 
 
 def _limited(text: str) -> str:
