@@ -24,7 +24,7 @@ _HOSTS = frozenset(("ip4", "ip6", "dns", "dns4", "dns6"))
 
 @dataclass(frozen=True, slots=True)
 class _Protocol:
-    """`size` in bytes: None is length-prefixed. `read` and `write` turn text into bytes and back."""
+    """`size` in bytes, None when length-prefixed; `read` makes bytes of text, `write` the reverse."""
 
     name: str
     code: int
@@ -88,7 +88,7 @@ _BY_CODE = {protocol.code: protocol for protocol in _PROTOCOLS}
 
 @dataclass(frozen=True, slots=True)
 class Multiaddr:
-    """Pairs of protocol name and value in canonical text; the value is empty where there is none."""
+    """Pairs of protocol name and value as canonical text; the value is empty where none is."""
 
     components: tuple[tuple[str, str], ...]
 

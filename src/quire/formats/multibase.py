@@ -90,7 +90,7 @@ def encode_base64url(data: bytes) -> str:
 
 
 def decode_base64url(text: str) -> bytes:
-    """The inverse of `encode_base64url`; linear, so the caller sets the limit. Raises BadEncoding."""
+    """The inverse of `encode_base64url`; linear, the caller sets the limit. Raises BadEncoding."""
     try:
         data = b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
     except ValueError:
