@@ -24,7 +24,7 @@ _HOSTS = frozenset(("ip4", "ip6", "dns", "dns4", "dns6"))
 
 @dataclass(frozen=True, slots=True)
 class _Protocol:
-    """`size` in bytes, None when length-prefixed; `read` makes bytes of text, `write` the reverse."""
+    """`size` in bytes, None when length-prefixed; `read` makes bytes of text, `write` undoes it."""
 
     name: str
     code: int
