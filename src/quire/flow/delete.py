@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from quire.store.store import Store
 
 
-async def delete_dataset(
-    cid: Cid, *, store: Store, fetches: Fetches, events: EventBus
-) -> bool:
+async def delete_dataset(cid: Cid, *, store: Store, fetches: Fetches, events: EventBus) -> bool:
     """Stop fetching and forget a dataset; whether it was here. Any CID is taken."""
     if not is_manifest(cid):
         return False

@@ -136,9 +136,7 @@ def _join(
         connector=connector,
         uploads=Uploads(store, events, clock),
         downloads=Downloads(store, exchange, clock),
-        fetches=Fetches(
-            store, exchange, events, clock, idle_seconds=config.fetch_idle_timeout
-        ),
+        fetches=Fetches(store, exchange, events, clock, idle_seconds=config.fetch_idle_timeout),
         announcing=Announcing(store, announcer),
         registry=registry,
         lag=LoopLag(registry),

@@ -43,6 +43,7 @@ def own_spr(node: Node) -> str:
 
 def listen_addresses(node: Node) -> list[str]:
     """Dialable addresses, plain IPv4 TCP first, because user interfaces look at the first only."""
+
     def rank(address: str) -> int:
         parts = address.split("/")
         return 0 if parts[1] == "ip4" and parts[3] == "tcp" and len(parts) == 5 else 1

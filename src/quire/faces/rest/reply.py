@@ -15,7 +15,7 @@ STREAM_HTML = "text/html; charset=utf-8"  # what downloads answer errors with
 ERROR_HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox"}  # never run as a page
 
 
-class Plain(Exception):  # noqa: N818 - an answer, not a failure of ours
+class Plain(Exception):
     """An answer that the reference gives in these very words. `error` is our own account of it."""
 
     def __init__(

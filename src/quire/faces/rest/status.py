@@ -93,9 +93,7 @@ def fetch_status(fetch: Fetch) -> FetchStatus:
     if fetch.job is None:
         done = total if total is not None and fetch.state == "complete" else 0
         reason = "the manifest is being looked for" if fetch.state == "searching" else fetch.state
-        return FetchStatus(
-            str(fetch.cid), fetch.state, done, total, 0.0, None, {}, reason, error
-        )
+        return FetchStatus(str(fetch.cid), fetch.state, done, total, 0.0, None, {}, reason, error)
     progress = fetch.job.progress()
     return FetchStatus(
         cid=str(fetch.cid),
