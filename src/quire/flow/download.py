@@ -146,7 +146,7 @@ class _Ahead:
 
     async def _ensure(self, start: int, count: int) -> None:
         """Have the blocks here; gives up only when nothing at all arrives for a while."""
-        present = -1
+        present = self._present(start, count)
         while True:
             try:
                 deadline = self._clock.monotonic() + self._idle_seconds
@@ -154,7 +154,7 @@ class _Ahead:
                 return
             except DeadlineExceeded:
                 now_present = self._present(start, count)
-                if now_present <= present or now_present == 0:
+                if now_present <= present:
                     raise
                 present = now_present
 

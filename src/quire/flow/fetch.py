@@ -117,6 +117,8 @@ class Fetches:
             return False
         fetch.task.cancel()
         await asyncio.wait([fetch.task])
+        if not fetch.has_ended:  # cancelled before its first step
+            fetch.state = "cancelled"
         return True
 
     async def stop(self) -> None:

@@ -62,7 +62,7 @@ class Guard:
         self._open_paths = open_paths
 
     @web.middleware
-    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         origins = request.headers.getall("Origin", [])
         if self._origin is not None and len(origins) > 1:
             raise Plain(400, MOST_ORIGINS, InputError(MOST_ORIGINS))

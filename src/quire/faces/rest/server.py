@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from quire.faces.rest.errors import errors_as_answers
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.guard import Guard, read_token
 from quire.faces.rest.openapi import openapi
-from quire.faces.rest.reply import reply_json
+from quire.faces.rest.reply import JSON, reply_json
 from quire.faces.rest.route import QUIRE_BASE, Answer, Route
 from quire.faces.rest.table import all_routes
 from quire.faces.rest.upload import expect_nothing
@@ -51,7 +52,7 @@ class RestFace:
             "/openapi.json",
             self._openapi,
             "This document",
-            {200: Answer("OpenAPI 3.1", "application/json", dict[str, object])},
+            {200: Answer("OpenAPI 3.1", JSON, dict[str, Any])},
             bases="quire",
             tag="insight",
         )
@@ -62,7 +63,7 @@ class RestFace:
 
     def application(self) -> web.Application:
         """The aiohttp application, without a socket."""
-        app = web.Application(middlewares=[errors_as_answers, self._guard], client_max_size=0)
+        app = web.Application(middlewares=[errors_as_answers, self._guard.check], client_max_size=0)
         app.on_response_prepare.append(self._guard.add_headers)
         methods: defaultdict[str, list[str]] = defaultdict(list)
         always: set[str] = set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from quire.faces.rest import data, debug, download, identity, market, status, upload
@@ -77,7 +79,7 @@ def _node() -> list[Route]:
 def _debug() -> list[Route]:
     return [
         Route("GET", "/debug/info", debug.info, "The node in one object",
-              {200: Answer("identity, addresses, routing table", JSON, dict[str, object])},
+              {200: Answer("identity, addresses, routing table", JSON, dict[str, Any])},
               tag="debug"),
         Route("POST", "/debug/chronicles/loglevel", debug.log_level, "Change the log levels",
               {200: Answer("changed", TEXT), 400: Answer("no level"), 500: Answer("a bad level")},
