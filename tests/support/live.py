@@ -81,3 +81,11 @@ async def serving(node: Node) -> AsyncGenerator[str, None]:
         yield node.api_urls[0]
     finally:
         await lifecycle.stop()
+
+
+@asynccontextmanager
+async def live_node(directory: Path, **flags: Any) -> AsyncGenerator[tuple[Node, str], None]:
+    """A started node and its URL."""
+    node = fake_node(directory, **flags)
+    async with serving(node) as url:
+        yield node, url
