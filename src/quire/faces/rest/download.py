@@ -21,6 +21,7 @@ from quire.store.dataset import Dataset
 
 NOT_LOCAL = "The requested CID could not be retrieved (Block not found in local store)."
 DEFAULT_TYPE = "application/octet-stream"
+EXPOSED = {"Access-Control-Expose-Headers": "Content-Disposition"}
 
 
 async def download_local(request: web.Request, node: Node) -> web.StreamResponse:
@@ -40,9 +41,10 @@ async def download_network(request: web.Request, node: Node) -> web.StreamRespon
         dataset = await find_dataset(request, node)
     except Plain as plain:
         plain.media_type = STREAM_HTML
+        plain.headers |= EXPOSED
         raise
-    answer_headers = {"Access-Control-Expose-Headers": "Content-Disposition"}
-    return await _stream(request, node, dataset, answer_headers)
+    await node.fetches.keep(dataset)
+    return await _stream(request, node, dataset, EXPOSED)
 
 
 async def _refuse(node: Node, request: web.Request) -> None:

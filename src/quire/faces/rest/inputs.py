@@ -21,7 +21,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def cid_of(request: web.Request) -> Cid:
-    """The CID in the path. Base16 is refused, as the reference does. Raises `BadCid`."""
+    """The CID in the path, in any base. Raises `BadCid`."""
     return Cid.parse(request.match_info["cid"])
 
 

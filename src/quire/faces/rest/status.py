@@ -88,7 +88,7 @@ def _fetch(node: Node, cid: Cid) -> Fetch:
 
 def fetch_status(fetch: Fetch) -> FetchStatus:
     dataset = fetch.dataset
-    total = None if dataset is None else dataset.block_count * dataset.manifest.block_size
+    total = None if dataset is None else dataset.manifest.dataset_size
     error = None if fetch.error is None else fetch.error.as_dict()
     if fetch.job is None:
         done = total if total is not None and fetch.state == "complete" else 0
