@@ -157,6 +157,10 @@ class FakeStore:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    async def retain(self, cid: Cid, root: RetentionRoot) -> None:
+        dataset = self._datasets[cid.encode()]
+        self._datasets[cid.encode()] = dataclasses.replace(dataset, roots=(*dataset.roots, root))
+
     async def collect(self) -> int:
         return 0
 
