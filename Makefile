@@ -1,0 +1,82 @@
+# The two commands of a newcomer are `make demo` and `make test`. Everything else is for those who
+# change Quire. Every target sets up what it needs first; a second run does only what changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := src/quire/_core.abi3.so
+PART ?= A
+FILE ?=
+JOBS ?= auto
+
+# Compiled Rust lives outside the checkout, so that a second clone builds in seconds.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quire/target
+export PYTHONHASHSEED ?= 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_QUIET := 1
+
+RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+
+.PHONY: help setup demo test test-rust bench check long clean lock
+
+help: ## Show the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/ok-run $(CORE) ## Make .venv with the `quire` command and build the core.
+
+$(VENV)/ok-run: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Quire needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@command -v cargo >/dev/null || { echo "Quire needs Rust (cargo) to build its core"; exit 1; }
+	@echo "setup: Python environment"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/ok-dev: requirements/dev.txt $(VENV)/ok-run
+	@echo "setup: test and lint tools"
+	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(CORE): $(RUST) pyproject.toml $(VENV)/ok-run
+	@echo "setup: Rust core (minutes the first time, seconds later)"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked -q
+	@touch $@
+
+demo: setup ## Run the main job on a real file: PART=A, FILE=path for your own file.
+	@$(BIN)/python -m demo --part $(PART) $(if $(FILE),--file "$(FILE)")
+
+test: setup $(VENV)/ok-dev test-rust ## Run all tests.
+	@$(BIN)/pytest -n $(JOBS)
+
+test-rust: $(VENV)/ok-run
+	@cargo test --release --locked -q -p quire-kernel -p quire-net
+
+bench: setup ## Measure against limits taken in the same run; SIZE=1g, JSON in benchmarks/results.
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+check: setup $(VENV)/ok-dev ## Lint, types, layers: what must be clean before a commit.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@cargo clippy --release --locked -q --workspace --all-targets -- -D warnings
+	@cargo fmt --check
+	@$(BIN)/pytest tests/tidy
+
+long: setup $(VENV)/ok-dev ## An hour of simulated seeds and fuzzing.
+	@$(BIN)/quire sim --seed 1 --runs 5000
+	@for target in tests/fuzz/fuzz_*.py; do echo "$$target"; $(BIN)/python "$$target" -runs=200000; done
+
+lock: ## Renew the lock files (needs uv).
+	@for set in run dev; do \
+	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+	    pyproject.toml requirements/$$set.in -o requirements/$$set.txt; \
+	done
+	@cargo update --workspace
+
+clean: ## Remove the environment and the built core of this checkout.
+	@rm -rf $(VENV) $(CORE)
