@@ -132,11 +132,16 @@ def test_a_corrupted_byte_stays_corrupted() -> None:
     assert disk.crash().read_at("a", 0, 3) == b"a\x9dc"
 
 
-@pytest.mark.parametrize("call", [
-    lambda disk: disk.read_at("none", 0, 1), lambda disk: disk.write_at("none", 0, [b"x"]),
-    lambda disk: disk.sync("none"), lambda disk: disk.remove("none"),
-    lambda disk: disk.size("none"),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda disk: disk.read_at("none", 0, 1),
+        lambda disk: disk.write_at("none", 0, [b"x"]),
+        lambda disk: disk.sync("none"),
+        lambda disk: disk.remove("none"),
+        lambda disk: disk.size("none"),
+    ],
+)
 def test_a_file_that_does_not_exist_is_not_found(call: object) -> None:
     with pytest.raises(FileNotFoundError):
         call(disk_of())  # type: ignore[operator]

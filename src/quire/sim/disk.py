@@ -43,8 +43,13 @@ class _File:
 class SimDisk:
     """One simulated disk. `on_step` is called before each operation that changes something."""
 
-    def __init__(self, rng: random.Random, *, capacity_bytes: int = 64 * GIB,
-                 on_step: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        *,
+        capacity_bytes: int = 64 * GIB,
+        on_step: Callable[[str], None] | None = None,
+    ) -> None:
         self.capacity_bytes = capacity_bytes
         self.counts: dict[str, int] = {}
         self.written_bytes = 0

@@ -38,8 +38,9 @@ class Lanes:
         self._default = SimExecutor(DEFAULT_LANES)
         self._free_at: WeakKeyDictionary[Executor, list[float]] = WeakKeyDictionary()
 
-    def submit(self, executor: Executor | None, work: Callable[..., T],
-               *args: Any) -> asyncio.Future[T]:
+    def submit(
+        self, executor: Executor | None, work: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
         """A future of `work(*args)`. Cancelled before its start, the work is never done; cancelled
         later, it is done all the same, as with threads."""
         lanes = self._lanes_of(executor if executor is not None else self._default)

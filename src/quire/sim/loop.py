@@ -57,13 +57,17 @@ class SimLoop(asyncio.BaseEventLoop):
         if timeout == 0:
             self._turns += 1
             if self._turns > TURNS_WITHOUT_TIME_MAX:
-                raise Bug(f"busy loop: {self._turns} turns without time passing at "
-                          f"{self._seconds:.6f} s; {self.awaited()}")
+                raise Bug(
+                    f"busy loop: {self._turns} turns without time passing at "
+                    f"{self._seconds:.6f} s; {self.awaited()}"
+                )
             return
         self._turns = 0
         if timeout is None:
-            raise Bug(f"deadlock at {self._seconds:.6f} s: nothing is ready and no timer is set; "
-                      f"{self.awaited()}")
+            raise Bug(
+                f"deadlock at {self._seconds:.6f} s: nothing is ready and no timer is set; "
+                f"{self.awaited()}"
+            )
         self._seconds = max(self._seconds, self._scheduled[0].when())
         if self._seconds > START_SECONDS + RUN_SECONDS_MAX:
             raise Bug(f"the run passed {RUN_SECONDS_MAX} virtual seconds; {self.awaited()}")
@@ -76,33 +80,50 @@ class SimLoop(asyncio.BaseEventLoop):
     def tasks(self, owner: str | None = None) -> list[SimTask[Any]]:
         """Tasks that have not ended, of one owner or of all, oldest first."""
         alive = [t for t in asyncio.all_tasks(self) if isinstance(t, SimTask)]
-        return sorted((t for t in alive if owner is None or t.owner == owner),
-                      key=lambda t: t.serial)
+        return sorted(
+            (t for t in alive if owner is None or t.owner == owner), key=lambda t: t.serial
+        )
 
     def create_future(self) -> asyncio.Future[Any]:
         self._serial += 1
         return SimFuture(loop=self, serial=self._serial)
 
-    def create_task(self, coro: Coroutine[Any, Any, T], *,  # type: ignore[override]
-                    name: str | None = None, context: Context | None = None) -> SimTask[T]:
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,  # type: ignore[override]
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> SimTask[T]:
         self._serial += 1
         return SimTask(coro, loop=self, serial=self._serial, name=name, context=context)
 
-    def run_in_executor(self, executor: Executor | None,  # type: ignore[override]
-                        func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+    def run_in_executor(
+        self,
+        executor: Executor | None,  # type: ignore[override]
+        func: Callable[..., T],
+        *args: Any,
+    ) -> asyncio.Future[T]:
         """Run `func` on this thread at a drawn moment soon; see `executor.Lanes`."""
         return self._lanes.submit(executor, func, *args)
 
-    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any,  # type: ignore[override]
-                             context: Context | None = None) -> asyncio.Handle:
-        invariant(threading.get_ident() == self._thread,
-                  "a thread called into the simulation; off-loop work goes through run_in_executor")
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[..., Any],
+        *args: Any,  # type: ignore[override]
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        invariant(
+            threading.get_ident() == self._thread,
+            "a thread called into the simulation; off-loop work goes through run_in_executor",
+        )
         return self.call_soon(callback, *args, context=context)
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, facts: dict[str, Any]) -> None:
         error = facts.get("exception")
-        self.failures.append(f"{facts.get('message')}: {error!r}" if error is not None
-                             else str(facts.get("message")))
+        self.failures.append(
+            f"{facts.get('message')}: {error!r}" if error is not None else str(facts.get("message"))
+        )
 
     def _process_events(self, _events: list[object]) -> None:
         """There are no events from outside."""
@@ -124,19 +145,44 @@ class _Idle:
 
 def _refuse(name: str) -> Callable[..., NoReturn]:
     def refuse(*_args: object, **_options: object) -> NoReturn:
-        raise Bug(f"loop.{name} was called in a simulation, where there is no real I/O; "
-                  "go through a port")
+        raise Bug(
+            f"loop.{name} was called in a simulation, where there is no real I/O; go through a port"
+        )
+
     return refuse
 
 
 for _name in (
-    "add_reader", "remove_reader", "add_writer", "remove_writer", "add_signal_handler",
-    "remove_signal_handler", "connect_accepted_socket", "connect_read_pipe", "connect_write_pipe",
-    "create_connection", "create_datagram_endpoint", "create_server", "create_unix_connection",
-    "create_unix_server", "getaddrinfo", "getnameinfo", "sendfile", "set_default_executor",
-    "sock_accept", "sock_connect", "sock_recv", "sock_recv_into", "sock_recvfrom",
-    "sock_recvfrom_into", "sock_sendall", "sock_sendfile", "sock_sendto", "start_tls",
-    "subprocess_exec", "subprocess_shell",
+    "add_reader",
+    "remove_reader",
+    "add_writer",
+    "remove_writer",
+    "add_signal_handler",
+    "remove_signal_handler",
+    "connect_accepted_socket",
+    "connect_read_pipe",
+    "connect_write_pipe",
+    "create_connection",
+    "create_datagram_endpoint",
+    "create_server",
+    "create_unix_connection",
+    "create_unix_server",
+    "getaddrinfo",
+    "getnameinfo",
+    "sendfile",
+    "set_default_executor",
+    "sock_accept",
+    "sock_connect",
+    "sock_recv",
+    "sock_recv_into",
+    "sock_recvfrom",
+    "sock_recvfrom_into",
+    "sock_sendall",
+    "sock_sendfile",
+    "sock_sendto",
+    "start_tls",
+    "subprocess_exec",
+    "subprocess_shell",
 ):
     setattr(SimLoop, _name, _refuse(_name))
 

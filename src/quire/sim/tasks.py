@@ -35,8 +35,15 @@ class SimFuture(asyncio.Future[T]):
 class SimTask(asyncio.Task[T]):
     """A task with a reproducible hash and name, and the node that it belongs to."""
 
-    def __init__(self, coro: Coroutine[Any, Any, T], *, loop: asyncio.AbstractEventLoop,
-                 serial: int, name: str | None, context: Context | None) -> None:
+    def __init__(
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        loop: asyncio.AbstractEventLoop,
+        serial: int,
+        name: str | None,
+        context: Context | None,
+    ) -> None:
         self.serial = serial
         self.owner = OWNER.get() if context is None else context.get(OWNER, "")
         super().__init__(coro, loop=loop, name=name or f"task-{serial}", context=context)
