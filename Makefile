@@ -57,6 +57,7 @@ test-rust: $(VENV)/ok-run
 	@cargo test --release --locked -q -p quire-kernel -p quire-net
 
 bench: setup ## Measure against limits taken in the same run; SIZE=1g, JSON in benchmarks/results.
+	@cargo build --release --locked -q -p quire-net --example bare_stream
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 check: setup $(VENV)/ok-dev ## Lint, types, layers: what must be clean before a commit.

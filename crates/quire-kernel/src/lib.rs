@@ -1,7 +1,10 @@
 //! Pure kernels of Quire: batch SHA-256 and the keyed Merkle tree.
 //!
 //! Nothing here knows of Python, files or sockets. Every function has a slow Python twin in
-//! `tests/oracles`, and agrees with it byte for byte.
+//! `tests/oracles`, and agrees with it byte for byte. `unsafe` stands only in `sha256::shani` and
+//! `sha256::avx512`.
 
 pub mod hash;
 pub mod merkle;
+mod parallel;
+pub mod sha256;

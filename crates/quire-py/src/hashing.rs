@@ -22,11 +22,11 @@ fn bytes_of(buffer: &PyBuffer<u8>) -> PyResult<&[u8]> {
     Ok(unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast::<u8>(), buffer.len_bytes()) })
 }
 
-fn digests_of(buffer: &PyBuffer<u8>, what: &str) -> PyResult<Vec<Digest>> {
+fn digests_of<'a>(buffer: &'a PyBuffer<u8>, what: &str) -> PyResult<&'a [Digest]> {
     let bytes = bytes_of(buffer)?;
     let (digests, rest) = bytes.as_chunks::<32>();
     if rest.is_empty() {
-        Ok(digests.to_vec())
+        Ok(digests)
     } else {
         Err(PyValueError::new_err(format!("{what} must be a multiple of 32 bytes, not {}", bytes.len())))
     }
@@ -34,6 +34,18 @@ fn digests_of(buffer: &PyBuffer<u8>, what: &str) -> PyResult<Vec<Digest>> {
 
 fn to_bytes<'py>(py: Python<'py>, digests: &[Digest]) -> Bound<'py, PyBytes> {
     PyBytes::new(py, digests.as_flattened())
+}
+
+/// A `bytes` of so many digests, filled by `fill` without the GIL and without a copy.
+fn filled<'py>(
+    py: Python<'py>,
+    count: usize,
+    fill: impl FnOnce(&mut [Digest]) + Send,
+) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, count * size_of::<Digest>(), |bytes| {
+        py.detach(|| fill(bytes.as_chunks_mut().0));
+        Ok(())
+    })
 }
 
 fn check_range(start: usize, count: usize, leaf_count: usize) -> PyResult<()> {
@@ -51,8 +63,7 @@ fn sha256_blocks(py: Python<'_>, data: PyBuffer<u8>, block_size: usize) -> PyRes
     if bytes.is_empty() || block_size == 0 {
         return Err(PyValueError::new_err("data and block size must not be empty"));
     }
-    let digests = py.detach(|| hash::sha256_blocks(bytes, block_size));
-    Ok(to_bytes(py, &digests))
+    filled(py, bytes.len().div_ceil(block_size), |out| hash::sha256_blocks_into(bytes, block_size, out))
 }
 
 #[pyfunction]
@@ -66,7 +77,7 @@ fn verify_blocks(py: Python<'_>, data: PyBuffer<u8>, block_size: usize, digests:
             expected.len()
         )));
     }
-    let bad = py.detach(|| hash::sha256_blocks(bytes, block_size).iter().zip(&expected).position(|(a, b)| a != b));
+    let bad = py.detach(|| hash::sha256_blocks(bytes, block_size).iter().zip(expected).position(|(a, b)| a != b));
     Ok(bad.map_or(-1, |index| index as isize))
 }
 
@@ -76,14 +87,13 @@ fn merkle_tree(py: Python<'_>, leaves: PyBuffer<u8>) -> PyResult<Bound<'_, PyByt
     if leaves.is_empty() {
         return Err(PyValueError::new_err("a tree needs at least one leaf"));
     }
-    let nodes = py.detach(|| merkle::tree(&leaves));
-    Ok(to_bytes(py, &nodes))
+    filled(py, merkle::node_count(leaves.len()), |out| merkle::tree_into(leaves, out))
 }
 
 #[pyfunction]
 fn merkle_root(py: Python<'_>, leaves: PyBuffer<u8>) -> PyResult<Bound<'_, PyBytes>> {
     let leaves = digests_of(&leaves, "leaves")?;
-    let root = py.detach(|| merkle::root(&leaves));
+    let root = py.detach(|| merkle::root(leaves));
     let root = root.ok_or_else(|| PyValueError::new_err("a tree needs at least one leaf"))?;
     Ok(PyBytes::new(py, &root))
 }
@@ -98,14 +108,13 @@ fn range_proof<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     check_range(start, count, leaf_count)?;
     let nodes = digests_of(&tree, "tree")?;
-    let expected: usize = merkle::layer_sizes(leaf_count).iter().sum();
-    if nodes.len() != expected {
+    if leaf_count > nodes.len() || nodes.len() != merkle::node_count(leaf_count) {
         return Err(PyValueError::new_err(format!(
-            "a tree of {leaf_count} leaves has {expected} nodes, not {}",
+            "{} nodes are not a tree of {leaf_count} leaves",
             nodes.len()
         )));
     }
-    Ok(to_bytes(py, &merkle::range_proof(&nodes, leaf_count, start, count)))
+    Ok(to_bytes(py, &merkle::range_proof(nodes, leaf_count, start, count)))
 }
 
 #[pyfunction]
@@ -121,7 +130,7 @@ fn verify_leaves(
     check_range(start, leaves.len(), leaf_count)?;
     let root = bytes_of(&root)?;
     let Ok(proof) = digests_of(&proof, "proof") else { return Ok(false) };
-    let found = py.detach(|| merkle::root_of_range(&leaves, start, leaf_count, &proof));
+    let found = py.detach(|| merkle::root_of_range(leaves, start, leaf_count, proof));
     Ok(found.is_some_and(|found| found == root))
 }
 
@@ -144,7 +153,7 @@ fn verify_range<'py>(
     let Ok(proof) = digests_of(&proof, "proof") else { return Ok(None) };
     let (digests, found) = py.detach(|| {
         let digests = hash::sha256_blocks(bytes, block_size);
-        let found = merkle::root_of_range(&digests, start, leaf_count, &proof);
+        let found = merkle::root_of_range(&digests, start, leaf_count, proof);
         (digests, found)
     });
     Ok(if found.is_some_and(|found| found == root) { Some(to_bytes(py, &digests)) } else { None })

@@ -1,0 +1,313 @@
+"""Messages of `/quire/exchange/1.0.0`: ranges of a tree, with proofs, and what one holds.
+
+    requester  HaveRequest  RangeRequest  BlockRequest  Cancel
+    responder  HaveReply    RangeReply    BlockReply            HaveUpdate (unasked)
+
+Every request has an id of the requester's choice and gets exactly one reply; a cancelled one too
+(`CANCELLED`, unless the data was already on its way). All kinds share one protobuf message; the
+payload is its last field, so a sender passes header and payload as two segments and a receiver
+gets views into what arrived: block bytes are never copied.
+Source   docs/reference/exchange.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+from quire.base.errors import BadCid, BadEncoding
+from quire.base.ranges import RangeSet
+from quire.formats.cid import Cid
+from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
+from quire.formats.varint import Buffer, decode_varint, encode_varint
+
+MAX_MESSAGE_BYTES = 8 << 20
+MAX_DATA_BYTES = MAX_MESSAGE_BYTES - (16 << 10)  # what is left beside header and proof
+MAX_BLOCKS = MAX_DATA_BYTES // 4096  # of one request, at the smallest block size
+MAX_RANGES = 4096
+MAX_PROOF_BYTES = 2 * 63 * 32  # two digests for each layer of the tallest tree
+
+_ROOT_BYTES = 32
+_KIND, _ID, _ROOT, _START, _COUNT, _STATUS, _LEAVES, _RANGES, _CID, _PROOF = range(1, 11)
+_DATA = 15
+
+
+class Kind(IntEnum):
+    HAVE_REQUEST = 1
+    HAVE_REPLY = 2
+    HAVE_UPDATE = 3
+    RANGE_REQUEST = 4
+    RANGE_REPLY = 5
+    BLOCK_REQUEST = 6
+    BLOCK_REPLY = 7
+    CANCEL = 8
+
+
+class Status(IntEnum):
+    """What became of a request."""
+
+    OK = 1
+    NOT_HAVE = 2  # the responder does not hold all of it
+    BUSY = 3  # too many requests are open; ask again later
+    REFUSED = 4  # outside a limit; asking again is useless
+    CANCELLED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class HaveRequest:
+    """Which blocks of a tree do you hold? While it is not all, keep me informed."""
+
+    id: int
+    root: bytes
+
+    def segments(self) -> tuple[Buffer, ...]:
+        return (_head(Kind.HAVE_REQUEST, self.id) + bytes_field(_ROOT, self.root),)
+
+
+@dataclass(frozen=True, slots=True)
+class HaveReply:
+    id: int
+    status: Status
+    leaf_count: int = 0
+    present: RangeSet | None = None  # with OK only
+
+    def segments(self) -> tuple[Buffer, ...]:
+        head = _head(Kind.HAVE_REPLY, self.id) + uint_field(_STATUS, self.status)
+        if self.present is None:
+            return (head,)
+        return (head, uint_field(_LEAVES, self.leaf_count), _ranges_field(self.present))
+
+
+@dataclass(frozen=True, slots=True)
+class HaveUpdate:
+    """Blocks that were added since the last reply or update about this tree."""
+
+    root: bytes
+    leaf_count: int
+    added: RangeSet
+
+    def segments(self) -> tuple[Buffer, ...]:
+        head = uint_field(_KIND, Kind.HAVE_UPDATE) + bytes_field(_ROOT, self.root)
+        return (head, uint_field(_LEAVES, self.leaf_count), _ranges_field(self.added))
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRequest:
+    """Blocks [start, start + count) of a tree, all or nothing."""
+
+    id: int
+    root: bytes
+    start: int
+    count: int
+
+    def segments(self) -> tuple[Buffer, ...]:
+        return (
+            _head(Kind.RANGE_REQUEST, self.id)
+            + bytes_field(_ROOT, self.root)
+            + uint_field(_START, self.start)
+            + uint_field(_COUNT, self.count),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RangeReply:
+    """Whole blocks, joined, and their range proof (layout: kernels/hashing.py)."""
+
+    id: int
+    status: Status
+    start: int = 0
+    proof: Buffer = b""
+    data: Buffer = b""
+
+    def segments(self) -> tuple[Buffer, ...]:
+        head = _head(Kind.RANGE_REPLY, self.id) + uint_field(_STATUS, self.status)
+        if self.status is not Status.OK:
+            return (head,)
+        head += uint_field(_START, self.start) + bytes_field(_PROOF, self.proof)
+        return (head + bytes_header(_DATA, len(self.data)), self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRequest:
+    """One manifest or block by its own CID."""
+
+    id: int
+    cid: Cid
+
+    def segments(self) -> tuple[Buffer, ...]:
+        return (_head(Kind.BLOCK_REQUEST, self.id) + bytes_field(_CID, self.cid.encode()),)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReply:
+    id: int
+    status: Status
+    data: Buffer = b""
+
+    def segments(self) -> tuple[Buffer, ...]:
+        head = _head(Kind.BLOCK_REPLY, self.id) + uint_field(_STATUS, self.status)
+        if self.status is not Status.OK:
+            return (head,)
+        return (head + bytes_header(_DATA, len(self.data)), self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The reply to this request is not wanted any more."""
+
+    id: int
+
+    def segments(self) -> tuple[Buffer, ...]:
+        return (_head(Kind.CANCEL, self.id),)
+
+
+Request: TypeAlias = HaveRequest | RangeRequest | BlockRequest | Cancel
+Reply: TypeAlias = HaveReply | RangeReply | BlockReply
+ExchangeMessage: TypeAlias = Request | Reply | HaveUpdate
+
+
+def decode_message(data: Buffer) -> ExchangeMessage:
+    """The message of its bytes; payload and proof are views into `data`.
+
+    Raises   BadEncoding  malformed, a field missing or outside its limit, an unknown kind
+    """
+    fields = Fields(data, max_bytes=MAX_MESSAGE_BYTES)
+    decode = _DECODERS.get(fields.uint(_KIND, bits=32))
+    if decode is None:
+        raise BadEncoding(f"an exchange message of kind {fields.uint(_KIND)} is not known")
+    return decode(fields)
+
+
+def encode_ranges(ranges: RangeSet) -> bytes:
+    """Varints in pairs: the gap since the last range, then the length. The first MAX_RANGES."""
+    out: list[bytes] = []
+    at = 0
+    for number, (start, stop) in enumerate(ranges):
+        if number == MAX_RANGES:
+            break
+        out += (encode_varint(start - at), encode_varint(stop - start))
+        at = stop
+    return b"".join(out)
+
+
+def decode_ranges(data: Buffer, leaf_count: int) -> RangeSet:
+    """The ranges of `encode_ranges`: normal, at most MAX_RANGES, below `leaf_count`."""
+    ranges: list[tuple[int, int]] = []
+    offset = at = 0
+    while offset < len(data):
+        gap, offset = decode_varint(data, offset)
+        length, offset = decode_varint(data, offset)
+        if length == 0 or (gap == 0 and ranges):
+            raise BadEncoding("a list of ranges is not in its normal form")
+        if at + gap + length > leaf_count:
+            raise BadEncoding(f"a range ends behind the {leaf_count} leaves of its tree")
+        if len(ranges) == MAX_RANGES:
+            raise BadEncoding(f"a list of ranges has more than {MAX_RANGES}")
+        ranges.append((at + gap, at + gap + length))
+        at += gap + length
+    return RangeSet(ranges)
+
+
+def _head(kind: Kind, request_id: int) -> bytes:
+    return uint_field(_KIND, kind) + uint_field(_ID, request_id)
+
+
+def _ranges_field(ranges: RangeSet) -> bytes:
+    return bytes_field(_RANGES, encode_ranges(ranges))
+
+
+def _id(fields: Fields) -> int:
+    number = fields.uint(_ID, bits=63)
+    if number == 0:
+        raise BadEncoding("an exchange message has no id")
+    return number
+
+
+def _root(fields: Fields) -> bytes:
+    root = fields.blob(_ROOT)
+    if len(root) != _ROOT_BYTES:
+        raise BadEncoding(f"a tree root has {len(root)} bytes, not {_ROOT_BYTES}")
+    return bytes(root)
+
+
+def _status(fields: Fields) -> Status:
+    try:
+        status = Status(fields.uint(_STATUS, bits=32))
+    except ValueError:
+        raise BadEncoding(f"status {fields.uint(_STATUS)} is not known") from None
+    if status is not Status.OK and (fields.has(_DATA) or fields.has(_PROOF)):
+        raise BadEncoding(f"a reply of status {status.name} carries data")
+    return status
+
+
+def _data(fields: Fields, status: Status) -> memoryview:
+    data = fields.blob(_DATA)
+    if len(data) > MAX_DATA_BYTES:
+        raise BadEncoding(f"a payload of {len(data)} bytes is above {MAX_DATA_BYTES}")
+    if status is Status.OK and not data:
+        raise BadEncoding("a reply of status OK carries no data")
+    return data
+
+
+def _have_request(fields: Fields) -> HaveRequest:
+    return HaveRequest(_id(fields), _root(fields))
+
+
+def _have_reply(fields: Fields) -> HaveReply:
+    status = _status(fields)
+    if status is not Status.OK:
+        return HaveReply(_id(fields), status)
+    leaf_count = fields.uint(_LEAVES, bits=63)
+    return HaveReply(
+        _id(fields), status, leaf_count, decode_ranges(fields.blob(_RANGES), leaf_count)
+    )
+
+
+def _have_update(fields: Fields) -> HaveUpdate:
+    leaf_count = fields.uint(_LEAVES, bits=63)
+    return HaveUpdate(_root(fields), leaf_count, decode_ranges(fields.blob(_RANGES), leaf_count))
+
+
+def _range_request(fields: Fields) -> RangeRequest:
+    start, count = fields.uint(_START, bits=62), fields.uint(_COUNT, bits=32)
+    if not 1 <= count <= MAX_BLOCKS:
+        raise BadEncoding(f"a request for {count} blocks is not for 1 to {MAX_BLOCKS}")
+    return RangeRequest(_id(fields), _root(fields), start, count)
+
+
+def _range_reply(fields: Fields) -> RangeReply:
+    status, proof = _status(fields), fields.blob(_PROOF)
+    if len(proof) > MAX_PROOF_BYTES:
+        raise BadEncoding(f"a proof of {len(proof)} bytes is above {MAX_PROOF_BYTES}")
+    start = fields.uint(_START, bits=62)
+    return RangeReply(_id(fields), status, start, proof, _data(fields, status))
+
+
+def _block_request(fields: Fields) -> BlockRequest:
+    try:
+        return BlockRequest(_id(fields), Cid.decode(fields.blob(_CID)))
+    except BadCid as error:
+        raise BadEncoding(f"a block is asked for by a broken CID: {error.message}") from None
+
+
+def _block_reply(fields: Fields) -> BlockReply:
+    status = _status(fields)
+    return BlockReply(_id(fields), status, _data(fields, status))
+
+
+def _cancel(fields: Fields) -> Cancel:
+    return Cancel(_id(fields))
+
+
+_DECODERS: dict[int, Callable[[Fields], ExchangeMessage]] = {
+    Kind.HAVE_REQUEST: _have_request,
+    Kind.HAVE_REPLY: _have_reply,
+    Kind.HAVE_UPDATE: _have_update,
+    Kind.RANGE_REQUEST: _range_request,
+    Kind.RANGE_REPLY: _range_reply,
+    Kind.BLOCK_REQUEST: _block_request,
+    Kind.BLOCK_REPLY: _block_reply,
+    Kind.CANCEL: _cancel,
+}

@@ -1,0 +1,8 @@
+"""Block exchange: ranges of trees, with proofs, from several peers at once.
+
+    pure      limits, estimate (one peer's speed), scheduler (who fetches what), fair_queue
+              (whom to serve next), ledger (bytes both ways), budget (bytes in flight)
+    drivers   session (our requests at one peer), responder (their requests at us), transfer (one
+              tree being fetched), job (a consumer's handle on it), swarm (its peers), by_cid (a
+              manifest or block), engine (wires all of it; begin reading there)
+"""

@@ -1,0 +1,223 @@
+"""Which peer fetches which blocks of one tree: the receiver decides, piece by piece.
+
+    open       wanted, not there, asked of nobody
+    piece      a run of blocks that one peer was asked for (two at the end of a job)
+    done       verified and handed to the store
+
+Every block is in exactly one of: done, not wanted, open, one piece. Windows (a reader that waits)
+come first and in order; the rest is fetched region by region, the rarest of a few random ones
+first, so that several nodes that fetch the same dataset soon have something to give each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from quire.base.invariant import invariant
+from quire.base.ranges import RangeSet
+from quire.net.transport import PeerId
+
+_CANDIDATES = 8  # random regions looked at before one is chosen
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """Blocks [start, stop) that are being fetched, and from whom."""
+
+    start: int
+    stop: int
+    expected_at: float  # when the first owner should have delivered
+    owners: dict[PeerId, None] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return self.stop - self.start
+
+
+class Scheduler:
+    """The assignment of one tree's missing blocks to peers. Pure: time and chance are arguments."""
+
+    def __init__(self, leaf_count: int, present: RangeSet, rng: Random, *,
+                 region_blocks: int, end_game_pieces: int) -> None:
+        self.leaf_count = leaf_count
+        self.done = present.copy()
+        self._rng = rng
+        self._region_blocks = region_blocks
+        self._end_game_pieces = end_game_pieces
+        self._all_wanted = False
+        self._windows: dict[int, tuple[int, int]] = {}  # by key, oldest first
+        self._open = RangeSet()
+        self._pieces: dict[int, Piece] = {}  # by start
+        self._have: dict[PeerId, RangeSet] = {}
+        self._region: tuple[int, int] | None = None
+
+    # ---- what is wanted ----
+
+    def want_all(self, is_wanted: bool) -> None:
+        self._all_wanted = is_wanted
+        self._refresh()
+
+    def want_window(self, key: int, start: int, stop: int) -> None:
+        """Fetch these blocks before others, in order. `key` names the window."""
+        invariant(0 <= start < stop <= self.leaf_count, "a window lies in the tree")
+        self._windows[key] = (start, stop)
+        self._refresh()
+
+    def drop_window(self, key: int) -> None:
+        self._windows.pop(key, None)
+        self._refresh()
+
+    def wanted(self) -> RangeSet:
+        """Everything that somebody waits for and that is not done."""
+        if self._all_wanted:
+            return RangeSet([(0, self.leaf_count)]).minus(self.done)
+        return RangeSet(self._windows.values()).minus(self.done)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that is wanted is missing."""
+        return not self._open and not self._pieces
+
+    def is_open_for(self, peer: PeerId) -> bool:
+        """Whether the peer has something that nobody was asked for."""
+        have = self._have.get(peer)
+        return have is not None and bool(self._open.intersect(have))
+
+    def has_open(self) -> bool:
+        return bool(self._open)
+
+    def unavailable(self) -> RangeSet:
+        """What is open and no peer has."""
+        left = self._open.copy()
+        for have in self._have.values():
+            for start, stop in have:
+                left.remove(start, stop)
+        return left
+
+    # ---- peers ----
+
+    def peer_has(self, peer: PeerId, ranges: RangeSet) -> None:
+        """The peer holds these blocks too; a new peer joins with them."""
+        have = self._have.setdefault(peer, RangeSet())
+        for start, stop in ranges:
+            have.add(start, stop)
+
+    def peer_lacks(self, peer: PeerId, start: int, stop: int) -> None:
+        """The peer does not hold these blocks after all."""
+        have = self._have.get(peer)
+        if have is not None:
+            have.remove(start, stop)
+
+    def remove_peer(self, peer: PeerId) -> None:
+        """The peer is out; what it owns alone is open again."""
+        self._have.pop(peer, None)
+        for piece in [piece for piece in self._pieces.values() if peer in piece.owners]:
+            self.lost(piece, peer)
+
+    # ---- pieces ----
+
+    def next_piece(self, peer: PeerId, piece_blocks: int, expected_at: float) -> Piece | None:
+        """Assign the peer's next piece, at most `piece_blocks` (a power of two) and aligned to it.
+
+        None when the peer has nothing that is open. `expected_at` is when it should be there."""
+        have = self._have.get(peer)
+        if not have or not self._open:
+            return None
+        for start, stop in self._windows.values():
+            span = self._first(have, start, stop)
+            if span is not None:
+                return self._assign(peer, span, piece_blocks, expected_at)
+        span = self._background(have)
+        return None if span is None else self._assign(peer, span, piece_blocks, expected_at)
+
+    def second_owner(self, peer: PeerId, now: float, cost_seconds: float | None) -> Piece | None:
+        """End-game: a piece that another peer is late with, now asked of this peer as well.
+
+        `cost_seconds` is how long this peer would take for a piece, None when not known."""
+        have = self._have.get(peer)
+        if self._open or not have or len(self._pieces) > self._end_game_pieces:
+            return None
+        for piece in self._pieces.values():
+            if len(piece.owners) != 1 or peer in piece.owners:
+                continue
+            is_late = now >= piece.expected_at
+            if cost_seconds is not None:
+                is_late = is_late or piece.expected_at - now > 2 * cost_seconds
+            if is_late and have.covers(piece.start, piece.stop):
+                piece.owners[peer] = None
+                return piece
+        return None
+
+    def finished(self, piece: Piece) -> list[PeerId]:
+        """The piece is stored; returns its owners, those of them still asked are to be cancelled."""
+        if self._pieces.get(piece.start) is not piece:
+            return []
+        del self._pieces[piece.start]
+        self.done.add(piece.start, piece.stop)
+        return list(piece.owners)
+
+    def lost(self, piece: Piece, peer: PeerId) -> None:
+        """The peer will not deliver the piece; without another owner it is open again."""
+        if self._pieces.get(piece.start) is not piece:
+            return
+        piece.owners.pop(peer, None)
+        if not piece.owners:
+            del self._pieces[piece.start]
+            self._refresh()
+
+    def pieces(self) -> list[Piece]:
+        """What is being fetched, oldest first."""
+        return list(self._pieces.values())
+
+    # ---- inside ----
+
+    def _refresh(self) -> None:
+        """Compute what is open anew."""
+        self._open = self.wanted()
+        for piece in self._pieces.values():
+            self._open.remove(piece.start, piece.stop)
+
+    def _first(self, have: RangeSet, start: int, stop: int) -> tuple[int, int] | None:
+        """The first run inside [start, stop) that is open and that the peer has."""
+        for low, high in self._open.within(start, stop):
+            for span in have.within(low, high):
+                return span
+        return None
+
+    def _background(self, have: RangeSet) -> tuple[int, int] | None:
+        if self._region is not None:
+            span = self._first(have, *self._region)
+            if span is not None:
+                return span
+        region = self._rarest_region(have)
+        if region is None:
+            return None
+        # A region that is only used up for this peer stays the current one for the others.
+        if self._region is None or not self._open.within(*self._region):
+            self._region = region
+        return self._first(have, *region)
+
+    def _rarest_region(self, have: RangeSet) -> tuple[int, int] | None:
+        size = self._region_blocks
+        spans = list(self._open.intersect(have))
+        if not spans:
+            return None
+        best: tuple[int, tuple[int, int]] | None = None
+        for _ in range(_CANDIDATES):
+            low, high = self._rng.choice(spans)
+            at = self._rng.randrange(low, high)
+            region = (at - at % size, min(at - at % size + size, self.leaf_count))
+            holders = sum(1 for other in self._have.values() if other.covers(*region))
+            if best is None or holders < best[0]:
+                best = (holders, region)
+        return None if best is None else best[1]
+
+    def _assign(self, peer: PeerId, span: tuple[int, int], piece_blocks: int,
+                expected_at: float) -> Piece:
+        start, stop = span
+        stop = min(stop, start - start % piece_blocks + piece_blocks)
+        piece = Piece(start, stop, expected_at, {peer: None})
+        self._pieces[start] = piece
+        self._open.remove(start, stop)
+        return piece

@@ -1,0 +1,151 @@
+"""Exchange messages: what is sent is what is read, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quire.base.errors import BadEncoding
+from quire.base.ranges import RangeSet
+from quire.formats.cid import block_cid, manifest_cid
+from quire.formats.exchange import (
+    MAX_BLOCKS,
+    MAX_DATA_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_PROOF_BYTES,
+    MAX_RANGES,
+    BlockReply,
+    BlockRequest,
+    Cancel,
+    ExchangeMessage,
+    HaveReply,
+    HaveRequest,
+    HaveUpdate,
+    RangeReply,
+    RangeRequest,
+    Status,
+    decode_message,
+    decode_ranges,
+    encode_ranges,
+)
+from quire.formats.protobuf import bytes_field, uint_field
+from quire.formats.varint import encode_varint
+
+ROOT = bytes(range(32))
+SOME = RangeSet([(0, 3), (5, 6), (100, 200)])
+
+GOOD: dict[str, ExchangeMessage] = {
+    "have request": HaveRequest(1, ROOT),
+    "have reply of a part": HaveReply(2, Status.OK, 200, SOME),
+    "have reply of nothing yet": HaveReply(2, Status.OK, 200, RangeSet()),
+    "have reply of an unknown tree": HaveReply(2, Status.NOT_HAVE),
+    "have update": HaveUpdate(ROOT, 300, SOME),
+    "range request": RangeRequest(3, ROOT, 16, 16),
+    "range request of the most": RangeRequest(3, ROOT, (1 << 62) - 1, MAX_BLOCKS),
+    "range reply": RangeReply(3, Status.OK, 16, b"p" * 64, b"d" * 4096),
+    "range reply without need of a proof": RangeReply(3, Status.OK, 0, b"", b"d"),
+    "range reply busy": RangeReply(3, Status.BUSY),
+    "range reply cancelled": RangeReply(3, Status.CANCELLED),
+    "manifest request": BlockRequest(4, manifest_cid(b"m")),
+    "block request": BlockRequest((1 << 63) - 1, block_cid(ROOT)),
+    "block reply": BlockReply(4, Status.OK, b"manifest"),
+    "block reply refused": BlockReply(4, Status.REFUSED),
+    "cancel": Cancel(5),
+    "ranges up to the limit": HaveUpdate(
+        ROOT, 2 * MAX_RANGES, RangeSet((2 * n, 2 * n + 1) for n in range(MAX_RANGES))
+    ),
+}
+
+
+def message(kind: int, *fields: bytes) -> bytes:
+    return uint_field(1, kind) + b"".join(fields)
+
+
+ID = uint_field(2, 1)
+OK = uint_field(6, 1)
+TREE = bytes_field(3, ROOT)
+
+
+def ranges_of(*numbers: int) -> bytes:
+    return bytes_field(8, b"".join(map(encode_varint, numbers)))
+
+
+BAD: dict[str, bytes] = {
+    "nothing": b"",
+    "garbage": b"\xff" * 40,
+    "an unknown kind": message(9, ID),
+    "kind zero": message(0, ID),
+    "a kind above 32 bits": message(1 << 40, ID),
+    "no id": message(8),
+    "an id above 63 bits": message(8, uint_field(2, 1 << 63)),
+    "a root of 31 bytes": message(1, ID, bytes_field(3, ROOT[:31])),
+    "no root": message(4, ID, uint_field(5, 1)),
+    "a request for no block": message(4, ID, TREE, uint_field(5, 0)),
+    "a request for too many blocks": message(4, ID, TREE, uint_field(5, MAX_BLOCKS + 1)),
+    "a start above 62 bits": message(4, ID, TREE, uint_field(4, 1 << 62), uint_field(5, 1)),
+    "no status": message(5, ID, bytes_field(15, b"d")),
+    "an unknown status": message(5, ID, uint_field(6, 9)),
+    "OK without data": message(5, ID, OK, bytes_field(10, bytes(32))),
+    "NOT_HAVE with data": message(7, ID, uint_field(6, 2), bytes_field(15, b"d")),
+    "a proof too long": message(
+        5, ID, OK, bytes_field(10, bytes(MAX_PROOF_BYTES + 1)), bytes_field(15, b"d")
+    ),
+    "a payload too long": message(7, ID, OK, bytes_field(15, bytes(MAX_DATA_BYTES + 1))),
+    "a payload cut short": message(7, ID, OK, b"\x7a\x80\x01", b"short"),
+    "a broken CID": message(6, ID, bytes_field(9, b"\x01\x02")),
+    "no CID": message(6, ID),
+    "an empty range": message(3, TREE, uint_field(7, 10), ranges_of(0, 0)),
+    "adjacent ranges": message(3, TREE, uint_field(7, 10), ranges_of(0, 1, 0, 1)),
+    "a range behind the tree": message(3, TREE, uint_field(7, 10), ranges_of(5, 6)),
+    "half a range": message(3, TREE, uint_field(7, 10), ranges_of(0, 1, 1)),
+    "too many ranges": message(
+        3, TREE, uint_field(7, 10**6), ranges_of(0, 1, *([1, 1] * MAX_RANGES))
+    ),
+    "a message too long": message(8, ID, bytes_field(14, bytes(MAX_MESSAGE_BYTES))),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_message_survives_the_wire(name: str) -> None:
+    sent = GOOD[name]
+    assert decode_message(b"".join(sent.segments())) == sent
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_message_is_refused(name: str) -> None:
+    with pytest.raises(BadEncoding):
+        decode_message(BAD[name])
+
+
+def test_the_payload_is_sent_as_it_is_and_read_as_a_view() -> None:
+    data = bytes(65536)
+    head, payload = RangeReply(1, Status.OK, 0, b"", data).segments()
+    assert payload is data
+    wire = memoryview(bytes(head) + data)
+    reply = decode_message(wire)
+    assert isinstance(reply, RangeReply)
+    assert isinstance(reply.data, memoryview)
+    assert reply.data.obj is wire.obj
+
+
+def test_more_ranges_than_the_limit_are_told_in_part() -> None:
+    many = RangeSet((2 * n, 2 * n + 1) for n in range(MAX_RANGES + 10))
+    told = decode_ranges(encode_ranges(many), 10**6)
+    assert len(told) == MAX_RANGES
+    assert not told.minus(many)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(1, 10**6)), max_size=50))
+def test_any_ranges_survive(pairs: list[tuple[int, int]]) -> None:
+    ranges = RangeSet((start, start + length) for start, length in pairs)
+    assert decode_ranges(encode_ranges(ranges), 2 * 10**12) == ranges
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
+    try:
+        decoded = decode_message(data)
+    except BadEncoding:
+        return
+    assert decode_message(b"".join(decoded.segments())) == decoded
