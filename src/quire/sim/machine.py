@@ -66,6 +66,10 @@ class Machine:
         self._cut_at = step
         self._on_cut = on_cut
 
+    def never_cut(self) -> None:
+        """Call `cut_power_at` off."""
+        self._cut_at = None
+
     def cut(self, *, loses_power: bool) -> Image:
         """The image of this instant, or the one taken earlier; from here on nothing survives."""
         if self._image is None:
