@@ -26,6 +26,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         )
         self.have: dict[str, RangeSet] = {}
         self.asked: list[tuple[str, Piece]] = []
+        self.storing: list[Piece] = []
         self.windows: dict[int, tuple[int, int]] = {}
         self.all_wanted = False
         self.now = 0.0
@@ -68,7 +69,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.now += later
         piece = self.scheduler.second_owner(peer, self.now, cost)
         if piece is not None:
-            assert not self.scheduler.has_open()
+            assert not self.scheduler.has_open or self.scheduler.is_awaited(piece)
             assert len(piece.owners) == 2
             assert self.have[peer].covers(piece.start, piece.stop)
             self.asked.append((peer, piece))
@@ -77,10 +78,20 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:
         peer, piece = data.draw(st.sampled_from(self.asked))
-        is_current = any(known is piece for known in self.scheduler.pieces())
-        owners = self.scheduler.finished(piece)
-        assert (peer in owners) == is_current
+        others = self.scheduler.claim(piece, peer)
+        assert others is not None
+        assert self.scheduler.claim(piece, peer) is None, "stored twice"
         self.asked = [entry for entry in self.asked if entry[1] is not piece]
+        self.storing.append(piece)
+
+    @precondition(lambda self: self.storing)
+    @rule(is_stored=st.booleans())
+    def store(self, is_stored: bool) -> None:
+        piece = self.storing.pop()
+        if is_stored:
+            self.scheduler.finished(piece)
+        else:
+            self.scheduler.unclaim(piece)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
@@ -88,6 +99,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         entry = data.draw(st.sampled_from(self.asked))
         self.asked.remove(entry)
         self.scheduler.lost(entry[1], entry[0])
+
+    @rule(span=spans)
+    def forget(self, span: tuple[int, int]) -> None:
+        self.scheduler.forget(*span)
 
     @rule(peer=st.sampled_from(PEERS))
     def leave(self, peer: str) -> None:
@@ -107,7 +122,8 @@ class SchedulerMachine(RuleBasedStateMachine):
             for span in have:
                 reachable.add(*span)
         assert self.scheduler.unavailable() == wanted.minus(under_way).minus(reachable)
-        assert {id(piece) for _, piece in self.asked} == {id(p) for p in self.scheduler.pieces()}
+        known = {id(piece) for _, piece in self.asked} | {id(piece) for piece in self.storing}
+        assert known == {id(piece) for piece in self.scheduler.pieces()}
 
     def teardown(self) -> None:
         """With one peer that has all, everything that is wanted is fetched in finite steps."""
@@ -115,10 +131,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.scheduler.peer_has("zoe", RangeSet([(0, LEAVES)]))
         for peer, piece in self.asked:
             self.scheduler.lost(piece, peer)
+        for piece in self.storing:
+            self.scheduler.unclaim(piece)
         for _ in range(LEAVES + 1):
             piece = self.scheduler.next_piece("zoe", 16, 0.0)
             if piece is None:
                 break
+            assert self.scheduler.claim(piece, "zoe") == []
             self.scheduler.finished(piece)
         assert self.scheduler.done == RangeSet([(0, LEAVES)])
         assert self.scheduler.is_idle

@@ -15,15 +15,19 @@ class Budget:
         self.used_bytes = 0
         self._waiting: dict[Callable[[], None], None] = {}
 
-    def take(self, size_bytes: int, on_room: Callable[[], None]) -> bool:
-        """Reserve bytes; False when they are not free, then `on_room` is called once they may be.
+    def has_room(self, size_bytes: int, on_room: Callable[[], None]) -> bool:
+        """Whether bytes are free; if not, `on_room` is called when they may be.
 
-        One reservation is always granted, however large, so that nothing waits for ever."""
+        An empty budget has room for one reservation however large, so that nothing waits for ever.
+        """
         if self.used_bytes and self.used_bytes + size_bytes > self.limit_bytes:
             self._waiting[on_room] = None
             return False
-        self.used_bytes += size_bytes
         return True
+
+    def take(self, size_bytes: int) -> None:
+        """Reserve bytes that there is room for."""
+        self.used_bytes += size_bytes
 
     def give(self, size_bytes: int) -> None:
         """Bytes are free again."""

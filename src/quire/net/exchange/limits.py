@@ -28,12 +28,14 @@ class ExchangeLimits:
     rest_seconds: float = 30.0  # until a dropped or empty-handed peer is asked again
     busy_seconds: float = 0.5  # until a peer that was busy is asked again
     ban_seconds: float = 3600.0
+    manifest_seconds: float = 86_400.0  # a fetched manifest is kept so long unless retained
     end_game_pieces: int = 4  # asked of a second peer at most, at the end of a job
     region_bytes: int = 64 * MIB  # background fetches finish such a region before the next
     peers_per_job: int = 8
     manifest_peers: int = 4  # asked at once for a manifest or a block
     search_seconds: float = 30.0  # one search for providers
-    search_pause_seconds: float = 5.0  # between searches while peers are missing
+    search_pause_seconds: float = 5.0  # between searches, doubling while they find nobody
+    search_pause_max_seconds: float = 60.0
     linger_seconds: float = 15.0  # a job without consumers keeps its peers
     stall_seconds: float = 3600.0  # a job without progress fails
     abandoned_requests: int = 256  # timed out at one peer and never answered
@@ -44,6 +46,7 @@ class ExchangeLimits:
     bytes_per_peer: int = 256 * MIB  # asked for by one peer and not yet sent
     serving_reads: int = 8  # read from disk at the same time, all peers together
     messages_per_peer: int = 3  # read or being read, and not yet taken by the transport
+    send_seconds: float = 120.0  # a peer that reads nothing for so long is dropped
     replies_per_peer: int = 1024  # small ones waiting to be sent; then we stop reading
     quantum_bytes: int = 1 * MIB  # a peer's share of one round
     update_seconds: float = 2.0  # between updates of what a partial holder has

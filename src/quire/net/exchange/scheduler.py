@@ -29,6 +29,7 @@ class Piece:
     stop: int
     expected_at: float  # when the first owner should have delivered
     owners: dict[PeerId, None] = field(default_factory=dict)
+    is_claimed: bool = False  # verified data is being stored
 
     @property
     def count(self) -> int:
@@ -79,12 +80,13 @@ class Scheduler:
         """Whether nothing that is wanted is missing."""
         return not self._open and not self._pieces
 
-    def is_open_for(self, peer: PeerId) -> bool:
-        """Whether the peer has something that nobody was asked for."""
-        have = self._have.get(peer)
-        return have is not None and bool(self._open.intersect(have))
+    @property
+    def has_windows(self) -> bool:
+        return bool(self._windows)
 
+    @property
     def has_open(self) -> bool:
+        """Whether something wanted was asked of nobody yet."""
         return bool(self._open)
 
     def unavailable(self) -> RangeSet:
@@ -132,34 +134,63 @@ class Scheduler:
         return None if span is None else self._assign(peer, span, piece_blocks, expected_at)
 
     def second_owner(self, peer: PeerId, now: float, cost_seconds: float | None) -> Piece | None:
-        """End-game: a piece that another peer is late with, now asked of this peer as well.
+        """A piece that another peer is late with, now asked of this peer as well.
 
+        Only what a window waits for, or, when all is assigned, the last few pieces (end-game).
         `cost_seconds` is how long this peer would take for a piece, None when not known."""
         have = self._have.get(peer)
-        if self._open or not have or len(self._pieces) > self._end_game_pieces:
+        doubled = sum(1 for piece in self._pieces.values() if len(piece.owners) > 1)
+        if not have or doubled >= self._end_game_pieces:
             return None
+        is_end_game = not self._open and len(self._pieces) <= self._end_game_pieces
         for piece in self._pieces.values():
-            if len(piece.owners) != 1 or peer in piece.owners:
+            if len(piece.owners) != 1 or peer in piece.owners or piece.is_claimed:
                 continue
             is_late = now >= piece.expected_at
-            if cost_seconds is not None:
+            if is_end_game and cost_seconds is not None:
                 is_late = is_late or piece.expected_at - now > 2 * cost_seconds
-            if is_late and have.covers(piece.start, piece.stop):
+            if not is_late or not (is_end_game or self.is_awaited(piece)):
+                continue
+            if have.covers(piece.start, piece.stop):
                 piece.owners[peer] = None
                 return piece
         return None
 
-    def finished(self, piece: Piece) -> list[PeerId]:
-        """The piece is stored; returns its owners, those of them still asked are to be cancelled."""
-        if self._pieces.get(piece.start) is not piece:
-            return []
-        del self._pieces[piece.start]
+    def is_awaited(self, piece: Piece) -> bool:
+        """Whether a window needs a part of the piece."""
+        return any(start < piece.stop and piece.start < stop
+                   for start, stop in self._windows.values())
+
+    def claim(self, piece: Piece, peer: PeerId) -> list[PeerId] | None:
+        """The peer delivered the piece: it is being stored now, nobody else is needed for it.
+
+        Returns the other owners, whose requests are to be cancelled; None when it comes too late.
+        """
+        if (self._pieces.get(piece.start) is not piece or piece.is_claimed
+                or peer not in piece.owners):
+            return None
+        piece.is_claimed = True
+        return [owner for owner in piece.owners if owner != peer]
+
+    def finished(self, piece: Piece) -> None:
+        """A claimed piece is stored."""
+        invariant(self._pieces.pop(piece.start) is piece and piece.is_claimed, "it was claimed")
         self.done.add(piece.start, piece.stop)
-        return list(piece.owners)
+
+    def unclaim(self, piece: Piece) -> None:
+        """A claimed piece was not stored: it is open again."""
+        if piece.is_claimed and self._pieces.get(piece.start) is piece:
+            del self._pieces[piece.start]
+            self._refresh()
+
+    def forget(self, start: int, stop: int) -> None:
+        """These blocks are not there after all."""
+        self.done.remove(start, stop)
+        self._refresh()
 
     def lost(self, piece: Piece, peer: PeerId) -> None:
         """The peer will not deliver the piece; without another owner it is open again."""
-        if self._pieces.get(piece.start) is not piece:
+        if self._pieces.get(piece.start) is not piece or piece.is_claimed:
             return
         piece.owners.pop(peer, None)
         if not piece.owners:

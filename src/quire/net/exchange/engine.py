@@ -1,0 +1,241 @@
+"""The block exchange of one node: fetch from others, serve others. Begin reading here.
+
+    fetch_manifest, fetch_block -> Hunt      one CID from whoever has it
+    fetch, ensure               -> Transfer  one tree, in pieces, from several peers at once
+    channels that peers open    -> Responder
+
+A peer whose data does not verify is banned and named in an event.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from random import Random
+
+from quire.base.clock import Clock
+from quire.base.errors import (
+    BadCid,
+    BlockMissing,
+    InputError,
+    PeerError,
+    PeerGone,
+    PeerLied,
+)
+from quire.base.events import EventBus
+from quire.base.waits import Waits
+from quire.formats.cid import Cid, is_block, is_manifest
+from quire.formats.exchange import MAX_MESSAGE_BYTES, HaveUpdate
+from quire.formats.multihash import HASH_SHA256
+from quire.net.exchange.budget import Budget
+from quire.net.exchange.by_cid import Hunt
+from quire.net.exchange.context import ExchangeContext, ProviderSource
+from quire.net.exchange.job import FetchJob
+from quire.net.exchange.ledger import Ledger
+from quire.net.exchange.limits import ExchangeLimits
+from quire.net.exchange.responder import Responder
+from quire.net.exchange.session import Session
+from quire.net.exchange.sessions import Sessions
+from quire.net.exchange.transfer import Transfer
+from quire.net.transport import Channel, PeerId, Transport
+from quire.store.dataset import Dataset, RetentionRoot
+from quire.store.port import BlockStore
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A peer that lied, until when it is refused, and what it did."""
+
+    peer: PeerId
+    until: float  # monotonic seconds
+    reason: str
+
+
+class Exchange:
+    """Fetches from and serves other nodes. Deadlines are monotonic seconds."""
+
+    def __init__(self, transport: Transport, store: BlockStore, finder: ProviderSource, *,
+                 clock: Clock, rng: Random, events: EventBus, waits: Waits, protocol_id: str,
+                 limits: ExchangeLimits | None = None, executor: Executor | None = None) -> None:
+        limits = limits or ExchangeLimits()
+        self.ledger = Ledger()
+        self._transport = transport
+        self._store = store
+        self._clock = clock
+        self._events = events
+        self._limits = limits
+        self._protocol_id = protocol_id
+        self._bans: dict[PeerId, Ban] = {}
+        self._transfers: dict[bytes, Transfer] = {}  # by tree root
+        self._hunts: dict[Cid, Hunt] = {}
+        self._sessions = Sessions(transport, protocol_id, limits, self.ledger,
+                                  self._updated, self._session_ended)
+        self._responder = Responder(store, limits, self.ledger)
+        self._context = ExchangeContext(
+            transport, store, finder, clock, rng, events, waits,
+            limits, self.ledger, Budget(limits.bytes_in_flight), self._sessions, self.blame,
+            self.is_banned, executor,
+        )
+
+    async def start(self) -> None:
+        """Serve the protocol; fetches are possible from now on."""
+        self._transport.serve(self._protocol_id, self._on_channel,
+                              max_message_bytes=MAX_MESSAGE_BYTES)
+        self._transport.on_peer_joined(self._peer_joined)
+
+    async def stop(self) -> None:
+        """End all fetches and sessions. Waiting consumers get `PeerGone`."""
+        for transfer in list(self._transfers.values()):
+            await transfer.stop(PeerGone("the node stops"))
+        for hunt in list(self._hunts.values()):
+            await hunt.stop(PeerGone("the node stops"))
+        self._sessions.stop()
+        await self._responder.stop()
+
+    # ---- fetching ----
+
+    async def fetch_manifest(self, cid: Cid, deadline: float) -> Dataset:
+        """The dataset of a manifest CID, from the store or else from the network.
+
+        Raises   BadCid            not the CID of a manifest
+                 BadManifest       the manifest of this CID is not one
+                 UnknownDataset    nobody who answered has it, up to `deadline`
+                 DeadlineExceeded  somebody should have it and did not deliver
+        """
+        if not is_manifest(cid):
+            raise BadCid(f"{cid} is not the CID of a manifest")
+        data = await self.fetch_block(cid, deadline)
+        expires_at = self._clock.now() + self._limits.manifest_seconds
+        return await self._store.put_manifest(data, RetentionRoot("cache", "exchange", expires_at))
+
+    async def fetch_block(self, cid: Cid, deadline: float) -> bytes:
+        """A manifest or a single block, verified; a block is not kept."""
+        if cid.hash_code != HASH_SHA256 or not (is_manifest(cid) or is_block(cid)):
+            raise BadCid(f"{cid} is not the CID of a manifest or a block")
+        try:
+            return await self._store.read_block(cid)
+        except BlockMissing:
+            pass
+        hunt = self._hunts.get(cid)
+        if hunt is None or hunt.is_over:
+            hunt = Hunt(self._context, cid)
+            self._hunts[cid] = hunt
+        try:
+            return await hunt.wait(deadline)
+        finally:
+            if hunt.is_over and self._hunts.get(cid) is hunt:
+                del self._hunts[cid]
+
+    def fetch(self, dataset: Dataset) -> FetchJob:
+        """Fetch all that is missing of a dataset, in the background; one fetch for each tree."""
+        return FetchJob(self._transfer(dataset), self._clock.monotonic)
+
+    async def ensure(self, dataset: Dataset, start: int, count: int, deadline: float) -> None:
+        """Blocks [start, start + count) are readable from the store when this returns.
+
+        They are fetched before anything else of the dataset.
+        Raises   InputError        the range is not one of the dataset
+                 DeadlineExceeded  with the reason  ·  QuotaExceeded, DiskFull
+        """
+        if start < 0 or count < 0 or start + count > dataset.block_count:
+            raise InputError(f"blocks {start} to {start + count - 1} are not all in a dataset of "
+                             f"{dataset.block_count} blocks")
+        tree = self._store.tree(dataset.tree_root)
+        if count == 0 or (tree is not None and tree.present.covers(start, start + count)):
+            return
+        await self._transfer(dataset).until_local(start, start + count, deadline)
+
+    # ---- insight ----
+
+    def status(self) -> dict[str, object]:
+        """What is being asked of whom, and who asks us."""
+        return {
+            "fetches": [
+                {"cid": t.subject, "verifiedBlocks": t.scheduler.done.count(),
+                 "totalBlocks": t.scheduler.leaf_count, "reason": t.reason(),
+                 "peers": dict(t.received)}
+                for t in self._transfers.values()
+            ],
+            "searches": [{"cid": str(h.cid), "reason": h.describe()}
+                         for h in self._hunts.values()],
+            "peers": [_describe(session) for session in self._sessions.all().values()],
+            "serving": self._responder.status(),
+            "bytesInFlight": self._context.budget.used_bytes,
+            "bytesInFlightLimit": self._context.budget.limit_bytes,
+        }
+
+    def banned(self) -> list[Ban]:
+        """Peers that lied and are still refused, oldest first."""
+        now = self._clock.monotonic()
+        self._bans = {peer: ban for peer, ban in self._bans.items() if ban.until > now}
+        return list(self._bans.values())
+
+    def is_banned(self, peer: PeerId) -> bool:
+        ban = self._bans.get(peer)
+        return ban is not None and ban.until > self._clock.monotonic()
+
+    def blame(self, peer: PeerId, problem: PeerLied, subject: str = "") -> None:
+        """Ban a peer that lied and say so. `subject` is the CID that the lie was about."""
+        if self.is_banned(peer):
+            return
+        seconds = self._limits.ban_seconds
+        self._bans[peer] = Ban(peer, self._clock.monotonic() + seconds, problem.message)
+        self._events.publish(
+            "peer.banned", subject or peer, f"{peer} is banned for {seconds:.0f} s: "
+            f"{problem.message}", peer=peer, reason=problem.message,
+        )
+        self._sessions.end(peer, problem)
+        self._transport.ban(peer, seconds, problem.message)
+
+    # ---- called by transport and sessions ----
+
+    async def _on_channel(self, channel: Channel) -> None:
+        try:
+            await self._responder.serve(channel)
+        except PeerLied as problem:
+            channel.abort(problem.message)
+            self.blame(channel.peer, problem)
+        except PeerError as problem:
+            channel.abort(problem.message)
+
+    def _peer_joined(self, peer: PeerId) -> None:
+        for transfer in self._transfers.values():
+            transfer.peer_joined()
+        for hunt in self._hunts.values():
+            hunt.peer_joined()
+
+    def _updated(self, peer: PeerId, update: HaveUpdate) -> None:
+        transfer = self._transfers.get(update.root)
+        if transfer is not None:
+            transfer.updated(peer, update)
+
+    def _session_ended(self, session: Session, problem: PeerError) -> None:
+        if isinstance(problem, PeerLied):
+            self.blame(session.peer, problem)
+        for transfer in list(self._transfers.values()):
+            transfer.session_ended(session, problem)
+
+    def _transfer(self, dataset: Dataset) -> Transfer:
+        transfer = self._transfers.get(dataset.tree_root)
+        if transfer is None:
+            transfer = Transfer(self._context, dataset, self._transfer_over)
+            self._transfers[dataset.tree_root] = transfer
+        return transfer
+
+    def _transfer_over(self, transfer: Transfer) -> None:
+        if self._transfers.get(transfer.dataset.tree_root) is transfer:
+            del self._transfers[transfer.dataset.tree_root]
+
+
+def _describe(session: Session) -> dict[str, object]:
+    speed = session.estimate.bytes_per_second
+    return {
+        "peer": session.peer, "openRequests": session.open_requests,
+        "pendingBytes": session.pending_bytes,
+        "windowBytes": session.estimate.window_bytes(),
+        "bytesPerSecond": None if speed is None else round(speed),
+        "rttSeconds": round(session.estimate.rtt_seconds, 6),
+        "receivedBytes": session.account.received_bytes,
+        "wastedBytes": session.account.wasted_bytes,
+        "timeouts": session.account.timeouts,
+    }

@@ -1,0 +1,280 @@
+"""Serving others: their requests at us, fair between peers, with bounded memory.
+
+    channel reader -> answers at once (what we hold, not-have, busy) ---------> outbox -> channel
+                   -> FairQueue of data requests -> at most n reads at a time -> outbox -> channel
+
+Memory is bounded by `serving_reads` reads and `messages_per_peer` messages for each peer; a peer
+that does not read stops only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from quire.base.errors import BadEncoding, BlockMissing, InputError, PeerLied, QuireError
+from quire.base.ranges import RangeSet
+from quire.formats.exchange import (
+    MAX_DATA_BYTES,
+    BlockReply,
+    BlockRequest,
+    Cancel,
+    HaveReply,
+    HaveRequest,
+    HaveUpdate,
+    RangeReply,
+    RangeRequest,
+    Reply,
+    Status,
+    decode_message,
+)
+from quire.net.exchange.fair_queue import FairQueue
+from quire.net.exchange.ledger import Ledger
+from quire.net.exchange.limits import ExchangeLimits
+from quire.net.exchange.outbox import Outbox
+from quire.net.transport import Channel, PeerId
+from quire.store.port import BlockStore
+
+_BLOCK_COST = 64 << 10  # what a manifest or single block counts for in the queue
+
+
+class Responder:
+    """Answers requests from a store. One for a node."""
+
+    def __init__(self, store: BlockStore, limits: ExchangeLimits, ledger: Ledger) -> None:
+        self._store = store
+        self._limits = limits
+        self._ledger = ledger
+        self._queue: FairQueue[_Job] = FairQueue(limits.quantum_bytes)
+        self._inbound: dict[PeerId, list[_Inbound]] = {}
+        self._busy: dict[PeerId, int] = {}  # messages being read or waiting for the transport
+        self._reads: dict[asyncio.Task[None], None] = {}
+
+    async def serve(self, channel: Channel) -> None:
+        """Serve one channel until its end. Raises `PeerLied` when the peer breaks the protocol."""
+        inbound = self._inbound.setdefault(channel.peer, [])
+        if len(inbound) >= self._limits.channels_per_peer:
+            channel.abort("too many channels")
+            return
+        line = _Inbound(channel, self._limits)
+        inbound.append(line)
+        updates = asyncio.get_running_loop().create_task(self._keep_informed(line))
+        try:
+            while True:
+                await line.outbox.until_room()
+                await self._take(line, await channel.receive())
+        except BadEncoding as problem:
+            raise PeerLied(f"{channel.peer} sent garbage: {problem.message}",
+                           peer=channel.peer) from None
+        finally:
+            updates.cancel()
+            line.outbox.close()
+            self._forget(line)
+
+    async def stop(self) -> None:
+        """Give up what is being read."""
+        for task in list(self._reads):
+            task.cancel()
+        if self._reads:
+            await asyncio.wait(list(self._reads))
+
+    def status(self) -> list[dict[str, object]]:
+        """Who waits for what from us."""
+        return [
+            {"peer": peer, "queuedRequests": sum(line.queued for line in lines),
+             "queuedBytes": sum(line.queued_bytes for line in lines),
+             "sentBytes": self._ledger.of(peer).sent_bytes}
+            for peer, lines in self._inbound.items()
+        ]
+
+    # ---- requests ----
+
+    async def _take(self, line: _Inbound, data: memoryview) -> None:
+        message = decode_message(data)
+        if isinstance(message, HaveRequest):
+            self._answer_have(line, message)
+        elif isinstance(message, RangeRequest):
+            refusal = self._refusal(line, message)
+            if refusal is None:
+                tree = self._store.tree(message.root)
+                block_size = tree.block_size if tree is not None else 0
+                self._enqueue(line, message, message.count * block_size)
+            else:
+                line.outbox.put(RangeReply(message.id, refusal))
+        elif isinstance(message, BlockRequest):
+            if line.queued >= self._limits.requests_per_peer:
+                line.outbox.put(BlockReply(message.id, Status.BUSY))
+            else:
+                self._enqueue(line, message, _BLOCK_COST)
+        elif isinstance(message, Cancel):
+            self._cancel(line, message.id)
+        else:
+            raise PeerLied(f"{line.peer} sent a reply where requests are due", peer=line.peer)
+
+    def _answer_have(self, line: _Inbound, request: HaveRequest) -> None:
+        tree = self._store.tree(request.root)
+        if tree is None:
+            line.outbox.put(HaveReply(request.id, Status.NOT_HAVE))
+            return
+        line.outbox.put(HaveReply(request.id, Status.OK, tree.leaf_count, tree.present))
+        if not tree.present.covers(0, tree.leaf_count):
+            line.told[request.root] = tree.present
+            if len(line.told) > self._limits.subscriptions_per_channel:
+                del line.told[next(iter(line.told))]
+            line.has_partial.set()
+
+    def _refusal(self, line: _Inbound, request: RangeRequest) -> Status | None:
+        """Why a range is not even queued; None when it is."""
+        tree = self._store.tree(request.root)
+        if tree is None or not tree.present.covers(request.start, request.start + request.count):
+            return Status.NOT_HAVE
+        size = request.count * tree.block_size
+        if size > MAX_DATA_BYTES:
+            return Status.REFUSED
+        if (line.queued >= self._limits.requests_per_peer
+                or line.queued_bytes + size > self._limits.bytes_per_peer):
+            return Status.BUSY
+        return None
+
+    def _enqueue(self, line: _Inbound, request: RangeRequest | BlockRequest, cost: int) -> None:
+        if request.id in line.jobs:
+            raise PeerLied(f"{line.peer} used a request id twice", peer=line.peer)
+        job = _Job(line, request, cost)
+        line.jobs[request.id] = job
+        line.queued += 1
+        line.queued_bytes += cost
+        self._queue.push(line.peer, cost, job)
+        self._dispatch()
+
+    def _cancel(self, line: _Inbound, request_id: int) -> None:
+        job = line.jobs.get(request_id)
+        if job is None:
+            return  # answered already; the reply crosses the cancellation
+        if self._queue.remove(line.peer, job) is not None:
+            self._finish(job, _refused(job.request, Status.CANCELLED), is_reading=False)
+        else:
+            job.is_cancelled = True
+
+    # ---- data ----
+
+    def _dispatch(self) -> None:
+        """Start reads while there is room for them."""
+        while len(self._reads) < self._limits.serving_reads:
+            entry = self._queue.pop(self._may_serve)
+            if entry is None:
+                return
+            peer, _, job = entry
+            self._busy[peer] = self._busy.get(peer, 0) + 1
+            task = asyncio.get_running_loop().create_task(self._read(job))
+            self._reads[task] = None
+            task.add_done_callback(self._read_done)
+
+    def _may_serve(self, peer: PeerId) -> bool:
+        return self._busy.get(peer, 0) < self._limits.messages_per_peer
+
+    def _read_done(self, task: asyncio.Task[None]) -> None:
+        self._reads.pop(task, None)
+        self._dispatch()
+
+    async def _read(self, job: _Job) -> None:
+        request, reply = job.request, _refused(job.request, Status.CANCELLED)
+        try:
+            if not job.is_cancelled and not job.line.outbox.is_closed:
+                reply = await self._reply(request)
+        except (BlockMissing, InputError):
+            reply = _refused(request, Status.NOT_HAVE)
+        except QuireError:
+            reply = _refused(request, Status.BUSY)
+        finally:
+            self._finish(job, reply, is_reading=True)
+
+    async def _reply(self, request: RangeRequest | BlockRequest) -> Reply:
+        if isinstance(request, BlockRequest):
+            return BlockReply(request.id, Status.OK, await self._store.read_block(request.cid))
+        data = await self._store.read_range(request.root, request.start, request.count)
+        proof = await self._store.prove_range(request.root, request.start, request.count)
+        return RangeReply(request.id, Status.OK, request.start, proof, data)
+
+    def _finish(self, job: _Job, reply: Reply, *, is_reading: bool) -> None:
+        """Hand the reply of a job to the writer and forget the job."""
+        line = job.line
+        line.jobs.pop(job.request.id, None)
+        line.queued -= 1
+        line.queued_bytes -= job.cost
+        size = len(reply.data) if isinstance(reply, RangeReply | BlockReply) else 0
+
+        def sent(was_sent: bool) -> None:
+            if was_sent:
+                self._ledger.of(line.peer).sent_bytes += size
+            if is_reading:
+                self._release(line.peer)
+
+        line.outbox.put(reply, sent)
+
+    def _release(self, peer: PeerId) -> None:
+        left = self._busy.pop(peer) - 1
+        if left:
+            self._busy[peer] = left
+        self._dispatch()
+
+    # ---- partial holdings ----
+
+    async def _keep_informed(self, line: _Inbound) -> None:
+        """Tell the peer what was added to the trees it asked about, until they are complete."""
+        while True:
+            await line.has_partial.wait()
+            await asyncio.sleep(self._limits.update_seconds)
+            for root, told in list(line.told.items()):
+                tree = self._store.tree(root)
+                if tree is None:
+                    del line.told[root]
+                    continue
+                added = tree.present.minus(told)
+                if added:
+                    line.outbox.put(HaveUpdate(root, tree.leaf_count, added))
+                    line.told[root] = tree.present
+                if tree.present.covers(0, tree.leaf_count):
+                    del line.told[root]
+            if not line.told:
+                line.has_partial.clear()
+
+    def _forget(self, line: _Inbound) -> None:
+        lines = self._inbound[line.peer]
+        lines.remove(line)
+        if not lines:
+            del self._inbound[line.peer]
+        for job in list(line.jobs.values()):
+            if self._queue.remove(line.peer, job) is not None:
+                line.jobs.pop(job.request.id)
+
+
+class _Inbound:
+    """One channel on which a peer asks us."""
+
+    def __init__(self, channel: Channel, limits: ExchangeLimits) -> None:
+        self.peer = channel.peer
+        self.outbox = Outbox(channel, limits)
+        self.jobs: dict[int, _Job] = {}  # data requests without a reply, by id
+        self.queued = 0
+        self.queued_bytes = 0
+        self.told: dict[bytes, RangeSet] = {}  # partial trees the peer asked about
+        self.has_partial = asyncio.Event()
+
+
+class _Job:
+    """A data request that waits for its turn."""
+
+    __slots__ = ("cost", "is_cancelled", "line", "request")
+
+    def __init__(self, line: _Inbound, request: RangeRequest | BlockRequest, cost: int) -> None:
+        self.line = line
+        self.request = request
+        self.cost = cost
+        self.is_cancelled = False
+
+
+def _refused(request: RangeRequest | BlockRequest, status: Status) -> Reply:
+    if isinstance(request, RangeRequest):
+        return RangeReply(request.id, status)
+    return BlockReply(request.id, status)
+
+

@@ -1,0 +1,127 @@
+"""The peers of one fetch: they join with what they hold, are told apart by speed, and leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from quire.base.errors import PeerError, PeerLied, PeerSilent
+from quire.base.ranges import RangeSet
+from quire.formats.cid import Cid
+from quire.formats.exchange import HaveUpdate, Status
+from quire.net.exchange.candidates import Candidates
+from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.session import Session
+from quire.net.transport import PeerId
+from quire.store.dataset import Dataset
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A peer of the swarm and how it does in this fetch."""
+
+    session: Session
+    timeouts: int = 0  # in a row
+    resting_until: float = 0.0  # monotonic; it was busy
+
+    @property
+    def peer(self) -> PeerId:
+        return self.session.peer
+
+
+class Swarm:
+    """Who helps with one tree. `on_ranges(peer, ranges)` and `on_left(peer)` tell the fetch."""
+
+    def __init__(self, context: ExchangeContext, dataset: Dataset, is_hungry: Callable[[], bool],
+                 on_ranges: Callable[[PeerId, RangeSet], None],
+                 on_left: Callable[[PeerId], None]) -> None:
+        self.members: dict[PeerId, Member] = {}
+        self._context = context
+        self._root = dataset.tree_root
+        self._leaf_count = dataset.block_count
+        self._subject = str(dataset.manifest_cid)
+        self._is_hungry = is_hungry
+        self._on_ranges = on_ranges
+        self._on_left = on_left
+        keys: tuple[Cid, ...] = (dataset.manifest.tree_cid, dataset.manifest_cid)
+        self.candidates = Candidates(context, self._subject, keys, self._wants_more, self._join)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self.candidates.run())
+
+    async def stop(self) -> None:
+        """Forget all members; their sessions stay open for others."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self.members.clear()
+
+    def by_load(self) -> list[Member]:
+        """Members, the one with the most room in its window first."""
+        return sorted(
+            self.members.values(),
+            key=lambda m: m.session.pending_bytes / m.session.estimate.window_bytes(),
+        )
+
+    def updated(self, peer: PeerId, update: HaveUpdate) -> None:
+        """A member holds more than before."""
+        if peer in self.members and update.leaf_count == self._leaf_count:
+            self._on_ranges(peer, update.added)
+
+    def session_ended(self, session: Session, problem: PeerError) -> None:
+        """A member is gone; unless it lied, it may come back when it is connected again."""
+        member = self.members.get(session.peer)
+        if member is not None and member.session is session:
+            if isinstance(problem, PeerLied):
+                self.candidates.lied(session.peer, problem)
+            self.drop(member, 1.0, problem.message)
+
+    def drop(self, member: Member, rest_seconds: float, problem: str) -> None:
+        """Do without a member, for a while."""
+        del self.members[member.peer]
+        self._context.events.publish(
+            "fetch.peer-dropped", self._subject, f"{member.peer} is out: {problem}",
+            peer=member.peer,
+        )
+        self._on_left(member.peer)
+        if member.peer not in self.candidates.liars:
+            self.candidates.rest(member.peer, rest_seconds, problem)
+        self.candidates.search_soon()
+
+    def silent(self, member: Member, problem: PeerSilent) -> None:
+        """A member let a request time out: trust it less, in the end do without it."""
+        member.timeouts += 1
+        member.session.estimate.timed_out()
+        self._context.ledger.of(member.peer).timeouts += 1
+        limits = self._context.limits
+        if member.timeouts >= limits.max_timeouts and member.peer in self.members:
+            self.drop(member, limits.rest_seconds,
+                      f"{member.timeouts} requests in a row timed out: {problem.message}")
+        else:
+            self._context.events.publish(
+                "fetch.peer-slow", self._subject, problem.message, peer=member.peer
+            )
+
+    def _wants_more(self, under_way: int) -> bool:
+        return (self._is_hungry()
+                and len(self.members) + under_way < self._context.limits.peers_per_job)
+
+    async def _join(self, peer: PeerId) -> str:
+        deadline = self._context.clock.monotonic() + self._context.limits.answer_seconds
+        session = await self._context.sessions.get(peer, deadline)
+        reply = await session.ask_have(self._root, deadline)
+        if reply.status is not Status.OK or reply.present is None:
+            return "does not have it"
+        if reply.leaf_count != self._leaf_count:
+            return f"knows the tree with {reply.leaf_count} blocks, not {self._leaf_count}"
+        if session.is_over:
+            return "went away"
+        self.members[peer] = Member(session)
+        self._context.events.publish(
+            "fetch.peer-joined", self._subject,
+            f"{peer} has {reply.present.count()} of {self._leaf_count} blocks", peer=peer,
+        )
+        self._on_ranges(peer, reply.present)
+        return ""

@@ -1,0 +1,437 @@
+"""One tree being fetched, for whoever wants all or a part of it.
+
+    pump        gives each peer that has room its next piece, within the global byte budget
+    _fetch      one piece: ask, verify in a worker thread, hand to the store
+    _watch      the slow things: late pieces, reasons, stalls, the end
+
+Consumers come and go; with the last one everything that was asked for is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from quire.base.errors import Bug, DeadlineExceeded, PeerError, PeerLied, PeerSilent, QuireError
+from quire.base.ranges import RangeSet
+from quire.base.units import format_size
+from quire.base.waits import Wait
+from quire.formats.exchange import MAX_DATA_BYTES, HaveUpdate, RangeReply, Status
+from quire.kernels.hashing import verify_range
+from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.estimate import RateMeter
+from quire.net.exchange.scheduler import Piece, Scheduler
+from quire.net.exchange.session import Session
+from quire.net.exchange.swarm import Member, Swarm
+from quire.net.transport import PeerId
+from quire.store.dataset import Dataset
+
+_WATCH_SECONDS = 0.25
+_UNKNOWN_COST_SECONDS = 1.0  # after which a piece of a peer of unknown speed counts as late
+
+
+@dataclass(slots=True, eq=False)
+class _Fetch:
+    """A piece asked of a member."""
+
+    member: Member
+    piece: Piece
+    size_bytes: int
+    is_asking: bool = True  # until the reply is here
+    task: asyncio.Task[None] | None = None
+
+    def received(self) -> None:
+        """The reply is here, or will not be used: the member has room again."""
+        if self.is_asking:
+            self.is_asking = False
+            self.member.session.release(self.size_bytes)
+
+    def cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+
+class Transfer:
+    """The fetch of one tree; at most one for each tree and node. `on_over` is called at its end."""
+
+    def __init__(self, context: ExchangeContext, dataset: Dataset,
+                 on_over: Callable[[Transfer], None]) -> None:
+        limits, block_size = context.limits, dataset.manifest.block_size
+        tree = context.store.tree(dataset.tree_root)
+        now = context.clock.monotonic()
+        self.dataset = dataset
+        self.subject = str(dataset.manifest_cid)
+        self.scheduler = Scheduler(
+            dataset.block_count, RangeSet() if tree is None else tree.present, context.rng,
+            region_blocks=max(1, limits.region_bytes // block_size),
+            end_game_pieces=limits.end_game_pieces,
+        )
+        self.meter = RateMeter(now)
+        self.received: dict[PeerId, int] = {}  # verified bytes of this fetch
+        self.problem: QuireError | None = None
+        self.is_complete = False
+        self._context = context
+        self._block_size = block_size
+        self._on_over = on_over
+        self._swarm = Swarm(context, dataset, self._is_hungry, self._peer_has, self._peer_left)
+        self._consumers = 0  # that want all of it
+        self._window_serial = 0
+        self._waits: dict[int, Wait] = {}
+        self._endless: dict[int, Wait] = {}  # those of them that end with a stall only
+        self._fetches: dict[_Fetch, None] = {}
+        self._progress_at = now
+        self._idle_since = now
+        self._is_over = False
+        self._changed = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        self._swarm.start()
+
+    # ---- consumers ----
+
+    def attach(self) -> None:
+        """One more consumer wants the whole dataset."""
+        self._consumers += 1
+        self.scheduler.want_all(True)
+        self._progress_at = self._context.clock.monotonic()
+        self._wake()
+
+    def detach(self) -> None:
+        """A consumer of the whole dataset has left."""
+        self._consumers -= 1
+        if not self._consumers:
+            self.scheduler.want_all(False)
+        self._consumer_left()
+
+    async def until_complete(self, deadline: float | None) -> None:
+        """Wait for the whole dataset, durable.
+
+        Raises   DeadlineExceeded  with the reason  ·  what made the fetch fail
+        """
+        with self._waiting(deadline):
+            await self._until(lambda: self.is_complete, deadline)
+
+    async def until_local(self, start: int, stop: int, deadline: float) -> None:
+        """Fetch blocks [start, stop) before others; they are readable when this returns."""
+        self._window_serial += 1
+        key = self._window_serial
+        self.scheduler.want_window(key, start, stop)
+        self._progress_at = self._context.clock.monotonic()
+        self._wake()
+        try:
+            with self._waiting(deadline):
+                while True:
+                    await self._until(lambda: self.scheduler.done.covers(start, stop), deadline)
+                    if await self._is_readable(start, stop):
+                        return
+        finally:
+            self.scheduler.drop_window(key)
+            self._consumer_left()
+
+    def reason(self) -> str:
+        """What the fetch waits for, in words."""
+        if self.problem is not None:
+            return self.problem.message
+        if self._is_over or self.is_complete:
+            return "complete" if self.is_complete else "stopped"
+        pieces = self.scheduler.pieces()
+        members = len(self._swarm.members)
+        if pieces:
+            size = sum(piece.count for piece in pieces) * self._block_size
+            late = min(piece.expected_at for piece in pieces) < self._context.clock.monotonic()
+            text = f"{format_size(size)} asked of {members} peers"
+            return f"{text}, some of them late" if late else text
+        if self.scheduler.is_idle:
+            is_wanted = self._consumers or self.scheduler.has_windows
+            return "writing to disk" if is_wanted else "nothing is wanted"
+        if members and self._context.budget.used_bytes >= self._context.limits.bytes_in_flight // 2:
+            return "other fetches use the memory for data in flight"
+        missing = self.scheduler.unavailable().count()
+        if members and not missing:
+            return f"{members} peers are busy"
+        return f"nobody known has {missing} blocks: {self._swarm.candidates.describe()}"
+
+    # ---- called by the engine ----
+
+    def updated(self, peer: PeerId, update: HaveUpdate) -> None:
+        self._swarm.updated(peer, update)
+
+    def session_ended(self, session: Session, problem: PeerError) -> None:
+        self._swarm.session_ended(session, problem)
+
+    def peer_joined(self) -> None:
+        self._swarm.candidates.wake()
+
+    async def stop(self, problem: QuireError) -> None:
+        """End now; whoever still waits gets `problem`."""
+        self._end(problem)
+        await asyncio.wait([self._watcher, *(f.task for f in self._fetches if f.task)])
+        await self._swarm.stop()
+
+    # ---- the way of a piece ----
+
+    def pump(self) -> None:
+        """Ask for as much as peers and budget allow."""
+        if self._is_over or self.scheduler.is_idle:
+            return
+        now = self._context.clock.monotonic()
+        ready = self._swarm.by_load()
+        while ready:
+            ready = [member for member in ready if self._assign(member, now)]
+
+    def _assign(self, member: Member, now: float) -> bool:
+        """Give a peer one more piece; False when it can have none now."""
+        estimate = member.session.estimate
+        if member.session.room_bytes <= 0 or member.resting_until > now:
+            return False
+        blocks = min(estimate.piece_blocks(self._block_size), MAX_DATA_BYTES // self._block_size)
+        most = blocks * self._block_size
+        if not self._context.budget.has_room(most, self.pump):
+            return False
+        cost = estimate.cost_seconds(member.session.pending_bytes + most)
+        due = now + (_UNKNOWN_COST_SECONDS if cost is None else cost)
+        piece = self.scheduler.second_owner(member.peer, now, cost)
+        if piece is None:
+            piece = self.scheduler.next_piece(member.peer, blocks, due)
+        if piece is None:
+            return False
+        size = piece.count * self._block_size
+        self._context.budget.take(size)
+        member.session.reserve(size)
+        fetch = _Fetch(member, piece, size)
+        self._fetches[fetch] = None
+        fetch.task = asyncio.get_running_loop().create_task(self._fetch(fetch))
+        fetch.task.add_done_callback(lambda task: self._fetched(fetch, task))
+        return True
+
+    async def _fetch(self, fetch: _Fetch) -> None:
+        """One piece from one peer: ask, verify, store."""
+        member, piece, peer = fetch.member, fetch.piece, fetch.member.peer
+        session = member.session
+        wait_seconds = session.estimate.timeout_seconds(session.pending_bytes)
+        try:
+            reply = await session.ask_range(
+                self.dataset.tree_root, piece.start, piece.count, fetch.size_bytes,
+                self._context.clock.monotonic() + wait_seconds,
+            )
+            fetch.received()
+            self.pump()  # there is room at the peer again; storing comes later
+            if reply.status is Status.OK:
+                member.timeouts = 0
+                await self._keep(peer, piece, reply)
+            else:
+                self._declined(member, piece, reply.status)
+        except PeerSilent as problem:
+            fetch.received()
+            self.scheduler.lost(piece, peer)
+            self._swarm.silent(member, problem)
+        except PeerLied as problem:
+            self.scheduler.lost(piece, peer)
+            self._swarm.candidates.lied(peer, problem)
+        except PeerError:
+            self.scheduler.lost(piece, peer)  # the session is over: the swarm hears of it
+        except QuireError as problem:
+            self._fail(problem)
+
+    def _fetched(self, fetch: _Fetch, task: asyncio.Task[None]) -> None:
+        del self._fetches[fetch]
+        fetch.received()
+        if task.cancelled():
+            self.scheduler.lost(fetch.piece, fetch.member.peer)
+        self._context.budget.give(fetch.size_bytes)
+        problem = None if task.cancelled() else task.exception()
+        if problem is not None:
+            self._fail(Bug(f"fetching {self.subject} failed by a mistake of ours: {problem!r}"))
+        self._wake()
+
+    async def _keep(self, peer: PeerId, piece: Piece, reply: RangeReply) -> None:
+        """Verify a reply and store it. Raises `PeerLied` when it does not verify."""
+        root, context = self.dataset.tree_root, self._context
+        digests = await asyncio.get_running_loop().run_in_executor(
+            context.executor, verify_range, reply.data, self._block_size, piece.start,
+            self.scheduler.leaf_count, reply.proof, root,
+        )
+        if digests is None:
+            raise PeerLied(
+                f"{peer} sent blocks {piece.start} to {piece.stop - 1} of {self.subject} that "
+                "do not verify", peer=peer, start=piece.start, count=piece.count,
+            )
+        size, account = len(reply.data), context.ledger.of(peer)
+        others = self.scheduler.claim(piece, peer)
+        if others is None:
+            account.wasted_bytes += size
+            return
+        for fetch in list(self._fetches):
+            if fetch.piece is piece and fetch.member.peer in others:
+                fetch.cancel()
+        try:
+            await context.store.put_range(root, piece.start, reply.data, digests, reply.proof)
+        except BaseException:
+            self.scheduler.unclaim(piece)
+            raise
+        self.scheduler.finished(piece)
+        self._progress_at = context.clock.monotonic()
+        self.meter.add(size, self._progress_at)
+        self.received[peer] = self.received.get(peer, 0) + size
+        account.received_bytes += size
+
+    def _declined(self, member: Member, piece: Piece, status: Status) -> None:
+        limits, peer = self._context.limits, member.peer
+        self.scheduler.lost(piece, peer)
+        if status is Status.NOT_HAVE:
+            self.scheduler.peer_lacks(peer, piece.start, piece.stop)
+        elif status is Status.BUSY:
+            member.resting_until = self._context.clock.monotonic() + limits.busy_seconds
+        elif self._swarm.members.get(peer) is member:
+            self._swarm.drop(member, limits.rest_seconds, f"answers {status.name}")
+
+    # ---- peers ----
+
+    def _is_hungry(self) -> bool:
+        return not self.scheduler.is_idle
+
+    def _peer_has(self, peer: PeerId, ranges: RangeSet) -> None:
+        self.scheduler.peer_has(peer, ranges)
+        self._wake()
+
+    def _peer_left(self, peer: PeerId) -> None:
+        for fetch in list(self._fetches):
+            if fetch.member.peer == peer and fetch.is_asking:
+                fetch.cancel()
+        self.scheduler.remove_peer(peer)
+        self._wake()
+
+    # ---- inside ----
+
+    async def _watch(self) -> None:
+        """Run until nobody wants anything any more, or the fetch fails."""
+        while not self._is_over:
+            self._changed.clear()
+            self.pump()
+            self._explain()
+            now = self._context.clock.monotonic()
+            if self._consumers and self.scheduler.done.count() == self.scheduler.leaf_count:
+                await self._finish()
+            elif self.scheduler.is_idle:
+                self._rest(now)
+            elif now - self._progress_at > self._context.limits.stall_seconds:
+                self._fail(self._too_late("no block came for too long"))
+            try:
+                async with asyncio.timeout(_WATCH_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _rest(self, now: float) -> None:
+        """Nothing is missing now: stay a little for the next window, then end."""
+        if self._consumers or self.scheduler.has_windows:
+            self._idle_since = now
+        elif now - self._idle_since > self._context.limits.linger_seconds:
+            self._end(None)
+
+    async def _finish(self) -> None:
+        """All blocks are with the store: make sure, and tell."""
+        try:
+            if not await self._is_readable(0, self.scheduler.leaf_count):
+                return
+        except QuireError as problem:
+            self._fail(problem)
+            return
+        self.is_complete = True
+        self._context.events.publish(
+            "fetch.completed", self.subject,
+            f"all {self.scheduler.leaf_count} blocks are here", peers=dict(self.received),
+        )
+        self._end(None)
+
+    async def _is_readable(self, start: int, stop: int) -> bool:
+        """Whether the store really has the blocks, durable; what it lacks is fetched again."""
+        store, root = self._context.store, self.dataset.tree_root
+        tree = store.tree(root)
+        if tree is None or not tree.present.covers(start, stop):
+            await store.flush()
+            tree = store.tree(root)
+        present = RangeSet() if tree is None else tree.present
+        for low, high in RangeSet([(start, stop)]).minus(present):
+            self.scheduler.forget(low, high)
+        return present.covers(start, stop)
+
+    async def _until(self, fact: Callable[[], bool], deadline: float | None) -> None:
+        """Wait for a fact. Raises what made the fetch fail, or `DeadlineExceeded`."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                while not fact():
+                    if self._is_over:
+                        raise self.problem or self._too_late("the fetch was stopped")
+                    await self._next_change()
+        except TimeoutError:
+            raise self._too_late("time is up") from None
+
+    async def _next_change(self) -> None:
+        if self._news is None:
+            self._news = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._news)
+
+    def _too_late(self, what: str) -> DeadlineExceeded:
+        left = self.scheduler.wanted().count()
+        return DeadlineExceeded(
+            f"{what}: {left} blocks of {self.subject} are missing; {self.reason()}",
+            missing=left, liars=", ".join(self._swarm.candidates.liars),
+        )
+
+    def _explain(self) -> None:
+        """Keep the registered waits true."""
+        if self._waits:
+            reason = self.reason()
+            for wait in self._waits.values():
+                wait.reason = reason
+        for wait in self._endless.values():
+            wait.deadline = self._progress_at + self._context.limits.stall_seconds
+
+    @contextmanager
+    def _waiting(self, deadline: float | None) -> Iterator[None]:
+        """Register a wait; without a deadline of its own it ends when the fetch stalls."""
+        shown = self._progress_at + self._context.limits.stall_seconds
+        shown = shown if deadline is None else deadline
+        with self._context.waits.waiting(self.subject, self.reason(), shown) as wait:
+            self._waits[wait.serial] = wait
+            if deadline is None:
+                self._endless[wait.serial] = wait
+            try:
+                yield
+            finally:
+                del self._waits[wait.serial]
+                self._endless.pop(wait.serial, None)
+
+    def _consumer_left(self) -> None:
+        """Cancel what nobody wants any more."""
+        self._idle_since = self._context.clock.monotonic()
+        if not self._consumers:
+            for fetch in list(self._fetches):
+                if fetch.is_asking and not self.scheduler.is_awaited(fetch.piece):
+                    fetch.cancel()
+        self._wake()
+
+    def _fail(self, problem: QuireError) -> None:
+        if self.problem is None and not self._is_over:
+            self._context.events.publish("fetch.failed", self.subject, problem.message)
+            self._end(problem)
+
+    def _end(self, problem: QuireError | None) -> None:
+        if self._is_over:
+            return
+        self.problem = problem
+        self._is_over = True
+        self._context.budget.forget(self.pump)
+        for fetch in list(self._fetches):
+            fetch.cancel()
+        self._wake()
+        self._on_over(self)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        if self._news is not None:
+            self._news.set_result(None)
+            self._news = None

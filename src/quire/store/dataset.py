@@ -1,0 +1,64 @@
+"""What the store knows of a dataset, of its tree, and of its own size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quire.base.ranges import RangeSet
+from quire.formats.cid import Cid
+from quire.formats.manifest import Manifest
+
+KINDS = ("pin", "name", "request", "slot", "lease", "cache")
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRoot:
+    """One reason why a dataset is kept."""
+
+    kind: str  # one of KINDS
+    name: str  # unique within the kind; empty for the node's own
+    expires_at: float | None  # unix seconds, None = never
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A manifest that the store holds, with the state of its blocks when it was asked for."""
+
+    manifest_cid: Cid
+    manifest: Manifest
+    manifest_bytes: bytes
+    created_at: float  # unix seconds
+    roots: tuple[RetentionRoot, ...]
+    present_count: int
+
+    @property
+    def tree_root(self) -> bytes:
+        return self.manifest.tree_cid.digest
+
+    @property
+    def block_count(self) -> int:
+        return self.manifest.block_count
+
+    @property
+    def is_complete(self) -> bool:
+        return self.present_count == self.block_count
+
+
+@dataclass(frozen=True, slots=True)
+class TreeState:
+    """A snapshot of a tree; `present` is a copy that the caller may change."""
+
+    root: bytes
+    leaf_count: int
+    block_size: int
+    present: RangeSet
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Sizes as the Codex API counts them: blocks and manifests, without the index."""
+
+    total_blocks: int  # manifests included
+    quota_max_bytes: int
+    quota_used_bytes: int
+    quota_reserved_bytes: int  # promised to running uploads and fetches

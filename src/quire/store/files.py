@@ -1,0 +1,171 @@
+"""The real disk: one directory, positioned reads and writes, holes."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from quire.base.errors import DiskFull
+from quire.store.disk import Buffer
+
+OPEN_FILES_MAX = 256
+_VECTORS_MAX = 1024  # IOV_MAX of Linux
+_PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+_SYNC_RANGE_WRITE = 2  # SYNC_FILE_RANGE_WRITE
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_off = ctypes.c_int64
+_fallocate = getattr(_libc, "fallocate64", None)
+_sync_file_range = getattr(_libc, "sync_file_range", None)
+if _fallocate is not None:
+    _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, _off, _off)
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, _off, _off, ctypes.c_uint)
+
+
+class _OpenFile:
+    __slots__ = ("fd", "is_dropped", "users")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.users = 0
+        self.is_dropped = False
+
+
+class DirectoryDisk:
+    """`Disk` over the regular files of one directory. Safe to call from several threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._open: OrderedDict[str, _OpenFile] = OrderedDict()
+        self._lock = Lock()
+
+    def names(self) -> list[str]:
+        return sorted(entry.name for entry in self.directory.iterdir() if entry.is_file())
+
+    def create(self, name: str) -> None:
+        with self._mapped(name):
+            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+            os.close(os.open(self.directory / name, flags, 0o600))
+            self._sync_directory()
+
+    def write_at(self, name: str, offset: int, segments: Sequence[Buffer]) -> None:
+        views = [memoryview(segment).cast("B") for segment in segments if len(segment)]
+        with self._mapped(name), self._file(name) as fd:
+            while views:
+                written = os.pwritev(fd, views[:_VECTORS_MAX], offset)
+                offset += written
+                while views and written >= len(views[0]):
+                    written -= len(views.pop(0))
+                if written:
+                    views[0] = views[0][written:]
+
+    def read_at(self, name: str, offset: int, length: int) -> bytes:
+        with self._file(name) as fd:
+            data = os.pread(fd, length, offset)
+            if len(data) == length or not data:
+                return data
+            parts = [data]
+            missing = length - len(data)
+            while missing and (data := os.pread(fd, missing, offset + length - missing)):
+                parts.append(data)
+                missing -= len(data)
+            return b"".join(parts)
+
+    def start_writeback(self, name: str, offset: int, length: int) -> None:
+        if _sync_file_range is not None:
+            with self._file(name) as fd:
+                _sync_file_range(fd, offset, length, _SYNC_RANGE_WRITE)  # a hint: result unused
+
+    def sync(self, name: str) -> None:
+        with self._mapped(name), self._file(name) as fd:
+            os.fdatasync(fd)
+
+    def punch(self, name: str, offset: int, length: int) -> None:
+        with self._file(name) as fd:
+            if _fallocate is not None:
+                if _fallocate(fd, _PUNCH_HOLE_KEEP_SIZE, offset, length) == 0:
+                    return
+                code = ctypes.get_errno()
+                if code not in (errno.EOPNOTSUPP, errno.ENOSYS):
+                    raise OSError(code, f"cannot punch a hole into {name}: {os.strerror(code)}")
+
+    def truncate(self, name: str, size: int) -> None:
+        with self._mapped(name), self._file(name) as fd:
+            os.ftruncate(fd, size)
+
+    def remove(self, name: str) -> None:
+        with self._lock:
+            self._drop(name)
+        (self.directory / name).unlink()
+        self._sync_directory()
+
+    def size(self, name: str) -> int:
+        return (self.directory / name).stat().st_size
+
+    def allocated(self, name: str) -> int:
+        return (self.directory / name).stat().st_blocks * 512
+
+    def free_bytes(self) -> int:
+        status = os.statvfs(self.directory)
+        return status.f_bavail * status.f_frsize
+
+    def close(self) -> None:
+        """Close every file. Reads in progress keep theirs until they end."""
+        with self._lock:
+            for name in list(self._open):
+                self._drop(name)
+
+    @contextmanager
+    def _file(self, name: str) -> Iterator[int]:
+        """The descriptor of a file, which stays open at least for the length of the block."""
+        with self._lock:
+            entry = self._open.get(name)
+            if entry is None:
+                fd = os.open(self.directory / name, os.O_RDWR | os.O_CLOEXEC)
+                entry = self._open[name] = _OpenFile(fd)
+                while len(self._open) > OPEN_FILES_MAX:
+                    self._drop(next(iter(self._open)))
+            else:
+                self._open.move_to_end(name)
+            entry.users += 1
+        try:
+            yield entry.fd
+        finally:
+            with self._lock:
+                entry.users -= 1
+                if entry.is_dropped and entry.users == 0:
+                    os.close(entry.fd)
+
+    def _drop(self, name: str) -> None:
+        entry = self._open.pop(name, None)
+        if entry is not None:
+            entry.is_dropped = True
+            if entry.users == 0:
+                os.close(entry.fd)
+
+    def _sync_directory(self) -> None:
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def _mapped(self, name: str) -> Iterator[None]:
+        """Turn "no space left" into DiskFull; other system errors pass."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FULL:
+                raise DiskFull(
+                    f"no space left on the disk while writing {self.directory / name}"
+                ) from error
+            raise

@@ -1,0 +1,95 @@
+"""The transaction that registers a dataset by its manifest alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quire.base.errors import BadManifest
+from quire.formats.manifest import Manifest
+from quire.store.changes import dataset_of
+from quire.store.committer import Change
+from quire.store.core import Core
+from quire.store.dataset import Dataset, RetentionRoot
+from quire.store.meta import Tables
+from quire.store.page import LeafPage
+from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, PAGE_LEAVES, TreeShape
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    dataset: Dataset
+    is_new: bool
+    tree_id: int
+
+
+def register_change(
+    core: Core, data: bytes, digest: bytes, manifest: Manifest, root: RetentionRoot
+) -> Change[Registered]:
+    """Its bytes are reserved in the quota; `done` releases them."""
+    tree_root = manifest.tree_cid.digest
+
+    def apply(tables: Tables) -> Registered:
+        before = tables.catalog.find(digest)
+        tree_id = _tree_of(tables, manifest) if before is None else before.tree_id
+        if before is None:
+            dataset_id = tables.catalog.add(digest, data, tree_id, core.clock.now())
+        else:
+            dataset_id = before.id
+        tables.catalog.retain(dataset_id, root)
+        row = tables.catalog.find(digest)
+        assert row is not None
+        return Registered(dataset_of(row), before is None, tree_id)
+
+    def done(outcome: Registered) -> None:
+        core.quota.release(len(data))
+        if not outcome.is_new:
+            return
+        core.trees.forget(outcome.tree_id, tree_root)
+        core.changes.tell("added", outcome.dataset)
+        if outcome.dataset.is_complete:
+            core.changes.tell("complete", outcome.dataset)
+
+    return Change(apply, done=done)
+
+
+def _tree_of(tables: Tables, manifest: Manifest) -> int:
+    """The id of the manifest's tree, new or not, with its padding marked. Raises BadManifest."""
+    root = manifest.tree_cid.digest
+    row = tables.trees.by_root(root)
+    shape = (manifest.block_count, manifest.block_size)
+    if row is not None and (row.leaf_count, row.block_size) != shape:
+        if row.present_count > 0:
+            raise BadManifest(
+                f"the manifest says that the tree {manifest.tree_cid} has {shape[0]} blocks of "
+                f"{shape[1]}, but it has {row.leaf_count} of {row.block_size}"
+            )
+        # Nothing was ever verified for the other shape, so one of the manifests lies. Let the
+        # newer one try; the older dataset gets a tree that nobody can fill.
+        tables.trees.condemn(row.id)
+        row = None
+    tree_id = tables.trees.add_partial(root, *shape) if row is None else row.id
+    if row is None or not row.is_complete:
+        _mark_padding(tables, tree_id, manifest)
+    return tree_id
+
+
+def _mark_padding(tables: Tables, tree_id: int, manifest: Manifest) -> None:
+    """The padding blocks of a protected dataset are known and present (content.md 3.6)."""
+    if manifest.protection is None:
+        return
+    first, k = manifest.original_block_count, manifest.protection.k
+    stop = -(-first // k) * k
+    shape = TreeShape(manifest.block_count)
+    for number in range(first // PAGE_LEAVES, -(-stop // PAGE_LEAVES)):
+        page = tables.trees.load_page(tree_id, number, shape)
+        page = page or LeafPage.blank(tree_id, number, shape)
+        base = number * PAGE_LEAVES
+        added = 0
+        for index in range(max(first - base, 0), min(stop - base, page.leaf_count)):
+            if not page.has(index):
+                page.nodes[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES] = EMPTY_DIGEST
+                page.mark(index, 0)
+                added += 1
+        if added:
+            tables.trees.save_page(page, page.settle())
+            tables.trees.add_present(tree_id, added)

@@ -1,0 +1,80 @@
+"""A connection to the metadata database, with SQLite's errors turned into Quire's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+
+from quire.base.errors import DiskFull, EnvironmentProblem, StoreCorrupt, StoreLocked
+
+CORRUPT_ADVICE = (
+    "the metadata database of the store is damaged ({reason}). Stop the node, keep a copy of the "
+    "data directory, then restore meta.sqlite from a backup, or move the directory away and fetch "
+    "the datasets again by their CIDs"
+)
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Raise DiskFull, StoreLocked, StoreCorrupt or EnvironmentProblem for SQLite's errors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        primary = None if code is None else code & 0xFF
+        if primary == sqlite3.SQLITE_FULL:
+            raise DiskFull("no space left on the disk for the metadata of the store") from error
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StoreLocked(
+                "another program holds the metadata database of the store open"
+            ) from error
+        if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+            raise StoreCorrupt(CORRUPT_ADVICE.format(reason=error)) from error
+        if code is not None:
+            raise EnvironmentProblem(
+                f"the metadata database of the store cannot be used ({error}); "
+                "check the disk and the permissions of the data directory"
+            ) from error
+        raise
+
+
+class Rows:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.lock = RLock()
+        self.has_garbage = False  # something was condemned or freed: work for the reclaimer
+
+    def all(self, sql: str, *values: object) -> list[Any]:
+        """Every row of a query."""
+        with self.lock, mapped():
+            return self.connection.execute(sql, values).fetchall()
+
+    def one(self, sql: str, *values: object) -> Any:
+        """The first row of a query, or None."""
+        with self.lock, mapped():
+            cursor = self.connection.execute(sql, values)
+            row = cursor.fetchone()
+            cursor.close()
+            return row
+
+    def run(self, sql: str, *values: object) -> int:
+        """Execute a statement; the number of rows that it changed."""
+        with self.lock, mapped():
+            return self.connection.execute(sql, values).rowcount
+
+    def insert(self, sql: str, *values: object) -> int:
+        """Execute an insertion; the id of the new row."""
+        with self.lock, mapped():
+            return self.connection.execute(sql, values).lastrowid or 0
+
+    def many(self, sql: str, values: Iterable[tuple[object, ...]]) -> int:
+        """Execute a statement once per tuple; the number of rows changed in all."""
+        with self.lock, mapped():
+            before = self.connection.total_changes
+            self.connection.executemany(sql, values)
+            return self.connection.total_changes - before

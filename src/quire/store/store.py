@@ -1,0 +1,223 @@
+"""The store as others see it: satisfies `BlockStore`, and takes uploads and deletions besides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from quire.base.clock import Clock
+from quire.base.errors import InputError
+from quire.base.events import EventBus
+from quire.formats.cid import Cid, is_manifest
+from quire.formats.manifest import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES
+from quire.store.audit import Report, audit
+from quire.store.ballast import BALLAST_BYTES, Ballast
+from quire.store.changes import Changes, dataset_of
+from quire.store.committer import Committer
+from quire.store.core import Core
+from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
+from quire.store.disk import Buffer, Disk
+from quire.store.meta import Meta
+from quire.store.packs import PACK_BYTES_MAX, Packs
+from quire.store.partial import PartialWriter
+from quire.store.pins import Pins
+from quire.store.port import Listener
+from quire.store.proof import Prover
+from quire.store.quota import Quota
+from quire.store.read import Reader
+from quire.store.reclaim import Reclaimer
+from quire.store.recovery import recover, set_running
+from quire.store.retention import Retention, check_root
+from quire.store.segment import SegmentWriter
+from quire.store.treecache import TreeCache
+from quire.store.upload import Upload, UploadPorts
+
+BLOCK_BYTES_DEFAULT = 65_536
+SEGMENTS_IN_FLIGHT_MAX = 6  # of all uploads together
+
+
+class Store:
+    """Made by `Store.open`, or for a directory by `open_store`; ends with `close`."""
+
+    def __init__(self, core: Core, default_ttl: float | None) -> None:
+        self._core = core
+        self._default_ttl = default_ttl or None
+        writer = SegmentWriter(core.packs, core.pins, core.meta.reading.blocks)
+        self._reader = Reader(core)
+        self._prover = Prover(core)
+        self._partial = PartialWriter(core, writer)
+        self._reclaimer = Reclaimer(core)
+        self._retention = Retention(core, self._reclaimer)
+        self._uploads: dict[Upload, None] = {}
+        self._upload_ports = UploadPorts(
+            core=core,
+            writer=writer,
+            slots=asyncio.Semaphore(SEGMENTS_IN_FLIGHT_MAX),
+            buffers=[],
+            default_root=self._default_root,
+            ended=self._upload_ended,
+        )
+        core.committer.on_garbage = self._reclaimer.wake
+
+    @classmethod
+    async def open(
+        cls,
+        disk: Disk,
+        meta: Meta,
+        *,
+        quota_bytes: int,
+        clock: Clock,
+        events: EventBus,
+        default_ttl: float | None,
+        executor: Executor | None = None,
+        pack_bytes_max: int = PACK_BYTES_MAX,
+        ballast_bytes: int = BALLAST_BYTES,
+    ) -> Store:
+        """Recover what a crash left behind, and begin. Takes over `meta`, which `close` closes.
+
+        default_ttl  seconds that an upload is kept when nothing else is said; None or 0: for ever
+        """
+        packs, quota = Packs(disk, pack_bytes_max), Quota(quota_bytes)
+        ballast = Ballast(disk, ballast_bytes)
+        core = Core(
+            disk=disk,
+            meta=meta,
+            packs=packs,
+            pins=Pins(),
+            quota=quota,
+            ballast=ballast,
+            committer=Committer(meta, packs, ballast, quota, executor),
+            trees=TreeCache(meta),
+            changes=Changes(events),
+            clock=clock,
+            events=events,
+            executor=executor,
+        )
+        recovered = await core.off_loop(recover, disk, meta, ballast)
+        packs.adopt(await core.off_loop(meta.reading.extents.packs))
+        quota.update(await core.off_loop(meta.reading.catalog.counts))
+        if not recovered.was_clean:
+            events.publish(
+                "store.recovered",
+                "",
+                f"the store was not closed in good order; {recovered.garbage_bytes} bytes of "
+                "unfinished writes were cleared",
+            )
+        for pack in recovered.missing_packs:
+            events.publish(
+                "store.pack-missing", "", f"pack file {pack} is gone; its blocks count as missing"
+            )
+        store = cls(core, default_ttl)
+        store._reclaimer.wake()
+        return store
+
+    async def close(self) -> None:
+        """Abort running uploads, make the rest durable, and mark the store as closed."""
+        for upload in list(self._uploads):
+            await upload.abort()
+        try:
+            await self._partial.flush()
+        finally:
+            await self._reclaimer.stop()
+            await self._core.committer.idle()
+            await self._core.off_loop(set_running, self._core.meta, False)
+            self._core.meta.close()
+
+    def begin_upload(
+        self, *, block_size: int = BLOCK_BYTES_DEFAULT, expected_bytes: int | None = None
+    ) -> Upload:
+        """Start to take a dataset. Raises QuotaExceeded when the expected bytes do not fit."""
+        is_power_of_two = block_size > 0 and block_size & (block_size - 1) == 0
+        if not is_power_of_two or not MIN_BLOCK_BYTES <= block_size <= MAX_BLOCK_BYTES:
+            raise InputError(
+                f"a block size of {block_size} cannot be used; it must be a power of two from "
+                f"{MIN_BLOCK_BYTES} to {MAX_BLOCK_BYTES}"
+            )
+        upload = Upload(self._upload_ports, block_size, expected_bytes)
+        self._uploads[upload] = None
+        return upload
+
+    def tree(self, root: bytes) -> TreeState | None:
+        entry = self._core.trees.entry(root)
+        if entry is None:
+            return None
+        return TreeState(root, entry.leaf_count, entry.block_size, entry.present.copy())
+
+    async def read_range(self, root: bytes, start: int, count: int) -> bytes:
+        return await self._reader.read_range(root, start, count)
+
+    async def prove_range(self, root: bytes, start: int, count: int) -> bytes:
+        return await self._prover.prove_range(root, start, count)
+
+    async def read_block(self, cid: Cid) -> bytes:
+        return await self._reader.read_block(cid)
+
+    async def put_manifest(self, data: bytes, root: RetentionRoot) -> Dataset:
+        check_root(root)
+        return await self._partial.put_manifest(data, root)
+
+    async def put_range(
+        self, root: bytes, start: int, data: Buffer, digests: Buffer, proof: Buffer
+    ) -> None:
+        await self._partial.put_range(root, start, data, digests, proof)
+
+    async def flush(self) -> None:
+        await self._partial.flush()
+
+    def on_change(self, listener: Listener) -> Callable[[], None]:
+        return self._core.changes.listen(listener)
+
+    async def dataset(self, manifest_cid: Cid) -> Dataset | None:
+        """The dataset of a manifest, None when it is not here."""
+        if not is_manifest(manifest_cid):
+            return None
+        find = self._core.meta.reading.catalog.find
+        row = await self._core.off_loop(find, manifest_cid.digest)
+        return None if row is None else dataset_of(row)
+
+    async def datasets(self) -> list[Dataset]:
+        """All datasets, oldest first."""
+
+        def load() -> list[Dataset]:
+            return [dataset_of(row) for row in self._core.meta.reading.catalog.every()]
+
+        return await self._core.off_loop(load)
+
+    async def delete(self, manifest_cid: Cid) -> bool:
+        return await self._retention.delete(manifest_cid)
+
+    async def retain(self, manifest_cid: Cid, root: RetentionRoot) -> None:
+        await self._retention.retain(manifest_cid, root)
+
+    async def release(self, manifest_cid: Cid, kind: str, name: str) -> bool:
+        return await self._retention.release(manifest_cid, kind, name)
+
+    async def collect(self) -> int:
+        return await self._retention.collect()
+
+    def space(self) -> Space:
+        """What is used and promised, as the Codex API counts it."""
+        return self._core.quota.space()
+
+    async def reclaimed(self) -> None:
+        """Wait until the space of everything deleted so far is given back."""
+        await self._reclaimer.idle()
+
+    async def verify(self, *, read_blocks: bool = True) -> Report:
+        """Check index, counters and files against each other, and every block when asked."""
+
+        def check() -> Report:
+            return audit(self._core, read_blocks=read_blocks)
+
+        await self.flush()
+        await self._reclaimer.idle()
+        return await self._core.off_loop(check)
+
+    def _default_root(self) -> RetentionRoot:
+        ttl = self._default_ttl
+        return RetentionRoot("pin", "", None if ttl is None else self._core.clock.now() + ttl)
+
+    def _upload_ended(self, upload: Upload) -> None:
+        self._uploads.pop(upload, None)
+        self._reclaimer.write_ended()

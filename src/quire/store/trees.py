@@ -1,0 +1,187 @@
+"""Tables `tree` and `page`: the Merkle trees, and which of their leaves are here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from quire.store.page import LeafPage, places_from_bytes, places_to_bytes
+from quire.store.rows import Rows
+from quire.store.shape import TreeShape
+
+STAGING, VISIBLE, CONDEMNED = 0, 1, 2
+_PAGE_BITS = 24
+_COLUMNS = "id, root, leaf_count, block_size, present_count, nodes, state"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    id: int
+    root: bytes | None
+    leaf_count: int
+    block_size: int
+    present_count: int
+    nodes: bytes | None
+    state: int
+
+    @property
+    def shape(self) -> TreeShape:
+        return TreeShape(self.leaf_count)
+
+    @property
+    def is_complete(self) -> bool:
+        return self.present_count == self.leaf_count
+
+
+class TreeTable:
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def by_root(self, root: bytes) -> TreeRow | None:
+        row = self._rows.one(f"SELECT {_COLUMNS} FROM tree WHERE root = ?", root)  # noqa: S608
+        return None if row is None else TreeRow(*row)
+
+    def by_id(self, tree_id: int) -> TreeRow | None:
+        row = self._rows.one(f"SELECT {_COLUMNS} FROM tree WHERE id = ?", tree_id)  # noqa: S608
+        return None if row is None else TreeRow(*row)
+
+    def every(self) -> list[TreeRow]:
+        """All trees, also those without a name."""
+        found = self._rows.all(f"SELECT {_COLUMNS} FROM tree")  # noqa: S608
+        return [TreeRow(*row) for row in found]
+
+    def add_staging(self, block_size: int) -> int:
+        """A tree that is being uploaded; its id."""
+        return self._rows.insert(
+            "INSERT INTO tree VALUES (NULL, NULL, 0, ?, 0, NULL, ?)", block_size, STAGING
+        )
+
+    def add_partial(self, root: bytes, leaf_count: int, block_size: int) -> int:
+        """A tree of which nothing but the root is known; its id."""
+        return self._rows.insert(
+            "INSERT INTO tree VALUES (NULL, ?, ?, ?, 0, NULL, ?)",
+            root,
+            leaf_count,
+            block_size,
+            VISIBLE,
+        )
+
+    def publish(self, tree_id: int, root: bytes, leaf_count: int) -> None:
+        """An upload has ended: its tree is complete and has a name."""
+        self._rows.run(
+            "UPDATE tree SET root = ?, leaf_count = ?, present_count = ?, state = ? WHERE id = ?",
+            root,
+            leaf_count,
+            leaf_count,
+            VISIBLE,
+            tree_id,
+        )
+
+    def condemn(self, tree_id: int) -> None:
+        """The tree has no name any more and is to be taken apart."""
+        self._rows.run("UPDATE tree SET root = NULL, state = ? WHERE id = ?", CONDEMNED, tree_id)
+        self._rows.has_garbage = True
+
+    def condemn_staging(self) -> None:
+        self._rows.run("UPDATE tree SET state = ? WHERE state = ?", CONDEMNED, STAGING)
+
+    def condemned(self) -> TreeRow | None:
+        """One tree that is to be taken apart."""
+        # The second condition lets SQLite see that the partial index serves.
+        row = self._rows.one(
+            f"SELECT {_COLUMNS} FROM tree WHERE state = 2 AND state <> 1 LIMIT 1"  # noqa: S608
+        )
+        return None if row is None else TreeRow(*row)
+
+    def set_progress(self, tree_id: int, present_count: int, nodes: bytes | None) -> None:
+        self._rows.run(
+            "UPDATE tree SET present_count = ?, nodes = ? WHERE id = ?",
+            present_count,
+            nodes,
+            tree_id,
+        )
+
+    def add_present(self, tree_id: int, count: int) -> None:
+        self._rows.run(
+            "UPDATE tree SET present_count = present_count + ? WHERE id = ?", count, tree_id
+        )
+
+    def remove(self, tree_id: int) -> None:
+        """Forget a tree whose pages are gone."""
+        self._rows.run("DELETE FROM tree WHERE id = ?", tree_id)
+
+    def save_page(self, page: LeafPage, node: bytes | None) -> None:
+        """Write a page; `node` is its page node when known (LeafPage.settle)."""
+        self._rows.run(
+            "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?)",
+            page.tree_id << _PAGE_BITS | page.number,
+            None if page.present is None else bytes(page.present),
+            node,
+            places_to_bytes(page.places),
+            bytes(page.nodes),
+        )
+
+    def load_page(self, tree_id: int, number: int, shape: TreeShape | None) -> LeafPage | None:
+        """A page as it is on disk; `shape` may be None where heights do not matter."""
+        row = self._rows.one(
+            "SELECT id, present, places, nodes FROM page WHERE id = ?",
+            tree_id << _PAGE_BITS | number,
+        )
+        return None if row is None else _page(row, shape)
+
+    def first_page(self, tree_id: int) -> LeafPage | None:
+        """The lowest page that is left of a tree that is taken apart."""
+        row = self._rows.one(
+            "SELECT id, present, places, nodes FROM page WHERE id >= ? AND id < ?"
+            " ORDER BY id LIMIT 1",
+            tree_id << _PAGE_BITS,
+            (tree_id + 1) << _PAGE_BITS,
+        )
+        return None if row is None else _page(row, None)
+
+    def remove_page(self, page: LeafPage) -> None:
+        self._rows.run("DELETE FROM page WHERE id = ?", page.tree_id << _PAGE_BITS | page.number)
+
+    def page_nodes(self, tree_id: int) -> dict[int, bytes]:
+        """Page number -> page node, for the pages where it is known."""
+        found = self._rows.all(
+            "SELECT id, node FROM page WHERE id >= ? AND id < ? AND node IS NOT NULL",
+            tree_id << _PAGE_BITS,
+            (tree_id + 1) << _PAGE_BITS,
+        )
+        return {page_id & ((1 << _PAGE_BITS) - 1): node for page_id, node in found}
+
+    def present_pages(self, tree_id: int) -> Iterator[LeafPage]:
+        """Every page that the tree has, in order, one at a time."""
+        number = -1
+        while True:
+            row = self._rows.one(
+                "SELECT id, present, places, nodes FROM page WHERE id > ? AND id < ?"
+                " ORDER BY id LIMIT 1",
+                (tree_id << _PAGE_BITS) + number,
+                (tree_id + 1) << _PAGE_BITS,
+            )
+            if row is None:
+                return
+            page = _page(row, None)
+            number = page.number
+            yield page
+
+    def pages_with(self, digest: bytes) -> list[tuple[int, int]]:
+        """(tree, page number) of the pages that have the digest as a node. Reads every page."""
+        found = self._rows.all("SELECT id FROM page WHERE instr(nodes, ?) > 0", digest)
+        return [(row[0] >> _PAGE_BITS, row[0] & ((1 << _PAGE_BITS) - 1)) for row in found]
+
+
+def _page(row: tuple[int, bytes | None, bytes, bytes], shape: TreeShape | None) -> LeafPage:
+    page_id, present, places, nodes = row
+    where = places_from_bytes(places)
+    return LeafPage(
+        tree_id=page_id >> _PAGE_BITS,
+        number=page_id & ((1 << _PAGE_BITS) - 1),
+        leaf_count=len(where),
+        height=0 if shape is None else shape.page_height,
+        nodes=bytearray(nodes),
+        present=None if present is None else bytearray(present),
+        places=where,
+    )
