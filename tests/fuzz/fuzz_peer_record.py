@@ -1,4 +1,4 @@
-"""Fuzz `decode_record` and `decode_spr`, with every signature taken for good and with real checks."""
+"""Fuzz `decode_record` and `decode_spr`, with real signature checks and with none."""
 
 from collections.abc import Callable
 

@@ -64,8 +64,17 @@ def main(check: Callable[[bytes], None], files: tuple[str, ...]) -> None:
     """Fuzz for ever, or as the arguments of libFuzzer say, as `-runs=20000`."""
     import atheris
 
-    for seed in seeds(files):
+    corpus = seeds(files)
+    for seed in corpus:
         check(seed)
+
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        """One time in eight begin anew from a seed, else as libFuzzer does."""
+        rng = random.Random(seed)
+        if rng.randrange(8):
+            return atheris.Mutate(data, max_size)
+        return next(mutations(corpus, rng, 1))[:max_size]
+
     atheris.instrument_all()
-    atheris.Setup([*sys.argv, "-max_len=8192"], check)
+    atheris.Setup([*sys.argv, "-max_len=8192", "-len_control=0"], check, custom_mutator=mutate)
     atheris.Fuzz()

@@ -62,10 +62,10 @@ def test_media_types_are_kept_without_parameters(value, kept):
     assert is_known_mimetype(kept)
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["", "text", "text/", "/plain", "a b/c", "text/pl ain", "hello/world", "text/plain\n", "t/é", "text/plain/x", ";"],
-)
+NOT_MEDIA = ["", "text", "text/", "/plain", "a b/c", "text/pl ain", "hello/world", "t/é", ";"]
+
+
+@pytest.mark.parametrize("value", [*NOT_MEDIA, "text/plain\n", "text/plain/x"])
 def test_other_values_are_no_media_types(value):
     with pytest.raises(InputError):
         check_mimetype(value)
