@@ -103,8 +103,8 @@ class Meta:
 
     def close(self) -> None:
         for reader in self._readers:
-            reader.connection.close()
-        self._writer.connection.close()
+            reader.close()
+        self._writer.close()
 
     def _prepare(self) -> None:
         """Make a new database or check an old one. Raises StoreCorrupt."""

@@ -95,7 +95,7 @@ class Store:
             executor=executor,
         )
         recovered = await core.off_loop(recover, disk, meta, ballast)
-        packs.adopt(await core.off_loop(meta.reading.extents.packs))
+        await core.off_loop(packs.adopt, recovered.packs)
         quota.update(await core.off_loop(meta.reading.catalog.counts))
         if not recovered.was_clean:
             events.publish(
