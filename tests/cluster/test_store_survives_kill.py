@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from quire.base.clock import SystemClock
 from quire.base.events import EventBus
 from quire.formats.cid import manifest_cid

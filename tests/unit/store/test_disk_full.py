@@ -4,6 +4,7 @@ import errno
 import random
 
 import pytest
+
 from quire.base.errors import DiskFull
 from quire.base.events import EventBus
 from quire.store.ballast import Ballast
@@ -121,4 +122,3 @@ def test_ballast_is_not_taken_from_a_disk_that_is_nearly_full(tmp_path):
     disk = Nearly(tmp_path)
     Ballast(disk, 2 << 20).keep()
     assert disk.names() == []
-

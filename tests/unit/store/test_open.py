@@ -5,6 +5,7 @@ import sqlite3
 import stat
 
 import pytest
+
 from quire.base.clock import SystemClock
 from quire.base.errors import EnvironmentProblem, StoreCorrupt, StoreLocked
 from quire.base.events import EventBus

@@ -5,6 +5,7 @@ import hashlib
 import random
 
 import pytest
+
 from quire.base.errors import BadManifest, BlockMissing, InputError, QuotaExceeded
 from quire.formats.cid import tree_cid
 from quire.formats.manifest import Manifest, Protection, encode_manifest

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import pytest
+
 from quire.base.errors import BlockMissing, InputError
 from quire.base.events import EventBus
 from quire.formats.cid import Cid, block_cid, tree_cid

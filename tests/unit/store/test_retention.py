@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from quire.base.errors import InputError, UnknownDataset
 from quire.formats.cid import manifest_cid
 from quire.store.dataset import RetentionRoot

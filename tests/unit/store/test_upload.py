@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import pytest
+
 from quire.base.errors import InputError, QuotaExceeded
 from quire.store.dataset import RetentionRoot
 from support.store_kit import BLOCK, Remote, assert_sound, get, put, store_in
