@@ -62,7 +62,7 @@ class World:
         clock = SystemClock()
         transport = make_transport(self.network, name)
         events, waits, store = EventBus(clock), Waits(clock), MemoryStore()
-        finder = Finder(transport, clock, waits=waits)
+        finder = Finder(transport, clock, seeded_rng(0), events, waits=waits)
         exchange = Exchange(
             transport, store, finder, clock=clock, rng=seeded_rng(len(self.nodes)), events=events,
             waits=waits, protocol_id=PROTOCOL, limits=limits,

@@ -198,7 +198,7 @@ async def test_a_job_whose_peers_vanish_ends_at_its_deadline_with_the_reason() -
         w.network.crash(seed.peer)
         waiting = asyncio.ensure_future(job.wait(soon(0.6)))
         await until(lambda: "crashed" in str(host.waits.of(str(dataset.manifest_cid))))
-        with pytest.raises(DeadlineExceeded, match="56 blocks .* are missing; nobody known has"):
+        with pytest.raises(DeadlineExceeded, match=r"56 blocks .* are missing; nobody known has"):
             await waiting
 
 
