@@ -271,7 +271,7 @@ async def test_an_asker_that_leaves_is_forgotten() -> None:
 
 
 async def test_a_peer_has_a_limit_of_channels() -> None:
-    async with serving(ExchangeLimits(channels_per_peer=2)) as (w, node, dataset, first):
+    async with serving(ExchangeLimits(channels_per_peer=2)) as (w, node, _, first):
         transport = w.liars[0]
         second = await transport.open(node.peer, PROTOCOL, max_message_bytes=1000, deadline=soon())
         assert await ask(second, HaveRequest(1, bytes(32))) == HaveReply(1, Status.NOT_HAVE)
