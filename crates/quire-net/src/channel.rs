@@ -58,6 +58,28 @@ struct Inbox {
     is_forfeit: bool,
 }
 
+/// The two halves at work. One that is stopped before it starts never runs.
+#[derive(Default)]
+struct Tasks {
+    reader: Option<AbortHandle>,
+    writer: Option<AbortHandle>,
+    is_reader_stopped: bool,
+    is_writer_stopped: bool,
+}
+
+impl Tasks {
+    fn stop(&mut self, reader: bool, writer: bool) {
+        self.is_reader_stopped |= reader;
+        self.is_writer_stopped |= writer;
+        if let Some(task) = self.reader.as_ref().filter(|_| self.is_reader_stopped) {
+            task.abort();
+        }
+        if let Some(task) = self.writer.as_ref().filter(|_| self.is_writer_stopped) {
+            task.abort();
+        }
+    }
+}
+
 pub struct Channel {
     pub id: u64,
     pub peer: PeerId,
@@ -68,7 +90,7 @@ pub struct Channel {
     inbox: Mutex<Inbox>,
     consumed: Notify,
     halves: AtomicU8,
-    tasks: Mutex<Vec<AbortHandle>>,
+    tasks: Mutex<Tasks>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -143,9 +165,7 @@ impl Channel {
     /// Closes our direction and stops reading.
     pub fn release(&self) {
         self.close();
-        if let Some(reader) = lock(&self.tasks).first() {
-            reader.abort();
-        }
+        lock(&self.tasks).stop(true, false);
     }
 
     pub fn is_drained(&self) -> bool {
@@ -161,9 +181,7 @@ impl Channel {
             std::mem::take(&mut outbox.messages)
         };
         drop(messages);
-        for task in lock(&self.tasks).drain(..) {
-            task.abort();
-        }
+        lock(&self.tasks).stop(true, true);
     }
 
     /// Starts the two tasks. Must run inside the runtime.
@@ -171,9 +189,10 @@ impl Channel {
         let (reader, writer) = stream.split();
         let mut tasks = lock(&self.tasks);
         let half = Half { channel: self.clone(), registry: registry.clone() };
-        tasks.push(tokio::spawn(half.read(reader, queue.clone())).abort_handle());
+        tasks.reader = Some(tokio::spawn(half.read(reader, queue.clone())).abort_handle());
         let half = Half { channel: self.clone(), registry };
-        tasks.push(tokio::spawn(half.write(writer, queue)).abort_handle());
+        tasks.writer = Some(tokio::spawn(half.write(writer, queue)).abort_handle());
+        tasks.stop(false, false);
     }
 
     fn take_batch(&self) -> (Vec<Message>, bool) {
