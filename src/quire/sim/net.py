@@ -1,7 +1,7 @@
 """The wires of a simulated network: latency, rate, loss and broken connections, by the seed.
 
-The transport itself is `net/memory.py`, the same that the unit tests use; here is what its links do,
-and a transport that runs what it serves on behalf of its own node instead of the node that called.
+The transport itself is `net/memory.py`, the same that the unit tests use; here is what its links
+do, and a transport that runs what it serves on behalf of its own node instead of the caller.
 """
 
 from __future__ import annotations

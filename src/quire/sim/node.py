@@ -1,9 +1,9 @@
 """A simulated node through all its lives: started, stopped, killed, started again.
 
 A *life* is the time between a start and an end. Everything a life does runs in tasks that it owns.
-When it is cut off, its machine is fenced first (nothing it still does reaches the disk that the next
-life finds), its connections end, and then its tasks are cancelled: what their clean-up code does
-happens in a world that no longer matters.
+When it is cut off, its machine is fenced first (nothing it still does reaches the disk that the
+next life finds), its connections end, and then its tasks are cancelled: what their clean-up code
+does happens in a world that no longer matters.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from quire.base.errors import PeerError
 from quire.base.events import EventBus
+from quire.base.units import KIB
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
@@ -29,6 +30,8 @@ from quire.store.store import Store
 
 PROTOCOL = "/quire/exchange/1.0.0"
 STORE_LANES = 4
+PACK_BYTES_MAX = 512 * KIB  # small, so that packs are sealed, emptied and removed
+BALLAST_BYTES = 16 * KIB
 FETCH_IDLE_SECONDS = 60.0
 DIAL_SECONDS = 10.0
 REDIAL_SECONDS = (0.5, 4.0)
@@ -99,6 +102,8 @@ async def _wire(ground: Ground) -> Parts:
         machine.disk,
         Meta(machine.connect, on_commit=machine.committed),
         quota_bytes=ground.quota_bytes,
+        pack_bytes_max=PACK_BYTES_MAX,
+        ballast_bytes=BALLAST_BYTES,
         clock=clock,
         events=events,
         default_ttl=None,
