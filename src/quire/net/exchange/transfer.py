@@ -86,7 +86,7 @@ class Transfer:
         self._is_over = False
         self._changed = asyncio.Event()
         self._news: asyncio.Future[None] | None = None
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        self._watcher = asyncio.get_running_loop().create_task(self._live())
         self._swarm.start()
 
     # ---- consumers ----
@@ -168,7 +168,6 @@ class Transfer:
         """End now; whoever still waits gets `problem`."""
         self._end(problem)
         await asyncio.wait([self._watcher, *(f.task for f in self._fetches if f.task)])
-        await self._swarm.stop()
 
     # ---- the way of a piece ----
 
@@ -304,6 +303,12 @@ class Transfer:
         self._wake()
 
     # ---- inside ----
+
+    async def _live(self) -> None:
+        try:
+            await self._watch()
+        finally:
+            await self._swarm.stop()
 
     async def _watch(self) -> None:
         """Run until nobody wants anything any more, or the fetch fails."""
