@@ -58,7 +58,7 @@ def draw_faults(
     count = rng.randint(0, count_max)
     faults = []
     for _ in range(count):
-        at = window_seconds * rng.random() ** 2  # most of them early, when there is work
+        at = window_seconds * 10 ** rng.uniform(-4.0, 0.0)  # most early, while there is work
         seconds = rng.uniform(0.05, 15.0)
         if len(nodes) > 1 and rng.random() < 0.4:
             kind = rng.choice(LINK_FAULTS)

@@ -29,7 +29,7 @@ from quire.flow.upload import UploadOrder
 from quire.formats.cid import Cid
 from quire.sim.checks import check_bytes
 from quire.sim.faults import Fault, draw_faults
-from quire.sim.node import NodeSizes, SimNode
+from quire.sim.node import NodeDown, NodeSizes, SimNode
 from quire.sim.parts import Parts
 from quire.sim.rng import Streams
 from quire.sim.world import World
@@ -38,8 +38,8 @@ GRACE_SECONDS = 300.0
 MANIFEST_SECONDS = 30.0
 LATE_SECONDS = 2.0  # how much later than asked for an answer may come
 RETRY_SECONDS = 0.5
-WINDOW_SECONDS = 20.0
-FAULTS_MAX = 4
+WINDOW_SECONDS = 10.0
+FAULTS_MAX = 6
 BLOCK_SIZES = (4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB)
 BLOCKS_MAX = 40
 
@@ -185,6 +185,8 @@ class DiagramA:
                 await asyncio.wait([job.task])
             if job.error is not None:
                 raise job.error
+            if job.state == "cancelled":
+                raise NodeDown(f"{node.name} stopped while it fetched")
             invariant(job.state == "complete", f"a fetch job ended as {job.state}")
 
         await self._until_done(node, "fetch", fetch)
