@@ -3,7 +3,7 @@
 Buffers may be bytes, bytearray or memoryview (C-contiguous). Digests are 32 bytes each, joined.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias, final
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -42,3 +42,91 @@ def verify_range(
     """Hash whole blocks and verify them as one range; their digests, or None when they lie.
 
     Raises ValueError when data is empty, not whole blocks, or out of bounds."""
+
+# ---- quire-net: the libp2p swarm ----------------------------------------------------------------
+
+@final
+class Frame:
+    """A received message; immutable. `memoryview(frame)` reads it without a copy."""
+
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class NetNode:
+    """A running swarm with two threads of its own. No method waits for the network.
+
+    Commands that carry an `op` are answered by exactly one event `done`, `opened` or `failed` with
+    that number, unless `forget` came first. Events are tuples that begin with a name and a number:
+
+        ("message", channel, Frame)         ("writable", channel)
+        ("ended", channel, how, reason)     how: "closed", "broken" or "lied"
+        ("incoming", channel, peer, protocol)
+        ("done", op, value)                 value: of provide, the number of peers that took it
+        ("opened", op, channel)
+        ("failed", op, failure, reason)     failure: "silent", "refused", "gone", "mismatch",
+                                            "in-use", "address" or "full"
+        ("provider", op, peer, [address])   any number of them before "done"
+        ("connected", connection, peer, address, outgoing)
+        ("disconnected", connection, peer, reason)
+        ("identified", 0, peer, agent, [protocol])
+        ("listening", 0, address)           ("unlistening", 0, address)
+        ("stopped", 0)                      the last one
+
+    Texts that do not parse as a peer id, address or protocol raise ValueError.
+    """
+
+    def __new__(
+        cls,
+        private_key: bytes,  # 32, a secp256k1 scalar
+        *,
+        agent: str,
+        kad_protocol: str,
+        mdns: bool,
+        max_connections: int,
+        idle_seconds: float,
+        record_seconds: float,
+    ) -> NetNode:
+        """Start the threads. RuntimeError when a key or name is bad or the system refuses."""
+
+    @property
+    def peer(self) -> str: ...
+    @property
+    def fd(self) -> int:
+        """Readable while `drain` has something to give."""
+
+    def drain(self, max_events: int) -> list[tuple[Any, ...]]: ...
+    def listen(self, op: int, address: str) -> None: ...
+    def serve(self, protocol: str, max_bytes: int) -> None: ...
+    def dial(self, op: int, peer: str, addresses: list[str]) -> None: ...
+    def open(
+        self, op: int, peer: str, protocol: str, max_bytes: int, timeout_seconds: float
+    ) -> None: ...
+    def send(self, channel: int, segments: tuple[Buffer, ...]) -> bool | None:
+        """True: taken, without a copy where the memory cannot change. False: full, `writable`
+        follows. None: the channel has ended. OverflowError when above the channel's limit."""
+
+    def consumed(self, channel: int, length: int) -> None:
+        """Give back the credit of one received message."""
+
+    def close(self, channel: int) -> None:
+        """End our direction after what is queued."""
+
+    def release(self, channel: int) -> None:
+        """Close, and read no more."""
+
+    def reset(self, channel: int) -> None:
+        """Drop the stream at once."""
+
+    def provide(self, op: int, key: bytes) -> None: ...
+    def stop_providing(self, key: bytes) -> None: ...
+    def find_providers(self, op: int, key: bytes) -> None: ...
+    def forget(self, op: int) -> None: ...
+    def hang_up(self, peer: str) -> None: ...
+    def ban(self, peer: str) -> None: ...
+    def unban(self, peer: str) -> None: ...
+    def stop(self, timeout_seconds: float) -> None:
+        """Close everything; the event `stopped` follows."""
+
+    def join(self, timeout_seconds: float) -> None:
+        """End the threads. Harmless when repeated."""

@@ -4,8 +4,10 @@
 use pyo3::prelude::*;
 
 mod hashing;
+mod net;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    hashing::register(module)
+    hashing::register(module)?;
+    net::register(module)
 }

@@ -12,16 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
 
 from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
 from quire.base.units import MIB
-
-if TYPE_CHECKING:
-    from quire.net.exchange.engine import Exchange
-    from quire.store.dataset import Dataset
-    from quire.store.port import BlockStore
+from quire.net.exchange.engine import Exchange
+from quire.store.dataset import Dataset
+from quire.store.port import BlockStore
 
 CHUNK_BYTES = 1 * MIB  # read from the store in one call
 READS_AHEAD = 2  # chunks read while the reader is busy with another
@@ -146,7 +143,7 @@ class _Ahead:
 
     async def _ensure(self, start: int, count: int) -> None:
         """Have the blocks here; gives up only when nothing at all arrives for a while."""
-        present = -1
+        present = self._present(start, count)
         while True:
             try:
                 deadline = self._clock.monotonic() + self._idle_seconds
@@ -154,7 +151,7 @@ class _Ahead:
                 return
             except DeadlineExceeded:
                 now_present = self._present(start, count)
-                if now_present <= present or now_present == 0:
+                if now_present <= present:
                     raise
                 present = now_present
 

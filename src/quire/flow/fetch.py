@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from quire.base.clock import Clock
 from quire.base.errors import DeadlineExceeded, NotFound, QuireError
 from quire.base.events import EventBus
 from quire.formats.cid import Cid, is_manifest
-
-if TYPE_CHECKING:
-    from quire.net.exchange.engine import Exchange, FetchJob
-    from quire.store.dataset import Dataset
-    from quire.store.store import Store
+from quire.net.exchange.engine import Exchange, FetchJob
+from quire.store.dataset import Dataset, RetentionRoot
+from quire.store.store import Store
 
 KEPT_JOBS = 256  # ended jobs that can still be asked about
 
@@ -67,12 +64,14 @@ class Fetches:
         clock: Clock,
         *,
         idle_seconds: float = 600.0,
+        keep_seconds: float | None = None,
     ) -> None:
         self._store = store
         self._exchange = exchange
         self._events = events
         self._clock = clock
         self._idle_seconds = idle_seconds
+        self._keep_seconds = keep_seconds
         self._jobs: OrderedDict[bytes, Fetch] = OrderedDict()
 
     async def manifest(self, cid: Cid, timeout_seconds: float) -> Dataset:
@@ -87,6 +86,15 @@ class Fetches:
         if local is not None:
             return local
         return await self._exchange.fetch_manifest(cid, self._clock.monotonic() + timeout_seconds)
+
+    async def keep(self, dataset: Dataset) -> None:
+        """What somebody asked for is kept for `keep_seconds` (None: for ever) from now, unless it
+        is kept for another reason than having passed through."""
+        if any(root.kind != "cache" for root in dataset.roots):
+            return
+        seconds = self._keep_seconds
+        until = None if seconds is None else self._clock.now() + seconds
+        await self._store.retain(dataset.manifest_cid, RetentionRoot("cache", "fetch", until))
 
     def start(self, cid: Cid, timeout_seconds: float) -> Fetch:
         """Begin to get a dataset, or join the job that does so already."""
@@ -117,6 +125,8 @@ class Fetches:
             return False
         fetch.task.cancel()
         await asyncio.wait([fetch.task])
+        if not fetch.has_ended:  # cancelled before its first step
+            fetch.state = "cancelled"
         return True
 
     async def stop(self) -> None:
@@ -130,6 +140,7 @@ class Fetches:
         try:
             fetch.dataset = await self.manifest(fetch.cid, timeout_seconds)
             fetch.state = "fetching"
+            await self.keep(fetch.dataset)
             if not fetch.dataset.is_complete:
                 fetch.job = self._exchange.fetch(fetch.dataset)
                 await self._wait(fetch.job)
@@ -148,18 +159,22 @@ class Fetches:
 
     async def _wait(self, job: FetchJob) -> None:
         """Wait for the end, for as long as something is gained every `idle_seconds`."""
+        waiting = asyncio.get_running_loop().create_task(job.wait(None))
         gained = -1
-        while True:
-            try:
-                await job.wait(self._clock.monotonic() + self._idle_seconds)
-                return
-            except DeadlineExceeded:
+        try:
+            while True:
+                done, _ = await asyncio.wait([waiting], timeout=self._idle_seconds)
+                if done:
+                    return waiting.result()
                 progress = job.progress()
                 if progress.verified_bytes == gained:
                     raise DeadlineExceeded(
                         f"no block arrived for {self._idle_seconds:.0f} s: {progress.reason}"
-                    ) from None
+                    )
                 gained = progress.verified_bytes
+        finally:
+            waiting.cancel()
+            await asyncio.wait([waiting])
 
     def _forget_old(self) -> None:
         ended = [key for key, fetch in self._jobs.items() if fetch.has_ended]

@@ -97,8 +97,8 @@ def _join(
 ) -> Node:
     """Join the parts; nothing runs yet."""
     clock, events, waits = ground.clock, ground.events, ground.waits
-    finder = Finder(transport, clock=clock, rng=ground.rng, events=events)
-    announcer = Announcer(transport, clock=clock, rng=ground.rng, events=events)
+    finder = Finder(transport, clock, waits=waits)
+    announcer = Announcer(transport, clock, ground.rng, events)
     exchange = Exchange(
         transport,
         store,
@@ -137,7 +137,12 @@ def _join(
         uploads=Uploads(store, events, clock),
         downloads=Downloads(store, exchange, clock),
         fetches=Fetches(
-            store, exchange, events, clock, idle_seconds=config.fetch_idle_timeout
+            store,
+            exchange,
+            events,
+            clock,
+            idle_seconds=config.fetch_idle_timeout,
+            keep_seconds=config.block_ttl or None,
         ),
         announcing=Announcing(store, announcer),
         registry=registry,

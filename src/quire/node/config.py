@@ -1,6 +1,6 @@
 """The configuration of a node: one struct, filled from flags, environment, file and defaults.
 
-    flag --storage-quota 10g  >  QUIRE_STORAGE_QUOTA=10g  >  storage-quota = "10g" in TOML  >  20 GiB
+    flag --storage-quota 10g  >  QUIRE_STORAGE_QUOTA=10g  >  TOML storage-quota = "10g"  >  20 GiB
 
 A name is the same everywhere; a name that does not exist is refused with the nearest one that does.
 Lists are given by repeating the flag, by commas in the environment, by an array in the file.
@@ -51,17 +51,18 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Setting("list", "multiaddress to listen on for peers", "i")
     ] = ("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1")
     bootstrap: Annotated[
-        tuple[str, ...], Setting("list", "first peers: multiaddress with /p2p/, or spr: record", "b")
+        tuple[str, ...],
+        Setting("list", "first peers: multiaddress with /p2p/, or spr: text", "b"),
     ] = ()
     no_profile_bootstrap: Annotated[
         bool, Setting("flag", "do not use the bootstrap records of the network profile")
     ] = False
-    net_privkey: Annotated[
-        Path, Setting("path", "network key, relative to the data directory")
-    ] = Path("key")
-    agent_string: Annotated[
-        str | None, Setting("text", "what peers are told this program is")
-    ] = None
+    net_privkey: Annotated[Path, Setting("path", "network key, relative to the data directory")] = (
+        Path("key")
+    )
+    agent_string: Annotated[str | None, Setting("text", "what peers are told this program is")] = (
+        None
+    )
     mdns: Annotated[bool, Setting("flag", "find peers on the local network")] = False
     max_peers: Annotated[int, Setting("count", "connections to peers at most")] = 160
     storage_quota: Annotated[int, Setting("size", "bytes the node may keep", "q")] = 20 * GIB
@@ -135,7 +136,7 @@ def _read_file(file: Path) -> dict[str, object]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """QUIRE_STORAGE_QUOTA -> storage-quota; names that belong to the client face are passed over."""
+    """QUIRE_STORAGE_QUOTA -> storage-quota; names that belong to the client are passed over."""
     not_ours = {"config-file", "api", "token-file"}
     found = {
         name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("_", "-"): value

@@ -80,7 +80,7 @@ def _versions() -> Finding:
     if sys.version_info < LEAST_PYTHON:
         return Finding("versions", "problem", f"Python {python}", "use Python 3.11 or newer")
     try:
-        from quire import _core  # noqa: PLC0415 - whether it loads is what is being checked
+        from quire import _core
     except ImportError as error:
         return Finding("versions", "problem", f"the core does not load: {error}", "run make setup")
     core = getattr(_core, "__version__", quire.__version__)
@@ -127,7 +127,7 @@ def _key(path: Path) -> Finding:
 
 
 def _store(path: Path) -> Finding:
-    """Whether the index answers. A running node may hold the lock, so nothing is opened for write."""
+    """Whether the index answers. A running node may hold the lock, so nothing is written."""
     if not path.exists():
         return Finding("store", "ok", "will be made at the first start")
     for file in sorted(path.glob("*.sqlite")) + sorted(path.glob("*.db")):
@@ -156,7 +156,7 @@ def _disk(config: NodeConfig) -> Finding:
 
 
 def _open_files() -> Finding:
-    import resource  # noqa: PLC0415 - not on every system
+    import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < LEAST_OPEN_FILES:

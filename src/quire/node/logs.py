@@ -1,4 +1,4 @@
-"""Logs on standard error: one line a fact, as text or JSON, with levels that can change while running.
+"""Logs on standard error: a line a fact, as text or JSON, with levels that can change at any time.
 
 Text lines have the columns of the reference (content.md 7.6), so that its tools read them:
 `INF 2026-11-21 10:00:00.000+00:00 message ... topics="node" key=value`. A level specification is
@@ -44,7 +44,9 @@ class LogLevels:
         for part in rest:
             name, colon, names = part.partition(":")
             if not colon:
-                raise BadConfig(f"log level {part.strip()!r} names no topics; write debug:store,net")
+                raise BadConfig(
+                    f"log level {part.strip()!r} names no topics; write debug:store,net"
+                )
             for topic in names.split(","):
                 topics[topic.strip()] = _level(name)
         self._default, self._topics = default, topics

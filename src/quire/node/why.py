@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -28,8 +28,8 @@ class Why(msgspec.Struct, frozen=True, rename="camel"):
     holds: str  # complete, partial, block, nothing
     sentences: list[str]
     providers: list[str]
-    waits: list[dict[str, object]]
-    events: list[dict[str, object]]
+    waits: list[dict[str, Any]]
+    events: list[dict[str, Any]]
 
 
 async def why(node: Node, cid: Cid) -> Why:

@@ -240,7 +240,9 @@ class Upload:
 
     def _condemn_staged(self) -> None:
         if self._staged.tree_id is not None:
-            self._core.committer.hand_in(condemn_change(self._staged.tree_id))
+            change = condemn_change(self._staged.tree_id)
+            # When this fails the next start condemns what is staged.
+            self._core.committer.hand_in(change).add_done_callback(lambda f: f.exception())
 
     def _lost(self, _: BaseException) -> None:
         """The last transaction failed."""

@@ -1,0 +1,522 @@
+//! The task that owns the swarm: carries out commands and turns what happens into events.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use libp2p::core::transport::{ListenerId, TransportError};
+use libp2p::core::{ConnectedPoint, Endpoint, Multiaddr};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError, NetworkBehaviour, Swarm, SwarmEvent};
+use libp2p::{PeerId, StreamProtocol, identify, kad, mdns, ping};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::behaviour::{Behaviour, BehaviourEvent};
+use crate::node::Command;
+use crate::queue::{Event, Failure, Queue};
+use crate::registry::Registry;
+use crate::streams::{Open, StreamEvent};
+
+/// The k of Kademlia: how many peers take a record.
+const RECORD_COPIES: u64 = 20;
+const MAX_ADDRESSES: usize = 16;
+const MAX_PROTOCOLS: usize = 64;
+const MAX_TEXT_CHARS: usize = 200;
+/// How long queued messages may still be written when the node stops.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+struct Dial {
+    op: u64,
+    peer: PeerId,
+    may_search: bool,
+}
+
+struct Opening {
+    connection: ConnectionId,
+    max_bytes: usize,
+}
+
+enum Query {
+    Provide { op: u64 },
+    Find { op: u64, key: kad::RecordKey },
+    Search(Dial),
+}
+
+struct Connection {
+    serial: u64,
+    id: ConnectionId,
+    is_loopback: bool,
+}
+
+pub struct Driver {
+    swarm: Swarm<Behaviour>,
+    queue: Arc<Queue>,
+    registry: Arc<Registry>,
+    kad_protocol: StreamProtocol,
+    limits: HashMap<StreamProtocol, usize>,
+    listeners: HashMap<ListenerId, (Option<u64>, bool)>,
+    dials: HashMap<ConnectionId, Dial>,
+    openings: HashMap<u64, Opening>,
+    queries: HashMap<kad::QueryId, Query>,
+    /// Oldest first, so that both sides tend to use the same one.
+    connections: HashMap<PeerId, Vec<Connection>>,
+    addresses: HashMap<PeerId, Vec<Multiaddr>>,
+    next_serial: u64,
+}
+
+impl Driver {
+    pub fn new(
+        swarm: Swarm<Behaviour>,
+        queue: Arc<Queue>,
+        registry: Arc<Registry>,
+        kad_protocol: StreamProtocol,
+    ) -> Self {
+        Self {
+            swarm,
+            queue,
+            registry,
+            kad_protocol,
+            limits: HashMap::new(),
+            listeners: HashMap::new(),
+            dials: HashMap::new(),
+            openings: HashMap::new(),
+            queries: HashMap::new(),
+            connections: HashMap::new(),
+            addresses: HashMap::new(),
+            next_serial: 0,
+        }
+    }
+
+    /// Runs until `Command::Stop` or until the handle is gone.
+    pub async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+        loop {
+            self.queue.wait_for_room().await;
+            tokio::select! {
+                command = commands.recv() => match command {
+                    None => return,
+                    Some(Command::Stop { timeout }) => break self.stop(timeout).await,
+                    Some(command) => self.obey(command),
+                },
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+            }
+        }
+        let Self { swarm, queue, .. } = self;
+        drop(swarm);
+        queue.push(Event::Stopped);
+    }
+
+    async fn stop(&mut self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let listeners: Vec<ListenerId> = self.listeners.keys().copied().collect();
+        for listener in listeners {
+            self.swarm.remove_listener(listener);
+        }
+        for channel in self.registry.all() {
+            channel.close();
+        }
+        let last_words = deadline.min(Instant::now() + LAST_WORDS.min(timeout / 2));
+        let registry = self.registry.clone();
+        let written = async {
+            while !registry.all().iter().all(|channel| channel.is_drained()) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            _ = timeout_at(last_words, written) => {}
+            () = self.keep_going() => {}
+        }
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let _ = timeout_at(deadline, async {
+            while self.swarm.connected_peers().next().is_some() {
+                let event = self.swarm.select_next_some().await;
+                self.on_swarm_event(event);
+            }
+        })
+        .await;
+        for channel in self.registry.all() {
+            channel.reset();
+        }
+    }
+
+    async fn keep_going(&mut self) {
+        loop {
+            let event = self.swarm.select_next_some().await;
+            self.on_swarm_event(event);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Listen { op, address } => self.listen(op, address),
+            Command::Serve { protocol, max_bytes } => {
+                self.limits.insert(protocol.clone(), max_bytes);
+                self.swarm.behaviour_mut().streams.serve(protocol);
+            }
+            Command::Dial { op, peer, addresses } => {
+                self.dial(Dial { op, peer, may_search: addresses.is_empty() }, addresses);
+            }
+            Command::Open { op, peer, protocol, max_bytes, timeout } => {
+                self.open(peer, Open { op, protocol, timeout }, max_bytes);
+            }
+            Command::Provide { op, key } => {
+                match self.swarm.behaviour_mut().kad.start_providing(kad::RecordKey::new(&key)) {
+                    Ok(query) => drop(self.queries.insert(query, Query::Provide { op })),
+                    Err(error) => self.fail(op, Failure::Full, error.to_string()),
+                }
+            }
+            Command::StopProviding { key } => {
+                self.swarm.behaviour_mut().kad.stop_providing(&kad::RecordKey::new(&key));
+            }
+            Command::FindProviders { op, key } => {
+                let key = kad::RecordKey::new(&key);
+                let query = self.swarm.behaviour_mut().kad.get_providers(key.clone());
+                self.queries.insert(query, Query::Find { op, key });
+            }
+            Command::Forget { op } => self.forget(op),
+            Command::HangUp { peer } => drop(self.swarm.disconnect_peer_id(peer)),
+            Command::Ban { peer } => {
+                self.swarm.behaviour_mut().kad.remove_peer(&peer);
+                self.swarm.behaviour_mut().bans.block_peer(peer);
+            }
+            Command::Unban { peer } => drop(self.swarm.behaviour_mut().bans.unblock_peer(peer)),
+            Command::Stop { .. } => {}
+        }
+    }
+
+    fn done(&self, op: u64, value: u64) {
+        self.queue.push(Event::Done { op, value });
+    }
+
+    fn fail(&self, op: u64, failure: Failure, reason: String) {
+        self.queue.push(Event::Failed { op, failure, reason });
+    }
+
+    fn listen(&mut self, op: u64, address: Multiaddr) {
+        let is_wildcard = ip_of(&address).is_some_and(|ip| ip.is_unspecified());
+        match self.swarm.listen_on(address) {
+            Ok(listener) => drop(self.listeners.insert(listener, (Some(op), is_wildcard))),
+            Err(TransportError::Other(error)) => {
+                // The transports are nested, and wrap what the socket said.
+                let text = error.to_string();
+                let is_taken = error.kind() == std::io::ErrorKind::AddrInUse || text.contains("in use");
+                self.fail(op, if is_taken { Failure::InUse } else { Failure::Address }, text);
+            }
+            Err(error) => self.fail(op, Failure::Address, error.to_string()),
+        }
+    }
+
+    fn dial(&mut self, dial: Dial, addresses: Vec<Multiaddr>) {
+        if self.swarm.is_connected(&dial.peer) {
+            return self.done(dial.op, 0);
+        }
+        // Our port may be taken for this very pair of addresses by a connection that just ended.
+        let options = DialOpts::peer_id(dial.peer)
+            .condition(PeerCondition::Disconnected)
+            .addresses(addresses)
+            .extend_addresses_through_behaviour()
+            .allocate_new_port()
+            .build();
+        let connection = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => drop(self.dials.insert(connection, dial)),
+            Err(error) => self.not_dialled(dial, &error),
+        }
+    }
+
+    fn not_dialled(&mut self, dial: Dial, error: &DialError) {
+        if self.swarm.is_connected(&dial.peer) {
+            return self.done(dial.op, 0);
+        }
+        if matches!(error, DialError::NoAddresses) && dial.may_search {
+            let query = self.swarm.behaviour_mut().kad.get_closest_peers(dial.peer);
+            self.queries.insert(query, Query::Search(Dial { may_search: false, ..dial }));
+            return;
+        }
+        let (failure, reason) = match error {
+            DialError::WrongPeerId { obtained, address } => {
+                (Failure::Refused, format!("{address} is the peer {obtained}"))
+            }
+            DialError::LocalPeerId { address } => (Failure::Refused, format!("{address} is this node itself")),
+            DialError::Denied { cause } => (Failure::Refused, denial(cause)),
+            DialError::NoAddresses => (Failure::Silent, "no address of the peer is known".to_owned()),
+            DialError::Transport(errors) => {
+                let reasons: Vec<String> =
+                    errors.iter().map(|(address, error)| format!("{address}: {}", cause_of(error))).collect();
+                (Failure::Silent, reasons.join("; "))
+            }
+            other => (Failure::Silent, other.to_string()),
+        };
+        self.fail(dial.op, failure, reason);
+    }
+
+    fn open(&mut self, peer: PeerId, open: Open, max_bytes: usize) {
+        let Some(connection) = self.connections.get(&peer).and_then(|all| all.first()) else {
+            return self.fail(open.op, Failure::Gone, "there is no connection to the peer".into());
+        };
+        if self.registry.is_full(peer, true) {
+            return self.fail(open.op, Failure::Full, "too many channels to the peer are open".into());
+        }
+        let connection = connection.id;
+        self.openings.insert(open.op, Opening { connection, max_bytes });
+        self.swarm.behaviour_mut().streams.open(peer, connection, open);
+    }
+
+    fn forget(&mut self, op: u64) {
+        self.openings.remove(&op);
+        self.dials.retain(|_, dial| dial.op != op);
+        let is_it = |query: &Query| match query {
+            Query::Provide { op: known } | Query::Find { op: known, .. } => *known == op,
+            Query::Search(dial) => dial.op == op,
+        };
+        let found: Vec<kad::QueryId> =
+            self.queries.iter().filter(|(_, query)| is_it(query)).map(|(id, _)| *id).collect();
+        for id in found {
+            self.queries.remove(&id);
+            if let Some(mut query) = self.swarm.behaviour_mut().kad.query_mut(&id) {
+                query.finish();
+            }
+        }
+    }
+
+    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Streams((peer, event))) => self.on_stream(peer, event),
+            SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
+                id,
+                result,
+                stats,
+                step,
+            })) => self.on_query(id, result, &stats, step.last),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
+                self.on_identified(peer_id, info);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(ping::Failure::Timeout),
+                ..
+            })) => {
+                self.swarm.close_connection(connection);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Mdns(mdns::Event::Discovered(found))) => self.on_neighbours(found),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_connected(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                let reason = cause.map_or_else(|| "closed".to_owned(), |cause| cause.to_string());
+                self.on_disconnected(peer_id, connection_id, reason);
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                if let Some(dial) = self.dials.remove(&connection_id) {
+                    self.not_dialled(dial, &error);
+                }
+            }
+            SwarmEvent::NewListenAddr { listener_id, address } => self.on_listening(listener_id, address),
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.swarm.remove_external_address(&address);
+                self.queue.push(Event::ListeningEnded { address });
+            }
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                if let Some((Some(op), _)) = self.listeners.remove(&listener_id) {
+                    let reason = reason.err().map_or_else(|| "closed".to_owned(), |error| error.to_string());
+                    self.fail(op, Failure::Address, reason);
+                }
+                for address in addresses {
+                    self.queue.push(Event::ListeningEnded { address });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_listening(&mut self, listener: ListenerId, address: Multiaddr) {
+        let Some((op, is_wildcard)) = self.listeners.get_mut(&listener) else { return };
+        let is_loopback = ip_of(&address).is_some_and(|ip| ip.is_loopback());
+        // Who listens everywhere is reached from elsewhere; loopback would mislead others.
+        if !(is_loopback && *is_wildcard) {
+            self.swarm.add_external_address(address.clone());
+        }
+        self.queue.push(Event::Listening { address });
+        if let Some(op) = op.take() {
+            self.queue.push(Event::Done { op, value: 0 });
+        }
+    }
+
+    fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        self.next_serial += 1;
+        let address = endpoint.get_remote_address();
+        let is_loopback = ip_of(address).is_some_and(|ip| ip.is_loopback());
+        self.connections.entry(peer).or_default().push(Connection { serial: self.next_serial, id, is_loopback });
+        let (address, outgoing) = (without_peer(address), endpoint.is_dialer());
+        self.queue.push(Event::Connected { connection: self.next_serial, peer, address, outgoing });
+        let waiting: Vec<ConnectionId> =
+            self.dials.iter().filter(|(_, dial)| dial.peer == peer).map(|(id, _)| *id).collect();
+        for dial in waiting.iter().filter_map(|id| self.dials.remove(id)).collect::<Vec<_>>() {
+            self.done(dial.op, 0);
+        }
+    }
+
+    fn on_disconnected(&mut self, peer: PeerId, id: ConnectionId, reason: String) {
+        let Some(all) = self.connections.get_mut(&peer) else { return };
+        let Some(index) = all.iter().position(|known| known.id == id) else { return };
+        let serial = all.remove(index).serial;
+        if all.is_empty() {
+            self.connections.remove(&peer);
+            self.addresses.remove(&peer);
+        }
+        // Streams that were being negotiated end without a word of their handler.
+        let lost: Vec<u64> =
+            self.openings.iter().filter(|(_, opening)| opening.connection == id).map(|(op, _)| *op).collect();
+        for op in lost {
+            self.openings.remove(&op);
+            self.fail(op, Failure::Gone, "the connection ended".into());
+        }
+        self.queue.push(Event::Disconnected { connection: serial, peer, reason });
+    }
+
+    fn on_stream(&mut self, peer: PeerId, event: StreamEvent) {
+        match event {
+            StreamEvent::Incoming { protocol, stream } => {
+                let Some(max_bytes) = self.limits.get(&protocol) else { return };
+                let Some(channel) = self.registry.admit(peer, false, *max_bytes) else { return };
+                let protocol = protocol.to_string();
+                self.queue.push(Event::Incoming { channel: channel.id, peer, protocol });
+                channel.start(stream, self.registry.clone(), self.queue.clone());
+            }
+            StreamEvent::Opened { op, stream } => {
+                let Some(opening) = self.openings.remove(&op) else { return };
+                match self.registry.admit(peer, true, opening.max_bytes) {
+                    None => self.fail(op, Failure::Full, "too many channels to the peer are open".into()),
+                    Some(channel) => {
+                        self.queue.push(Event::Opened { op, channel: channel.id });
+                        channel.start(stream, self.registry.clone(), self.queue.clone());
+                    }
+                }
+            }
+            StreamEvent::NotOpened { op, failure, reason } => {
+                if self.openings.remove(&op).is_some() {
+                    self.fail(op, failure, reason);
+                }
+            }
+        }
+    }
+
+    fn on_identified(&mut self, peer: PeerId, info: identify::Info) {
+        let is_loopback =
+            self.connections.get(&peer).is_some_and(|all| all.iter().any(|connection| connection.is_loopback));
+        let mut addresses: Vec<Multiaddr> = info.listen_addrs.iter().map(without_peer).collect();
+        addresses.retain(|address| is_loopback || !ip_of(address).is_some_and(|ip| ip.is_loopback()));
+        addresses.truncate(MAX_ADDRESSES);
+        if info.protocols.contains(&self.kad_protocol) {
+            for address in &addresses {
+                self.swarm.behaviour_mut().kad.add_address(&peer, address.clone());
+            }
+        }
+        self.addresses.insert(peer, addresses);
+        let cut = |text: &str| text.chars().take(MAX_TEXT_CHARS).collect::<String>();
+        let protocols = info.protocols.iter().take(MAX_PROTOCOLS).map(|name| cut(name.as_ref())).collect();
+        self.queue.push(Event::Identified { peer, agent: cut(&info.agent_version), protocols });
+    }
+
+    fn on_neighbours(&mut self, found: Vec<(PeerId, Multiaddr)>) {
+        let mut peers: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
+        for (peer, address) in found {
+            peers.entry(peer).or_default().push(address);
+        }
+        for (peer, addresses) in peers {
+            let options = DialOpts::peer_id(peer)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(addresses)
+                .build();
+            // A limit or ban may forbid it, which is no news.
+            let _ = self.swarm.dial(options);
+        }
+    }
+
+    fn on_query(&mut self, id: kad::QueryId, result: kad::QueryResult, stats: &kad::QueryStats, is_last: bool) {
+        if let kad::QueryResult::GetProviders(Ok(kad::GetProvidersOk::FoundProviders { providers, .. })) = &result
+            && let Some(Query::Find { op, key }) = self.queries.get(&id)
+        {
+            let (op, key) = (*op, key.clone());
+            for peer in providers {
+                if peer != self.swarm.local_peer_id() {
+                    let addresses = self.provider_addresses(*peer, &key);
+                    self.queue.push(Event::Provider { op, peer: *peer, addresses });
+                }
+            }
+        }
+        if !is_last {
+            return;
+        }
+        match (self.queries.remove(&id), result) {
+            // The lookup counts the peers that answered, the hand-out those it was given to: the
+            // same ones, at most `RECORD_COPIES`. Kademlia does not confirm records.
+            (Some(Query::Provide { op }), _) => {
+                let takers = u64::from(stats.num_successes()) / 2;
+                self.done(op, takers.min(RECORD_COPIES));
+            }
+            (Some(Query::Find { op, .. }), _) => self.done(op, 0),
+            (Some(Query::Search(dial)), kad::QueryResult::GetClosestPeers(Ok(found))) => {
+                let info = found.peers.into_iter().find(|info| info.peer_id == dial.peer);
+                self.dial(dial, info.map(|info| info.addrs).unwrap_or_default());
+            }
+            (Some(Query::Search(dial)), _) => self.not_dialled(dial, &DialError::NoAddresses),
+            (None, _) => {}
+        }
+    }
+
+    /// All that is known of where a provider listens. Kademlia keeps the addresses that came with a
+    /// provider inside the running query, and gives them out only to dial.
+    fn provider_addresses(&mut self, peer: PeerId, key: &kad::RecordKey) -> Vec<Multiaddr> {
+        let kad = &mut self.swarm.behaviour_mut().kad;
+        let mut found: Vec<Multiaddr> = Vec::new();
+        let stored = kad::store::RecordStore::providers(kad.store_mut(), key);
+        found.extend(stored.into_iter().filter(|record| record.provider == peer).flat_map(|record| record.addresses));
+        let unused = ConnectionId::new_unchecked(usize::MAX);
+        let known = kad.handle_pending_outbound_connection(unused, Some(peer), &[], Endpoint::Dialer);
+        found.extend(known.unwrap_or_default());
+        found.extend(self.addresses.get(&peer).into_iter().flatten().cloned());
+        let mut addresses: Vec<Multiaddr> = Vec::new();
+        for address in found.iter().map(without_peer) {
+            if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        addresses
+    }
+}
+
+fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => Some(IpAddr::V4(ip)),
+        Some(Protocol::Ip6(ip)) => Some(IpAddr::V6(ip)),
+        _ => None,
+    }
+}
+
+fn without_peer(address: &Multiaddr) -> Multiaddr {
+    let mut address = address.clone();
+    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
+        address.pop();
+    }
+    address
+}
+
+/// The innermost reason of an error, which is what the socket or the handshake said.
+fn cause_of(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+fn denial(cause: &libp2p::swarm::ConnectionDenied) -> String {
+    cause_of(cause)
+}

@@ -1,0 +1,27 @@
+//! One libp2p swarm, driven by commands and heard through one bounded queue of events.
+//!
+//! ```text
+//! commands ──mpsc──> swarm task ──┐                    ┌── drain() in batches, woken by a descriptor
+//!                                 ├──> queue of events ─┤
+//! send() ──> writer task of a stream   reader task ─────┘  back-pressure: `consumed()` returns credit
+//! ```
+//!
+//! Read next: `node.rs`, then `driver.rs` (the swarm) and `channel.rs` (one stream).
+
+mod behaviour;
+mod channel;
+mod driver;
+mod framing;
+mod muxer;
+mod node;
+mod queue;
+mod records;
+mod registry;
+mod streams;
+mod transport;
+
+pub use bytes::Bytes;
+pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
+pub use channel::Sent;
+pub use node::{Command, Config, Node, StartError};
+pub use queue::{End, Event, Failure};
