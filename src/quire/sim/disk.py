@@ -51,6 +51,7 @@ class SimDisk:
         on_step: Callable[[str], None] | None = None,
     ) -> None:
         self.capacity_bytes = capacity_bytes
+        self.taken_bytes = 0  # of the capacity, by something else
         self.counts: dict[str, int] = {}
         self.written_bytes = 0
         self._rng = rng
@@ -123,7 +124,7 @@ class SimDisk:
 
     def free_bytes(self) -> int:
         used = sum(len(file.pages) for file in self._files.values()) * PAGE_BYTES
-        return max(0, self.capacity_bytes - used)
+        return max(0, self.capacity_bytes - self.taken_bytes - used)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -137,6 +138,7 @@ class SimDisk:
         and a later loss of power can still take what was never synced.
         """
         found = SimDisk(self._rng, capacity_bytes=self.capacity_bytes)
+        found.taken_bytes = self.taken_bytes
         for name, file in self._files.items():
             found._files[name] = self._after_power_loss(file) if loses_power else file.copy()
         return found
@@ -151,6 +153,10 @@ class SimDisk:
         file.data[offset] ^= 0xFF
         if offset < len(file.durable):
             file.durable[offset] ^= 0xFF
+
+    def leave_free(self, free_bytes: int) -> None:
+        """Something else takes all space but this much, until `taken_bytes` is set back."""
+        self.taken_bytes += max(0, self.free_bytes() - free_bytes)
 
     def fail_next(self, operation: str, code: int) -> None:
         """The next `operation` (create, write, sync, punch, truncate, remove) raises this errno."""

@@ -71,7 +71,15 @@ class Life:
 class SimNode:
     """One node: its machine, its identity, and the life it is in."""
 
-    def __init__(self, name: str, address: Address, around: Surroundings, sizes: NodeSizes) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        around: Surroundings,
+        sizes: NodeSizes,
+        *,
+        is_liar: bool = False,
+    ) -> None:
         self.name = name
         self.address = address
         self.life: Life | None = None
@@ -85,6 +93,7 @@ class SimNode:
         self.peer_id: PeerId = peer_id_named(around.streams.stream(f"{name}/key"))
         self._around = around
         self._old_machines: list[Machine] = []
+        self._lies = around.streams.stream(f"{name}/lies") if is_liar else None
         self._crash_rng = around.streams.stream(f"{name}/crash")
 
     # ---- life ----
@@ -103,8 +112,10 @@ class SimNode:
     async def stop(self) -> None:
         """An orderly end."""
         life = self._living()
-        if life.parts is not None:
-            await self._run(life, life.parts.stop())
+        if life.parts is None:  # still starting: there is no order to end in
+            self.crash(loses_power=False)
+            return
+        await self._run(life, life.parts.stop())
         self._note("node.stop", "orderly")
         life.is_over = True
         self.life = None
@@ -181,7 +192,7 @@ class SimNode:
             events=events,
             waits=Waits(around.clock),
             machine=self.machine,
-            transport=SimTransport(around.network, self.peer_id, self.address, context),
+            transport=SimTransport(around.network, self.peer_id, self.address, context, self._lies),
             quota_bytes=self.quota_bytes,
             neighbours=tuple((node.peer_id, node.address) for node in self.neighbours),
         )

@@ -57,6 +57,7 @@ class Parts:
 
     ground: Ground
     store: Store
+    finder: Finder
     announcer: Announcer
     exchange: Exchange
     announcing: Announcing
@@ -79,7 +80,7 @@ async def start_parts(ground: Ground) -> Parts:
     await transport.start()
     parts.stops.append(lambda: transport.stop(clock.monotonic() + 5.0))
     await parts.announcer.start()
-    parts.stops.append(parts.announcer.stop)
+    parts.stops += [parts.announcer.stop, parts.finder.stop]
     await parts.exchange.start()
     parts.stops.append(parts.exchange.stop)
     await parts.announcing.start()
@@ -109,8 +110,8 @@ async def _wire(ground: Ground) -> Parts:
         default_ttl=None,
         executor=SimExecutor(STORE_LANES),
     )
-    finder = Finder(transport, clock=clock, rng=rng, events=events)
-    announcer = Announcer(transport, clock=clock, rng=rng, events=events)
+    finder = Finder(transport, clock, waits=ground.waits)
+    announcer = Announcer(transport, clock, rng, events)
     exchange = Exchange(
         transport,
         store,
@@ -124,6 +125,7 @@ async def _wire(ground: Ground) -> Parts:
     return Parts(
         ground=ground,
         store=store,
+        finder=finder,
         announcer=announcer,
         exchange=exchange,
         announcing=Announcing(store, announcer),

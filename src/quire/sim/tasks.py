@@ -11,7 +11,7 @@ task and callback that a node starts inherits it; a crash finds its victims by i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from contextvars import Context, ContextVar
 from typing import Any, TypeVar
 
@@ -36,7 +36,7 @@ class SimTask(asyncio.Task[T]):
 
     def __init__(
         self,
-        coro: Coroutine[Any, Any, T],
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
         *,
         loop: asyncio.AbstractEventLoop,
         serial: int,
