@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple
 from quire.base.errors import Bug
 from quire.base.invariant import invariant
 from quire.sim.executor import Lanes
-from quire.sim.tasks import SimFuture, SimTask, where
+from quire.sim.tasks import SimFuture, SimTask, origin, where
 
 START_SECONDS = 1000.0  # not zero, so that a mix-up of monotonic and calendar time shows
 TURNS_WITHOUT_TIME_MAX = 200_000  # more than this at one instant is a busy loop
@@ -119,10 +119,9 @@ class SimLoop(asyncio.BaseEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, facts: dict[str, Any]) -> None:
-        error = facts.get("exception")
-        self.failures.append(
-            f"{facts.get('message')}: {error!r}" if error is not None else str(facts.get("message"))
-        )
+        error, task = facts.get("exception"), facts.get("future") or facts.get("task")
+        whose = f" of {origin(task)}" if isinstance(task, asyncio.Task) else ""
+        self.failures.append(f"{facts.get('message')}{whose}: {error!r}")
 
     def _process_events(self, _events: list[object]) -> None:
         """There are no events from outside."""

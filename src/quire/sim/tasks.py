@@ -66,5 +66,11 @@ def where(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()}{owner} waits in {names} ({file}:{chain[-1].f_lineno})"
 
 
+def origin(task: asyncio.Task[Any]) -> str:
+    """The function that a task runs or ran, with its owner."""
+    owner = f" ({task.owner})" if isinstance(task, SimTask) and task.owner else ""
+    return f"{getattr(task.get_coro(), '__qualname__', task.get_name())}{owner}"
+
+
 def _frame(coroutine: Any) -> Any:
     return getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
