@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from quire.base.errors import Refused
@@ -66,6 +66,7 @@ class Life:
     ground: Ground
     parts: Parts | None = None
     is_over: bool = False
+    calls: dict[asyncio.Task[Any], None] = field(default_factory=dict)  # by users, under way
 
 
 class SimNode:
@@ -115,6 +116,10 @@ class SimNode:
         if life.parts is None:  # still starting: there is no order to end in
             self.crash(loses_power=False)
             return
+        for call in list(life.calls):  # the faces stop first
+            call.cancel()
+        if life.calls:
+            await asyncio.wait(list(life.calls))
         await self._run(life, life.parts.stop())
         self._note("node.stop", "orderly")
         life.is_over = True
@@ -160,18 +165,28 @@ class SimNode:
         life = self._living()
         if life.parts is None:
             raise NodeDown(f"{self.name} is still starting")
-        return await self._run(life, work(life.parts))
+        task = self._spawn(life, work(life.parts))
+        life.calls[task] = None
+        try:
+            return await self._outcome(life, task)
+        finally:
+            del life.calls[task]
 
     async def _run(self, life: Life, work: Coroutine[Any, Any, T]) -> T:
-        loop = self._around.loop
-        task = loop.create_task(work, context=life.context.copy())
+        return await self._outcome(life, self._spawn(life, work))
+
+    def _spawn(self, life: Life, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        return self._around.loop.create_task(work, context=life.context.copy())
+
+    async def _outcome(self, life: Life, task: asyncio.Task[T]) -> T:
+        """What the task comes to, or `NodeDown` when the life ends before it."""
         try:
             await asyncio.wait([task])
         finally:
             task.cancel()
-        if life.is_over:
+        if life.is_over or task.cancelled():
             if not task.cancelled():
-                task.exception()
+                task.exception()  # seen: it does not count any more
             raise NodeDown(f"{self.name} went down")
         return task.result()
 

@@ -63,7 +63,7 @@ class World:
             await check_acknowledged(node, self._acknowledged.get(node.name, {}))
         except NodeDown:
             self.trace.record(node.name, "node.start", "", "went down while it was starting")
-        except DiskFull as problem:
+        except (DiskFull, EnvironmentProblem) as problem:  # the fault that caused it will end
             self.trace.record(node.name, "node.start", "", problem.message)
             node.crash(loses_power=False)
 
@@ -128,7 +128,7 @@ class World:
     async def _fill_disk(self, node: SimNode, fault: Fault) -> None:
         node.machine.disk.leave_free(fault.steps * PAGE_BYTES)
         await asyncio.sleep(fault.seconds)
-        node.machine.disk.taken_bytes = 0
+        node.machine.disk.give_back()
         self.trace.record(node.name, "fault.healed", "", str(fault))
         await self.start(node)  # it may have found no space to start with
 
