@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quire.base.errors import DiskFull
+from quire.base.errors import DiskFull, EnvironmentProblem
 from quire.store.ballast import Ballast
 from quire.store.disk import Disk
 from quire.store.extents import Extent, PackRow
@@ -30,7 +30,20 @@ class Recovered:
 
 
 def recover(disk: Disk, meta: Meta, ballast: Ballast) -> Recovered:
-    """Make files and index agree, and mark the store as running. Blocking."""
+    """Make files and index agree, and mark the store as running. Blocking.
+
+    Raises   DiskFull, StoreCorrupt
+             EnvironmentProblem  the disk cannot be read or written
+    """
+    try:
+        return _recover(disk, meta, ballast)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"the disk failed while the store was being opened: {error}; check the disk"
+        ) from error
+
+
+def _recover(disk: Disk, meta: Meta, ballast: Ballast) -> Recovered:
     catalog = meta.reading.catalog
     was_clean = catalog.setting(RUNNING) != 1
     rows = meta.reading.extents.packs()
