@@ -228,8 +228,6 @@ class FakeJob:
 
     async def wait(self, deadline: float | None) -> None:
         self.waits += 1
-        if self.verified < 0:  # a test's stall: the deadline passes at once
-            raise DeadlineExceeded("no end in sight")
         await asyncio.shield(self._done)
 
     def progress(self) -> SimpleNamespace:
@@ -241,23 +239,6 @@ class FakeJob:
 
     def cancel(self) -> None:
         self.was_cancelled = True
-
-
-class FakeAnnouncer:
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str]] = []
-
-    def announce(self, cid: Cid) -> None:
-        self.calls.append(("announce", str(cid)))
-
-    def withdraw(self, cid: Cid) -> None:
-        self.calls.append(("withdraw", str(cid)))
-
-    def status(self) -> SimpleNamespace:
-        return SimpleNamespace(queued=0, published=0, failed=0, items=[])
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
 
 
 def make_ground() -> tuple[SystemClock, EventBus]:

@@ -18,10 +18,10 @@ mod queue;
 mod records;
 mod registry;
 mod streams;
-mod transport;
+pub mod transport;
 
 pub use bytes::Bytes;
-pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 pub use channel::Sent;
+pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 pub use node::{Command, Config, Node, StartError};
 pub use queue::{End, Event, Failure};

@@ -34,19 +34,53 @@ pub struct Config {
 /// `op` is chosen by the caller and comes back in exactly one `Done`, `Opened` or `Failed`, unless forgotten.
 #[derive(Debug)]
 pub enum Command {
-    Listen { op: u64, address: Multiaddr },
-    Serve { protocol: StreamProtocol, max_bytes: usize },
-    Dial { op: u64, peer: PeerId, addresses: Vec<Multiaddr> },
-    Open { op: u64, peer: PeerId, protocol: StreamProtocol, max_bytes: usize, timeout: Duration },
-    Provide { op: u64, key: Vec<u8> },
-    StopProviding { key: Vec<u8> },
-    FindProviders { op: u64, key: Vec<u8> },
-    Forget { op: u64 },
-    HangUp { peer: PeerId },
-    Ban { peer: PeerId },
-    Unban { peer: PeerId },
+    Listen {
+        op: u64,
+        address: Multiaddr,
+    },
+    Serve {
+        protocol: StreamProtocol,
+        max_bytes: usize,
+    },
+    Dial {
+        op: u64,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    },
+    Open {
+        op: u64,
+        peer: PeerId,
+        protocol: StreamProtocol,
+        max_bytes: usize,
+        timeout: Duration,
+    },
+    Provide {
+        op: u64,
+        key: Vec<u8>,
+    },
+    StopProviding {
+        key: Vec<u8>,
+    },
+    FindProviders {
+        op: u64,
+        key: Vec<u8>,
+    },
+    Forget {
+        op: u64,
+    },
+    HangUp {
+        peer: PeerId,
+    },
+    Ban {
+        peer: PeerId,
+    },
+    Unban {
+        peer: PeerId,
+    },
     /// Close everything within `timeout`; `Event::Stopped` is the last event.
-    Stop { timeout: Duration },
+    Stop {
+        timeout: Duration,
+    },
 }
 
 #[derive(Debug)]

@@ -45,20 +45,64 @@ pub enum End {
 
 #[derive(Debug)]
 pub enum Event {
-    Message { channel: u64, bytes: Vec<u8> },
+    Message {
+        channel: u64,
+        bytes: Vec<u8>,
+    },
     /// A `send` that was refused for lack of room will now find some, or find the channel broken.
-    Writable { channel: u64 },
-    Ended { channel: u64, how: End, reason: String },
-    Incoming { channel: u64, peer: PeerId, protocol: String },
-    Done { op: u64, value: u64 },
-    Opened { op: u64, channel: u64 },
-    Failed { op: u64, failure: Failure, reason: String },
-    Provider { op: u64, peer: PeerId, addresses: Vec<Multiaddr> },
-    Connected { connection: u64, peer: PeerId, address: Multiaddr, outgoing: bool },
-    Disconnected { connection: u64, peer: PeerId, reason: String },
-    Identified { peer: PeerId, agent: String, protocols: Vec<String> },
-    Listening { address: Multiaddr },
-    ListeningEnded { address: Multiaddr },
+    Writable {
+        channel: u64,
+    },
+    Ended {
+        channel: u64,
+        how: End,
+        reason: String,
+    },
+    Incoming {
+        channel: u64,
+        peer: PeerId,
+        protocol: String,
+    },
+    Done {
+        op: u64,
+        value: u64,
+    },
+    Opened {
+        op: u64,
+        channel: u64,
+    },
+    Failed {
+        op: u64,
+        failure: Failure,
+        reason: String,
+    },
+    Provider {
+        op: u64,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    },
+    Connected {
+        connection: u64,
+        peer: PeerId,
+        address: Multiaddr,
+        outgoing: bool,
+    },
+    Disconnected {
+        connection: u64,
+        peer: PeerId,
+        reason: String,
+    },
+    Identified {
+        peer: PeerId,
+        agent: String,
+        protocols: Vec<String>,
+    },
+    Listening {
+        address: Multiaddr,
+    },
+    ListeningEnded {
+        address: Multiaddr,
+    },
     /// The swarm is closed; no event follows.
     Stopped,
 }

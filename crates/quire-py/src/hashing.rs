@@ -109,10 +109,7 @@ fn range_proof<'py>(
     check_range(start, count, leaf_count)?;
     let nodes = digests_of(&tree, "tree")?;
     if leaf_count > nodes.len() || nodes.len() != merkle::node_count(leaf_count) {
-        return Err(PyValueError::new_err(format!(
-            "{} nodes are not a tree of {leaf_count} leaves",
-            nodes.len()
-        )));
+        return Err(PyValueError::new_err(format!("{} nodes are not a tree of {leaf_count} leaves", nodes.len())));
     }
     Ok(to_bytes(py, &merkle::range_proof(nodes, leaf_count, start, count)))
 }

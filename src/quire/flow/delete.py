@@ -6,14 +6,10 @@ store (announce.py). Other nodes keep what they have: deletion is local.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from quire.base.events import EventBus
+from quire.flow.fetch import Fetches
 from quire.formats.cid import Cid, is_manifest
-
-if TYPE_CHECKING:
-    from quire.flow.fetch import Fetches
-    from quire.store.store import Store
+from quire.store.store import Store
 
 
 async def delete_dataset(cid: Cid, *, store: Store, fetches: Fetches, events: EventBus) -> bool:

@@ -12,16 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
 
 from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
 from quire.base.units import MIB
-
-if TYPE_CHECKING:
-    from quire.net.exchange.engine import Exchange
-    from quire.store.dataset import Dataset
-    from quire.store.port import BlockStore
+from quire.net.exchange.engine import Exchange
+from quire.store.dataset import Dataset
+from quire.store.port import BlockStore
 
 CHUNK_BYTES = 1 * MIB  # read from the store in one call
 READS_AHEAD = 2  # chunks read while the reader is busy with another

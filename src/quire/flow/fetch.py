@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from quire.base.clock import Clock
 from quire.base.errors import DeadlineExceeded, NotFound, QuireError
 from quire.base.events import EventBus
 from quire.formats.cid import Cid, is_manifest
+from quire.net.exchange.engine import Exchange, FetchJob
 from quire.store.dataset import Dataset, RetentionRoot
-
-if TYPE_CHECKING:
-    from quire.net.exchange.engine import Exchange, FetchJob
-    from quire.store.store import Store
+from quire.store.store import Store
 
 KEPT_JOBS = 256  # ended jobs that can still be asked about
 

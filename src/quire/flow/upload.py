@@ -11,16 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from quire.base.clock import Clock
 from quire.base.errors import Busy, InputError
 from quire.base.events import EventBus
 from quire.base.units import format_size
-
-if TYPE_CHECKING:
-    from quire.store.dataset import Dataset, RetentionRoot
-    from quire.store.store import Store, Upload
+from quire.store.dataset import Dataset, RetentionRoot
+from quire.store.store import Store, Upload
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 

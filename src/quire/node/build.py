@@ -97,8 +97,8 @@ def _join(
 ) -> Node:
     """Join the parts; nothing runs yet."""
     clock, events, waits = ground.clock, ground.events, ground.waits
-    finder = Finder(transport, clock=clock, rng=ground.rng, events=events)
-    announcer = Announcer(transport, clock=clock, rng=ground.rng, events=events)
+    finder = Finder(transport, clock, waits=waits)
+    announcer = Announcer(transport, clock, ground.rng, events)
     exchange = Exchange(
         transport,
         store,

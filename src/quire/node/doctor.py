@@ -64,7 +64,7 @@ def examine_node(node: Node) -> list[Finding]:
         Finding("peers", "ok", f"connected to {peers} peers")
         if peers
         else Finding(
-            "peers", "warning", "connected to nobody", "start with --bootstrap, or quire peers add"
+            "peers", "warning", "connected to nobody", "start with --bootstrap, or GET /connect/<peer id>"
         ),
         Finding("announcing", "ok", f"{announced.published} announced, {announced.queued} waiting"),
         Finding("event loop", "ok", f"lag p99 {lag * 1000:.1f} ms")

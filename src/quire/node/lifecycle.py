@@ -60,6 +60,7 @@ class Lifecycle:
         self._will_stop("network", node.transport.stop)
         await node.announcer.start()
         self._will_stop("announcer", lambda _: node.announcer.stop())
+        self._will_stop("finder", lambda _: node.finder.stop())
         await node.exchange.start()
         self._will_stop("exchange", lambda _: node.exchange.stop())
         await node.announcing.start()

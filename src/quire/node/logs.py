@@ -130,7 +130,7 @@ def _json_line(entry: Entry, timestamp: str) -> str:
         "topics": entry.pop("topics", "node"),
         **entry,
     }
-    return json.dumps(line, default=str) + "\n"
+    return json.dumps(line, default=str)
 
 
 def _text_line(entry: Entry, timestamp: str) -> str:
@@ -138,8 +138,8 @@ def _text_line(entry: Entry, timestamp: str) -> str:
     trace = entry.pop("exception", "")
     topics = entry.pop("topics", "node")
     facts = "".join(f" {name}={_quoted(value)}" for name, value in entry.items() if value != "")
-    line = f'{level} {timestamp} {message:<{_MESSAGE_COLUMNS}} topics="{topics}"{facts}\n'
-    return f"{line}{trace}\n" if trace else line
+    line = f'{level} {timestamp} {message:<{_MESSAGE_COLUMNS}} topics="{topics}"{facts}'
+    return f"{line}\n{trace}" if trace else line
 
 
 def _quoted(value: object) -> str:

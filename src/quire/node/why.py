@@ -132,8 +132,11 @@ def _kept(dataset: Dataset, now: float) -> str:
 def _announced(node: Node, cid: Cid) -> str:
     for item in node.announcer.status().items:
         if item.cid == cid:
-            return f"Announcement: {item.state}, taken by {item.peers} peers."
-    return "It is not announced to the network, which is done for complete datasets only."
+            if item.state == "published":
+                return f"It is announced to the network: {item.peers} peers took the record."
+            reason = f": {item.problem}" if item.problem else ""
+            return f"It is to be announced to the network ({item.state}{reason})."
+    return "It is not announced to the network."
 
 
 async def _providers(node: Node, cid: Cid) -> list[str]:

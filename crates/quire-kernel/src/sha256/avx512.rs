@@ -64,19 +64,11 @@ fn add(a: __m512i, b: __m512i) -> __m512i {
 macro_rules! round {
     ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident, $wk:expr) => {
         let choice = _mm512_ternarylogic_epi32::<0xCA>($e, $f, $g);
-        let sum = xor3(
-            _mm512_ror_epi32::<6>($e),
-            _mm512_ror_epi32::<11>($e),
-            _mm512_ror_epi32::<25>($e),
-        );
+        let sum = xor3(_mm512_ror_epi32::<6>($e), _mm512_ror_epi32::<11>($e), _mm512_ror_epi32::<25>($e));
         $h = add(add($h, $wk), add(choice, sum));
         $d = add($d, $h);
         let majority = _mm512_ternarylogic_epi32::<0xE8>($a, $b, $c);
-        let sum = xor3(
-            _mm512_ror_epi32::<2>($a),
-            _mm512_ror_epi32::<13>($a),
-            _mm512_ror_epi32::<22>($a),
-        );
+        let sum = xor3(_mm512_ror_epi32::<2>($a), _mm512_ror_epi32::<13>($a), _mm512_ror_epi32::<22>($a));
         $h = add($h, add(majority, sum));
     };
 }
@@ -152,10 +144,8 @@ fn absorb_shared(state: &mut [__m512i; 8], schedule: &Schedule) {
 /// Word t of the schedule from the words t-16, t-15, t-7 and t-2.
 #[target_feature(enable = "avx512f,avx512bw")]
 fn next_word(w16: __m512i, w15: __m512i, w7: __m512i, w2: __m512i) -> __m512i {
-    let low =
-        xor3(_mm512_ror_epi32::<7>(w15), _mm512_ror_epi32::<18>(w15), _mm512_srli_epi32::<3>(w15));
-    let high =
-        xor3(_mm512_ror_epi32::<17>(w2), _mm512_ror_epi32::<19>(w2), _mm512_srli_epi32::<10>(w2));
+    let low = xor3(_mm512_ror_epi32::<7>(w15), _mm512_ror_epi32::<18>(w15), _mm512_srli_epi32::<3>(w15));
+    let high = xor3(_mm512_ror_epi32::<17>(w2), _mm512_ror_epi32::<19>(w2), _mm512_srli_epi32::<10>(w2));
     add(add(w16, low), add(w7, high))
 }
 

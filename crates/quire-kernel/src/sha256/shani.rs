@@ -16,9 +16,8 @@ pub(super) struct ShaNi(());
 
 impl ShaNi {
     pub(super) fn detect() -> Option<Self> {
-        let has_all = is_x86_feature_detected!("sha")
-            && is_x86_feature_detected!("ssse3")
-            && is_x86_feature_detected!("sse4.1");
+        let has_all =
+            is_x86_feature_detected!("sha") && is_x86_feature_detected!("ssse3") && is_x86_feature_detected!("sse4.1");
         has_all.then_some(Self(()))
     }
 }
@@ -122,17 +121,11 @@ fn absorb(states: &mut [[u32; 8]; LANES], messages: [&[u8]; LANES]) {
         macro_rules! step {
             ($t:literal) => {
                 for lane in 0..LANES {
-                    w[lane][$t % 4] = if $t < 4 {
-                        message_words(blocks[lane], $t % 4)
-                    } else {
-                        next_words(&w[lane], $t)
-                    };
+                    w[lane][$t % 4] =
+                        if $t < 4 { message_words(blocks[lane], $t % 4) } else { next_words(&w[lane], $t) };
                 }
                 let k = load(&K[4 * $t..]);
-                four_rounds(
-                    &mut state,
-                    [_mm_add_epi32(w[0][$t % 4], k), _mm_add_epi32(w[1][$t % 4], k)],
-                );
+                four_rounds(&mut state, [_mm_add_epi32(w[0][$t % 4], k), _mm_add_epi32(w[1][$t % 4], k)]);
             };
         }
         step!(0);

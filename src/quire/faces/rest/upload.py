@@ -7,13 +7,10 @@ from collections.abc import AsyncGenerator
 from aiohttp import ClientPayloadError, web
 
 from quire.base.errors import InputError
-from quire.base.units import MIB
 from quire.faces.rest.inputs import filename_of, mimetype_of
 from quire.faces.rest.reply import Plain, reply_text
 from quire.flow.upload import UploadOrder
 from quire.node.node import Node
-
-PIECE_BYTES = 1 * MIB  # handed to the store at once
 
 
 async def upload(request: web.Request, node: Node) -> web.Response:
@@ -33,7 +30,7 @@ async def upload(request: web.Request, node: Node) -> web.Response:
 
 
 async def _pieces(request: web.Request) -> AsyncGenerator[bytes, None]:
-    """The body in pieces of at least PIECE_BYTES, the last one excepted.
+    """The body in the pieces in which it arrived; the store gathers them without another copy.
 
     Starting to iterate is what lets a client that asked (Expect: 100-continue) begin to send, so
     that a refusal reaches it before its data leaves.
@@ -41,20 +38,13 @@ async def _pieces(request: web.Request) -> AsyncGenerator[bytes, None]:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
-    content, held, size = request.content, [], 0
     try:
-        while data := await content.readany():
-            held.append(data)
-            size += len(data)
-            if size >= PIECE_BYTES:
-                yield b"".join(held) if len(held) > 1 else data
-                held, size = [], 0
+        while piece := (await request.content.readchunk())[0]:
+            yield piece
     except (ConnectionError, ClientPayloadError, web.PayloadAccessError) as error:
         raise InputError(
             "the connection ended before the upload did; nothing was kept, send it again"
         ) from error
-    if held:
-        yield b"".join(held)
 
 
 async def expect_nothing(_request: web.Request) -> None:
