@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from quire.base.errors import PeerError
 from quire.base.events import EventBus
+from quire.base.units import KIB
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
@@ -29,6 +30,8 @@ from quire.store.store import Store
 
 PROTOCOL = "/quire/exchange/1.0.0"
 STORE_LANES = 4
+PACK_BYTES_MAX = 512 * KIB  # small, so that packs are sealed, emptied and removed
+BALLAST_BYTES = 16 * KIB
 FETCH_IDLE_SECONDS = 60.0
 DIAL_SECONDS = 10.0
 REDIAL_SECONDS = (0.5, 4.0)
@@ -54,6 +57,7 @@ class Parts:
 
     ground: Ground
     store: Store
+    finder: Finder
     announcer: Announcer
     exchange: Exchange
     announcing: Announcing
@@ -76,7 +80,7 @@ async def start_parts(ground: Ground) -> Parts:
     await transport.start()
     parts.stops.append(lambda: transport.stop(clock.monotonic() + 5.0))
     await parts.announcer.start()
-    parts.stops.append(parts.announcer.stop)
+    parts.stops += [parts.announcer.stop, parts.finder.stop]
     await parts.exchange.start()
     parts.stops.append(parts.exchange.stop)
     await parts.announcing.start()
@@ -99,13 +103,15 @@ async def _wire(ground: Ground) -> Parts:
         machine.disk,
         Meta(machine.connect, on_commit=machine.committed),
         quota_bytes=ground.quota_bytes,
+        pack_bytes_max=PACK_BYTES_MAX,
+        ballast_bytes=BALLAST_BYTES,
         clock=clock,
         events=events,
         default_ttl=None,
         executor=SimExecutor(STORE_LANES),
     )
-    finder = Finder(transport, clock=clock, rng=rng, events=events)
-    announcer = Announcer(transport, clock=clock, rng=rng, events=events)
+    finder = Finder(transport, clock, waits=ground.waits)
+    announcer = Announcer(transport, clock, rng, events)
     exchange = Exchange(
         transport,
         store,
@@ -119,6 +125,7 @@ async def _wire(ground: Ground) -> Parts:
     return Parts(
         ground=ground,
         store=store,
+        finder=finder,
         announcer=announcer,
         exchange=exchange,
         announcing=Announcing(store, announcer),
