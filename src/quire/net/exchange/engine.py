@@ -30,7 +30,7 @@ from quire.formats.multihash import HASH_SHA256
 from quire.net.exchange.budget import Budget
 from quire.net.exchange.by_cid import Hunt
 from quire.net.exchange.context import ExchangeContext, ProviderSource
-from quire.net.exchange.job import FetchJob
+from quire.net.exchange.job import FetchJob, Progress
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.responder import Responder
@@ -40,6 +40,8 @@ from quire.net.exchange.transfer import Transfer
 from quire.net.transport import Channel, PeerId, Transport
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.port import BlockStore
+
+__all__ = ["Ban", "Exchange", "FetchJob", "Progress"]
 
 
 @dataclass(frozen=True, slots=True)
