@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 
 import pytest
+
 from quire.base.clock import SystemClock
 from quire.base.events import EventBus
 from quire.formats.cid import manifest_cid
 from quire.store.open import open_store
-from support.store_child import BLOCK, QUOTA, manifest_of, payload
+from support.store_child import BLOCK, PACK_BYTES, QUOTA, manifest_of, payload
 
 PAYLOADS = 48
 KILLS = int(os.environ.get("QUIRE_KILLS", "200"))
@@ -75,7 +76,12 @@ def run_and_kill(directory: Path, seed: int, rng: random.Random, expected: Expec
 async def check(directory: Path, expected: Expected) -> None:
     clock = SystemClock()
     store = await open_store(
-        directory, quota_bytes=QUOTA, clock=clock, events=EventBus(clock), default_ttl=None
+        directory,
+        quota_bytes=QUOTA,
+        clock=clock,
+        events=EventBus(clock),
+        default_ttl=None,
+        pack_bytes_max=PACK_BYTES,
     )
     try:
         report = await store.verify()

@@ -27,13 +27,16 @@ from quire.store.store import Store
 
 BLOCK = 4096
 QUOTA = 1 << 32
+PACK_BYTES = 4 << 20  # small, so that packs are sealed and removed
 KEEP = RetentionRoot("pin", "", None)
 
 
 def payload(number: int) -> bytes:
     """Bytes of dataset `number`: some blocks are shared with other datasets, some repeat."""
     rng = random.Random(number)
-    kinds = rng.choices("usr", weights=(4, 3, 1), k=rng.choice((1, 2, 5, 40, 300)))
+    kinds = rng.choices(
+        "usr", weights=(4, 3, 1), k=rng.choice((1, 2, 5, 40, 300)) if number % 12 else 2600
+    )
     parts = []
     for kind in kinds:
         if kind == "u":
@@ -114,7 +117,12 @@ async def worker(store: Store, rng: random.Random, numbers: list[int]) -> None:
 async def main(directory: Path, seed: int, payloads: int) -> None:
     clock = SystemClock()
     store = await open_store(
-        directory, quota_bytes=QUOTA, clock=clock, events=EventBus(clock), default_ttl=None
+        directory,
+        quota_bytes=QUOTA,
+        clock=clock,
+        events=EventBus(clock),
+        default_ttl=None,
+        pack_bytes_max=PACK_BYTES,
     )
     say("open")
     tasks = 4

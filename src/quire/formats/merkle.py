@@ -120,7 +120,7 @@ def decode_proof(data: Buffer) -> InclusionProof:
     Accepts SHA-256 trees and, under the identity hash, slot trees of field elements.
     Raises   BadEncoding  malformed, outside a limit, of no tree's shape
     """
-    fields = Fields(data, max_bytes=MAX_PROOF_BYTES)
+    fields = Fields(data, max_bytes=MAX_PROOF_BYTES, max_fields=MAX_DEPTH + 16)
     hash_code, index, leaf_count = (fields.uint(number, bits=63) for number in (1, 2, 3))
     if hash_code not in (HASH_SHA256, HASH_IDENTITY):
         raise BadEncoding(f"a proof under hash 0x{hash_code:x} is not known")

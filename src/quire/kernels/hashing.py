@@ -5,7 +5,8 @@ each node 32 bytes, joined (content.md 2.1). A *range proof* is the digests that
 the leaves [start, start + count), to compute the root: for each layer from the bottom, first the
 left neighbour of the range if its start is odd, then the right neighbour if its last index is even
 and that neighbour exists. The layout is therefore a function of (start, count, leaf_count) alone,
-and a proof of any other length is refused.
+and a proof of any other length is refused. A proof shows that the leaves stand at `start`; it does
+not prove `leaf_count`, which must come from the manifest.
 """
 
 from __future__ import annotations

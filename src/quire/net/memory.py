@@ -305,8 +305,8 @@ class MemoryTransport:
         for node in queue:
             for connection in node._connections.values():
                 other = connection.other(node.peer_id)
-                if other.peer_id not in seen and not self._network.is_cut(node.peer_id,
-                                                                          other.peer_id):
+                is_cut = self._network.is_cut(node.peer_id, other.peer_id)
+                if other.peer_id not in seen and other._is_up and not is_cut:
                     seen[other.peer_id] = other
                     queue.append(other)
         return queue[1:]
@@ -322,10 +322,11 @@ class MemoryTransport:
                 seconds += link.delay(0, now)
             if self._network.is_cut(self.peer_id, target.peer_id):
                 seconds = float("inf")
-        if now + seconds > deadline:
-            await asyncio.sleep(max(0.0, deadline - now))
+        await asyncio.sleep(max(0.0, min(seconds, deadline - now)))
+        is_there = target is None or (target._is_up and self._is_up)
+        if now + seconds > deadline or not is_there:
+            await asyncio.sleep(max(0.0, deadline - loop.time()))
             raise PeerSilent(f"{peer} did not answer in time", peer=peer)
-        await asyncio.sleep(seconds)
 
     def _connect(self, target: MemoryTransport) -> None:
         links = {self.peer_id: self._network.link(self.peer_id, target.peer_id),

@@ -100,8 +100,9 @@ class Transport(Protocol):
                  PeerRefused  someone answered who is another peer, or a limit or ban forbids it
         """
 
-    async def open(self, peer: PeerId, protocol: str, *, max_message_bytes: int,
-                   deadline: float) -> Channel:
+    async def open(
+        self, peer: PeerId, protocol: str, *, max_message_bytes: int, deadline: float
+    ) -> Channel:
         """Open a channel to a connected peer.
 
         Raises   PeerGone          not connected
@@ -124,6 +125,7 @@ class Transport(Protocol):
     async def withdraw(self, key: bytes) -> None:
         """Stop publishing `key`. Records already handed out age out at the peers."""
 
-    async def find_providers(self, key: bytes, deadline: float,
-                             on_found: Callable[[ProviderRecord], None]) -> None:
+    async def find_providers(
+        self, key: bytes, deadline: float, on_found: Callable[[ProviderRecord], None]
+    ) -> None:
         """Search for providers until the search is exhausted or `deadline`; each once."""

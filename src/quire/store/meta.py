@@ -52,16 +52,15 @@ class Meta:
             self._writer = Rows(connect())
         try:
             self._prepare()
-            if connect_reader is None:
-                self._reader = self._writer
-            else:
-                with mapped():
-                    self._reader = Rows(connect_reader())
+            with mapped():
+                self._readers = [Rows(connect_reader()) for _ in range(2) if connect_reader]
         except BaseException:
             self._writer.connection.close()
             raise
+        reader, peeker = self._readers or (self._writer, self._writer)
         self.writing = Tables(self._writer)
-        self.reading = Tables(self._reader)
+        self.reading = Tables(reader)  # for worker threads
+        self.peeking = Tables(peeker)  # for the loop's thread, which must not wait for a worker
 
     @contextmanager
     def transaction(self) -> Iterator[Tables]:
@@ -103,9 +102,9 @@ class Meta:
         return had
 
     def close(self) -> None:
-        if self._reader is not self._writer:
-            self._reader.connection.close()
-        self._writer.connection.close()
+        for reader in self._readers:
+            reader.close()
+        self._writer.close()
 
     def _prepare(self) -> None:
         """Make a new database or check an old one. Raises StoreCorrupt."""

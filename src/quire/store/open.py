@@ -13,6 +13,7 @@ from quire.base.errors import EnvironmentProblem, StoreLocked
 from quire.base.events import EventBus
 from quire.store.files import DirectoryDisk
 from quire.store.meta import Meta, connect_file, connect_file_reader
+from quire.store.packs import PACK_BYTES_MAX
 from quire.store.rows import mapped
 from quire.store.store import Store
 
@@ -41,6 +42,7 @@ async def open_store(
     clock: Clock,
     events: EventBus,
     default_ttl: float | None,
+    pack_bytes_max: int = PACK_BYTES_MAX,
 ) -> Store:
     """Open the store of a data directory, making it when there is none.
 
@@ -72,6 +74,7 @@ async def open_store(
             events=events,
             default_ttl=default_ttl,
             executor=executor,
+            pack_bytes_max=pack_bytes_max,
         )
     except BaseException:
         if meta is not None:

@@ -47,10 +47,11 @@ class Packs:
     def adopt(self, rows: Sequence[PackRow]) -> None:
         """Go on with the packs of an earlier run."""
         self._last = max([row.id for row in rows], default=0)
+        names = self._disk.names()
         for row in rows:
             if not row.is_sealed:
                 self._unsettled[row.id] = 0
-                if row.end < self._pack_bytes_max:
+                if row.end < self._pack_bytes_max and pack_name(row.id) in names:
                     self._active, self._end = row.id, _aligned(row.end)
 
     def write(self, segments: Sequence[Buffer], length: int) -> Extent:

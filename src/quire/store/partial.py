@@ -34,6 +34,7 @@ class PartialWriter:
         self._writer = writer
         self._batches: dict[int, FetchedBatch] = {}  # by block size, gathering
         self._decided: dict[asyncio.Future[None], None] = {}
+        self._writing: dict[asyncio.Task[None], None] = {}
         self._queued_bytes = 0
         self._room = asyncio.Condition()
         self._timer: asyncio.TimerHandle | None = None
@@ -72,10 +73,16 @@ class PartialWriter:
             self._core.quota.release(len(view))
             raise
         fetched = FetchedRange(entry.id, root, start, bytes(digests), bytes(proof))
-        await asyncio.shield(self._write(fetched, view, entry.block_size))
+        loop = asyncio.get_running_loop()
+        writing = loop.create_task(self._write(fetched, view, entry.block_size))
+        self._writing[writing] = None
+        writing.add_done_callback(lambda task: self._writing.pop(task, None))
+        await asyncio.shield(writing)
 
     async def flush(self) -> None:
         """See BlockStore.flush."""
+        while self._writing:
+            await asyncio.wait(list(self._writing))
         self._hand_in()
         while self._decided:
             await asyncio.wait(list(self._decided))

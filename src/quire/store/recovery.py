@@ -27,6 +27,7 @@ class Recovered:
     was_clean: bool
     garbage_bytes: int  # cut off or punched out
     missing_packs: list[int]
+    packs: list[PackRow]
 
 
 def recover(disk: Disk, meta: Meta, ballast: Ballast) -> Recovered:
@@ -42,7 +43,7 @@ def recover(disk: Disk, meta: Meta, ballast: Ballast) -> Recovered:
     _with_ballast(ballast, lambda: set_running(meta, True))
     present = {pack_number(name) for name in names}
     missing = [row.id for row in rows if row.id not in present and row.live > 0]
-    return Recovered(was_clean, garbage, missing)
+    return Recovered(was_clean, garbage, missing, rows)
 
 
 def set_running(meta: Meta, is_running: bool) -> None:

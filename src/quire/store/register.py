@@ -13,6 +13,7 @@ from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.meta import Tables
 from quire.store.page import LeafPage
 from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, PAGE_LEAVES, TreeShape
+from quire.store.trees import TreeRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,20 @@ def _tree_of(tables: Tables, manifest: Manifest) -> int:
     root = manifest.tree_cid.digest
     row = tables.trees.by_root(root)
     shape = (manifest.block_count, manifest.block_size)
+    liar: TreeRow | None = None
     if row is not None and (row.leaf_count, row.block_size) != shape:
         if row.present_count > 0:
             raise BadManifest(
                 f"the manifest says that the tree {manifest.tree_cid} has {shape[0]} blocks of "
                 f"{shape[1]}, but it has {row.leaf_count} of {row.block_size}"
             )
-        # Nothing was ever verified for the other shape, so one of the manifests lies. Let the
-        # newer one try; the older dataset gets a tree that nobody can fill.
+        # Nothing was ever verified for the other shape, and one of the manifests lies. The newer
+        # one may try; datasets of the older one follow.
         tables.trees.condemn(row.id)
-        row = None
+        liar, row = row, None
     tree_id = tables.trees.add_partial(root, *shape) if row is None else row.id
+    if liar is not None:
+        tables.catalog.move(liar.id, tree_id)
     if row is None or not row.is_complete:
         _mark_padding(tables, tree_id, manifest)
     return tree_id

@@ -23,6 +23,8 @@ def mapped() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if isinstance(error, sqlite3.ProgrammingError):
+            raise EnvironmentProblem(f"the store is closed ({error})") from error
         code = getattr(error, "sqlite_errorcode", None)
         primary = None if code is None else code & 0xFF
         if primary == sqlite3.SQLITE_FULL:
@@ -48,6 +50,11 @@ class Rows:
         self.connection = connection
         self.lock = RLock()
         self.has_garbage = False  # something was condemned or freed: work for the reclaimer
+
+    def close(self) -> None:
+        """Waits for the statement that another thread is executing."""
+        with self.lock:
+            self.connection.close()
 
     def all(self, sql: str, *values: object) -> list[Any]:
         """Every row of a query."""

@@ -95,7 +95,7 @@ class Store:
             executor=executor,
         )
         recovered = await core.off_loop(recover, disk, meta, ballast)
-        packs.adopt(await core.off_loop(meta.reading.extents.packs))
+        await core.off_loop(packs.adopt, recovered.packs)
         quota.update(await core.off_loop(meta.reading.catalog.counts))
         if not recovered.was_clean:
             events.publish(
@@ -108,6 +108,7 @@ class Store:
             events.publish(
                 "store.pack-missing", "", f"pack file {pack} is gone; its blocks count as missing"
             )
+        await core.off_loop(core.trees.warm)
         store = cls(core, default_ttl)
         store._reclaimer.wake()
         return store
@@ -202,6 +203,7 @@ class Store:
 
     async def reclaimed(self) -> None:
         """Wait until the space of everything deleted so far is given back."""
+        await self._core.committer.idle()
         await self._reclaimer.idle()
 
     async def verify(self, *, read_blocks: bool = True) -> Report:
@@ -211,7 +213,7 @@ class Store:
             return audit(self._core, read_blocks=read_blocks)
 
         await self.flush()
-        await self._reclaimer.idle()
+        await self.reclaimed()
         return await self._core.off_loop(check)
 
     def _default_root(self) -> RetentionRoot:

@@ -10,7 +10,7 @@ from quire.store.lru import Lru
 from quire.store.meta import Meta
 from quire.store.page import LeafPage
 from quire.store.shape import DIGEST_BYTES, PAGE_LEAVES, UNKNOWN, TreeShape, fill
-from quire.store.trees import TreeRow
+from quire.store.trees import TreeRow, TreeTable
 
 ENTRIES_COST_MAX = 16_384
 PAGES_BYTES_MAX = 24 * MIB  # about 600 pages, 38 GiB of data
@@ -38,6 +38,7 @@ class TreeCache:
 
     def __init__(self, meta: Meta) -> None:
         self._trees = meta.reading.trees
+        self._peek = meta.peeking.trees
         self._entries: Lru[bytes, TreeEntry] = Lru(ENTRIES_COST_MAX, lambda e: 1 + len(e.present))
         self._pages: Lru[tuple[int, int], LeafPage] = Lru(PAGES_BYTES_MAX, lambda p: p.cost_bytes)
         self._layers: Lru[tuple[int, int], bytes] = Lru(LAYERS_BYTES_MAX, lambda b: len(b) + 128)
@@ -47,11 +48,18 @@ class TreeCache:
         entry = self._entries.get(root)
         if entry is None:
             epoch = self._entries.epoch
-            row = self._trees.by_root(root)
+            row = self._peek.by_root(root)
             if row is not None:
-                entry = TreeEntry(row.id, root, row.leaf_count, row.block_size, self._present(row))
+                entry = _entry(self._peek, row, root)
                 self._entries.put(root, entry, epoch)
         return entry
+
+    def warm(self) -> None:
+        """Remember the partial trees, whose pages take long to read. Blocking; for the start."""
+        for root in self._trees.partial_roots():
+            row = self._trees.by_root(root)
+            if row is not None:
+                self._entries.put(root, _entry(self._trees, row, root), self._entries.epoch)
 
     def page(self, entry: TreeEntry, number: int) -> LeafPage | None:
         """A page, not to be changed; None when nothing of it is known."""
@@ -137,10 +145,12 @@ class TreeCache:
         self._pages.forget(lambda key: key[0] == tree_id)
         self._layers.forget(lambda key: key[0] == tree_id)
 
-    def _present(self, row: TreeRow) -> RangeSet:
-        if row.is_complete:
-            return RangeSet([(0, row.leaf_count)])
-        present = RangeSet()
-        for page in self._trees.present_pages(row.id):
+
+def _entry(trees: TreeTable, row: TreeRow, root: bytes) -> TreeEntry:
+    present = RangeSet()
+    if row.is_complete:
+        present.add(0, row.leaf_count)
+    else:
+        for page in trees.present_pages(row.id):
             page.add_present_to(present, page.number * PAGE_LEAVES)
-        return present
+    return TreeEntry(row.id, root, row.leaf_count, row.block_size, present)

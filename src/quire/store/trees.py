@@ -50,6 +50,11 @@ class TreeTable:
         found = self._rows.all(f"SELECT {_COLUMNS} FROM tree")  # noqa: S608
         return [TreeRow(*row) for row in found]
 
+    def partial_roots(self) -> list[bytes]:
+        """Roots of the visible trees that lack leaves."""
+        sql = "SELECT root FROM tree WHERE state = 1 AND present_count < leaf_count ORDER BY id"
+        return [row[0] for row in self._rows.all(sql)]
+
     def add_staging(self, block_size: int) -> int:
         """A tree that is being uploaded; its id."""
         return self._rows.insert(

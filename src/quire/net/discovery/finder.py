@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from random import Random
 
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
+from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.formats.cid import Cid
 from quire.net.transport import PeerId, ProviderRecord, Transport
@@ -33,7 +35,7 @@ class _Key:
 
     found: dict[PeerId, tuple[ProviderRecord, float]] = field(default_factory=dict)  # with when
     search: asyncio.Task[None] | None = None
-    searched_at: float = float("-inf")
+    next_search_at: float = float("-inf")
     news: asyncio.Event = field(default_factory=asyncio.Event)
     readers: int = 0
 
@@ -41,10 +43,12 @@ class _Key:
 class Finder:
     """The searches of one node."""
 
-    def __init__(self, transport: Transport, clock: Clock, *, waits: Waits | None = None,
-                 limits: FinderLimits | None = None) -> None:
+    def __init__(self, transport: Transport, clock: Clock, rng: Random, events: EventBus, *,
+                 waits: Waits | None = None, limits: FinderLimits | None = None) -> None:
         self._transport = transport
         self._clock = clock
+        self._rng = rng
+        self._events = events
         self._waits = waits or Waits(clock)
         self._limits = limits or FinderLimits()
         self._keys: dict[Cid, _Key] = {}
@@ -108,15 +112,16 @@ class Finder:
 
     def _begin(self, cid: Cid, key: _Key) -> None:
         """Start a search unless one runs or has just ended."""
-        pause_ends = key.searched_at + self._limits.pause_seconds
-        if key.search is None and self._clock.monotonic() >= pause_ends:
+        if key.search is None and self._clock.monotonic() >= key.next_search_at:
             key.search = asyncio.get_running_loop().create_task(self._search(cid, key))
 
     async def _search(self, cid: Cid, key: _Key) -> None:
         def found(record: ProviderRecord) -> None:
             if record.peer == self._transport.peer_id:
                 return
-            key.found.pop(record.peer, None)
+            if key.found.pop(record.peer, None) is None:
+                self._events.publish("provider.found", str(cid), f"{record.peer} says it has it",
+                                     peer=record.peer, addresses=", ".join(record.addresses))
             key.found[record.peer] = record, self._clock.monotonic()
             if len(key.found) > self._limits.providers_per_key:
                 del key.found[next(iter(key.found))]
@@ -131,7 +136,8 @@ class Finder:
             pass  # what was found so far is told
         finally:
             key.search = None
-            key.searched_at = self._clock.monotonic()
+            pause = self._limits.pause_seconds * (0.75 + 0.5 * self._rng.random())
+            key.next_search_at = self._clock.monotonic() + pause
             key.news.set()
 
     async def _wait(self, key: _Key, deadline: float) -> None:

@@ -1,8 +1,9 @@
 """One tree being fetched, for whoever wants all or a part of it.
 
-    pump        gives each peer that has room its next piece, within the global byte budget
-    _fetch      one piece: ask, verify in a worker thread, hand to the store
-    _watch      the slow things: late pieces, reasons, stalls, the end
+    Scheduler   what is missing, and who was asked for it
+    Swarm       the peers
+    Pump        the way of each piece
+    here        consumers, reasons, stalls, the end
 
 Consumers come and go; with the last one everything that was asked for is cancelled.
 """
@@ -12,45 +13,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from quire.base.errors import Bug, DeadlineExceeded, PeerError, PeerLied, PeerSilent, QuireError
+from quire.base.errors import Bug, DeadlineExceeded, PeerError, QuireError
 from quire.base.ranges import RangeSet
 from quire.base.units import format_size
 from quire.base.waits import Wait
-from quire.formats.exchange import MAX_DATA_BYTES, HaveUpdate, RangeReply, Status
-from quire.kernels.hashing import verify_range
+from quire.formats.exchange import HaveUpdate
 from quire.net.exchange.context import ExchangeContext
 from quire.net.exchange.estimate import RateMeter
-from quire.net.exchange.scheduler import Piece, Scheduler
+from quire.net.exchange.pump import Pump, PumpEvents
+from quire.net.exchange.scheduler import Scheduler
 from quire.net.exchange.session import Session
-from quire.net.exchange.swarm import Member, Swarm
+from quire.net.exchange.swarm import Swarm
 from quire.net.transport import PeerId
 from quire.store.dataset import Dataset
 
 _WATCH_SECONDS = 0.25
-_UNKNOWN_COST_SECONDS = 1.0  # after which a piece of a peer of unknown speed counts as late
-
-
-@dataclass(slots=True, eq=False)
-class _Fetch:
-    """A piece asked of a member."""
-
-    member: Member
-    piece: Piece
-    size_bytes: int
-    is_asking: bool = True  # until the reply is here
-    task: asyncio.Task[None] | None = None
-
-    def received(self) -> None:
-        """The reply is here, or will not be used: the member has room again."""
-        if self.is_asking:
-            self.is_asking = False
-            self.member.session.release(self.size_bytes)
-
-    def cancel(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
 
 
 class Transfer:
@@ -76,17 +54,20 @@ class Transfer:
         self._block_size = block_size
         self._on_over = on_over
         self._swarm = Swarm(context, dataset, self._is_hungry, self._peer_has, self._peer_left)
+        self._pump = Pump(
+            context, dataset, self.scheduler, self._swarm,
+            PumpEvents(self._stored, self._fail, self._wake),
+        )
         self._consumers = 0  # that want all of it
         self._window_serial = 0
         self._waits: dict[int, Wait] = {}
         self._endless: dict[int, Wait] = {}  # those of them that end with a stall only
-        self._fetches: dict[_Fetch, None] = {}
         self._progress_at = now
         self._idle_since = now
         self._is_over = False
         self._changed = asyncio.Event()
         self._news: asyncio.Future[None] | None = None
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        self._watcher = asyncio.get_running_loop().create_task(self._live())
         self._swarm.start()
 
     # ---- consumers ----
@@ -136,13 +117,13 @@ class Transfer:
             return self.problem.message
         if self._is_over or self.is_complete:
             return "complete" if self.is_complete else "stopped"
-        pieces = self.scheduler.pieces()
         members = len(self._swarm.members)
-        if pieces:
-            size = sum(piece.count for piece in pieces) * self._block_size
-            late = min(piece.expected_at for piece in pieces) < self._context.clock.monotonic()
-            text = f"{format_size(size)} asked of {members} peers"
-            return f"{text}, some of them late" if late else text
+        asking, storing = self._pump.asking_bytes, self._pump.storing_bytes
+        if asking or storing:
+            parts = [f"{format_size(asking)} asked of {members} peers"] if asking else []
+            if storing:
+                parts.append(f"{format_size(storing)} being verified and written")
+            return ", ".join(parts)
         if self.scheduler.is_idle:
             is_wanted = self._consumers or self.scheduler.has_windows
             return "writing to disk" if is_wanted else "nothing is wanted"
@@ -167,125 +148,7 @@ class Transfer:
     async def stop(self, problem: QuireError) -> None:
         """End now; whoever still waits gets `problem`."""
         self._end(problem)
-        await asyncio.wait([self._watcher, *(f.task for f in self._fetches if f.task)])
-        await self._swarm.stop()
-
-    # ---- the way of a piece ----
-
-    def pump(self) -> None:
-        """Ask for as much as peers and budget allow."""
-        if self._is_over or self.scheduler.is_idle:
-            return
-        now = self._context.clock.monotonic()
-        ready = self._swarm.by_load()
-        while ready:
-            ready = [member for member in ready if self._assign(member, now)]
-
-    def _assign(self, member: Member, now: float) -> bool:
-        """Give a peer one more piece; False when it can have none now."""
-        estimate = member.session.estimate
-        if member.session.room_bytes <= 0 or member.resting_until > now:
-            return False
-        blocks = min(estimate.piece_blocks(self._block_size), MAX_DATA_BYTES // self._block_size)
-        most = blocks * self._block_size
-        if not self._context.budget.has_room(most, self.pump):
-            return False
-        cost = estimate.cost_seconds(member.session.pending_bytes + most)
-        due = now + (_UNKNOWN_COST_SECONDS if cost is None else cost)
-        piece = self.scheduler.second_owner(member.peer, now, cost)
-        if piece is None:
-            piece = self.scheduler.next_piece(member.peer, blocks, due)
-        if piece is None:
-            return False
-        size = piece.count * self._block_size
-        self._context.budget.take(size)
-        member.session.reserve(size)
-        fetch = _Fetch(member, piece, size)
-        self._fetches[fetch] = None
-        fetch.task = asyncio.get_running_loop().create_task(self._fetch(fetch))
-        fetch.task.add_done_callback(lambda task: self._fetched(fetch, task))
-        return True
-
-    async def _fetch(self, fetch: _Fetch) -> None:
-        """One piece from one peer: ask, verify, store."""
-        member, piece, peer = fetch.member, fetch.piece, fetch.member.peer
-        session = member.session
-        wait_seconds = session.estimate.timeout_seconds(session.pending_bytes)
-        try:
-            reply = await session.ask_range(
-                self.dataset.tree_root, piece.start, piece.count, fetch.size_bytes,
-                self._context.clock.monotonic() + wait_seconds,
-            )
-            fetch.received()
-            self.pump()  # there is room at the peer again; storing comes later
-            if reply.status is Status.OK:
-                member.timeouts = 0
-                await self._keep(peer, piece, reply)
-            else:
-                self._declined(member, piece, reply.status)
-        except PeerSilent as problem:
-            fetch.received()
-            self.scheduler.lost(piece, peer)
-            self._swarm.silent(member, problem)
-        except PeerLied as problem:
-            self.scheduler.lost(piece, peer)
-            self._swarm.candidates.lied(peer, problem)
-        except PeerError:
-            self.scheduler.lost(piece, peer)  # the session is over: the swarm hears of it
-        except QuireError as problem:
-            self._fail(problem)
-
-    def _fetched(self, fetch: _Fetch, task: asyncio.Task[None]) -> None:
-        del self._fetches[fetch]
-        fetch.received()
-        if task.cancelled():
-            self.scheduler.lost(fetch.piece, fetch.member.peer)
-        self._context.budget.give(fetch.size_bytes)
-        problem = None if task.cancelled() else task.exception()
-        if problem is not None:
-            self._fail(Bug(f"fetching {self.subject} failed by a mistake of ours: {problem!r}"))
-        self._wake()
-
-    async def _keep(self, peer: PeerId, piece: Piece, reply: RangeReply) -> None:
-        """Verify a reply and store it. Raises `PeerLied` when it does not verify."""
-        root, context = self.dataset.tree_root, self._context
-        digests = await asyncio.get_running_loop().run_in_executor(
-            context.executor, verify_range, reply.data, self._block_size, piece.start,
-            self.scheduler.leaf_count, reply.proof, root,
-        )
-        if digests is None:
-            raise PeerLied(
-                f"{peer} sent blocks {piece.start} to {piece.stop - 1} of {self.subject} that "
-                "do not verify", peer=peer, start=piece.start, count=piece.count,
-            )
-        size, account = len(reply.data), context.ledger.of(peer)
-        others = self.scheduler.claim(piece, peer)
-        if others is None:
-            account.wasted_bytes += size
-            return
-        for fetch in list(self._fetches):
-            if fetch.piece is piece and fetch.member.peer in others:
-                fetch.cancel()
-        try:
-            await context.store.put_range(root, piece.start, reply.data, digests, reply.proof)
-        except BaseException:
-            self.scheduler.unclaim(piece)
-            raise
-        self.scheduler.finished(piece)
-        self._progress_at = context.clock.monotonic()
-        self.meter.add(size, self._progress_at)
-        self.received[peer] = self.received.get(peer, 0) + size
-        account.received_bytes += size
-
-    def _declined(self, member: Member, piece: Piece, status: Status) -> None:
-        limits, peer = self._context.limits, member.peer
-        self.scheduler.lost(piece, peer)
-        if status is Status.NOT_HAVE:
-            self.scheduler.peer_lacks(peer, piece.start, piece.stop)
-        elif status is Status.BUSY:
-            member.resting_until = self._context.clock.monotonic() + limits.busy_seconds
-        elif self._swarm.members.get(peer) is member:
-            self._swarm.drop(member, limits.rest_seconds, f"answers {status.name}")
+        await asyncio.wait([self._watcher, *self._pump.stop()])
 
     # ---- peers ----
 
@@ -297,19 +160,29 @@ class Transfer:
         self._wake()
 
     def _peer_left(self, peer: PeerId) -> None:
-        for fetch in list(self._fetches):
-            if fetch.member.peer == peer and fetch.is_asking:
-                fetch.cancel()
+        self._pump.cancel_peer(peer)
         self.scheduler.remove_peer(peer)
         self._wake()
 
     # ---- inside ----
 
+    def _stored(self, peer: PeerId, size_bytes: int) -> None:
+        self._progress_at = self._context.clock.monotonic()
+        self.meter.add(size_bytes, self._progress_at)
+        self.received[peer] = self.received.get(peer, 0) + size_bytes
+
+    async def _live(self) -> None:
+        try:
+            await self._watch()
+        finally:
+            self._end(Bug(f"the fetch of {self.subject} broke off"))  # unless it has ended already
+            await self._swarm.stop()
+
     async def _watch(self) -> None:
         """Run until nobody wants anything any more, or the fetch fails."""
         while not self._is_over:
             self._changed.clear()
-            self.pump()
+            self._pump.run()
             self._explain()
             now = self._context.clock.monotonic()
             if self._consumers and self.scheduler.done.count() == self.scheduler.leaf_count:
@@ -409,9 +282,7 @@ class Transfer:
         """Cancel what nobody wants any more."""
         self._idle_since = self._context.clock.monotonic()
         if not self._consumers:
-            for fetch in list(self._fetches):
-                if fetch.is_asking and not self.scheduler.is_awaited(fetch.piece):
-                    fetch.cancel()
+            self._pump.cancel_unwanted()
         self._wake()
 
     def _fail(self, problem: QuireError) -> None:
@@ -424,9 +295,7 @@ class Transfer:
             return
         self.problem = problem
         self._is_over = True
-        self._context.budget.forget(self.pump)
-        for fetch in list(self._fetches):
-            fetch.cancel()
+        self._pump.stop()
         self._wake()
         self._on_over(self)
 

@@ -1,0 +1,66 @@
+"""What the commands share: the `--json` flag, a connected client, output, durations as options."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from quire.base.errors import InputError
+from quire.base.units import parse_duration
+from quire.faces.cli.main import Context
+from quire.faces.client import Client
+
+T = TypeVar("T")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Duration(click.ParamType):
+    """A duration such as 30s, 10m, 1.5h; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            return value if isinstance(value, float) else parse_duration(str(value))
+        except InputError as error:
+            self.fail(error.message, param, ctx)
+
+
+timeout_option = click.option(
+    "--timeout",
+    type=Duration(),
+    help="How long the network may be asked, such as 5s. The node's setting if not given.",
+)
+
+
+def with_client(context: Context, call: Callable[[Client], Awaitable[T]]) -> T:
+    """Run `call` with a client of the node that the global options name."""
+    token = None
+    if context.token_file is not None:
+        try:
+            token = context.token_file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"token file {context.token_file}: {error}") from None
+
+    async def connected() -> T:
+        async with Client(context.api, token=token) as client:
+            return await call(client)
+
+    return asyncio.run(connected())
+
+
+def show_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def is_terminal() -> bool:
+    """Whether a person watches standard error."""
+    return sys.stderr.isatty()

@@ -1,0 +1,75 @@
+"""quire ls, rm, stat: what the node holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from quire.base.errors import UnknownDataset
+from quire.base.units import format_size
+from quire.faces.cli.common import json_option, show_json, with_client
+from quire.faces.cli.main import Context
+from quire.formats.cid import Cid
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def ls_command(context: Context, as_json: bool) -> None:
+    """List the datasets of the node."""
+    found = with_client(context, lambda client: client.json("GET", "/data"))
+    if as_json:
+        show_json(found)
+        return
+    for item in found["content"]:
+        manifest = item["manifest"]
+        name = manifest["filename"] or ""
+        click.echo(f"{item['cid']}  {format_size(manifest['datasetSize']):>11}  {name}".rstrip())
+
+
+@click.command()
+@click.argument("cids", nargs=-1, required=True, metavar="CID...")
+@json_option
+@click.pass_obj
+def rm_command(context: Context, cids: tuple[str, ...], as_json: bool) -> None:
+    """Delete datasets from the node; other nodes keep what they have."""
+    names = [Cid.parse(text) for text in cids]
+    for name in names:
+        path = f"/data/{name}"
+        there = with_client(context, lambda client, p=path: client.json("GET", f"{p}/exists"))  # type: ignore[misc]
+        if not there["has"]:
+            raise UnknownDataset(f"{name} is not on this node", cid=str(name))
+        with_client(context, lambda client, p=path: client.json("DELETE", p))  # type: ignore[misc]
+    if as_json:
+        show_json({"deleted": [str(name) for name in names]})
+
+
+@click.command()
+@click.argument("cid")
+@json_option
+@click.pass_obj
+def stat_command(context: Context, cid: str, as_json: bool) -> None:
+    """Show what the node holds of the dataset CID."""
+    name = Cid.parse(cid)
+    found = with_client(context, lambda client: client.json("GET", f"/datasets/{name}"))
+    if as_json:
+        show_json(found)
+        return
+    for label, value in _rows(found):
+        click.echo(f"{label:<10} {value}")
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, object]]:
+    manifest = found["manifest"]
+    state = "complete" if found["complete"] else "partial"
+    kept = ", ".join(f"{r['kind']} {r['name']}".strip() for r in found["roots"]) or "nothing"
+    return [
+        ("cid", found["cid"]),
+        ("tree", manifest["treeCid"]),
+        ("name", manifest["filename"] or "-"),
+        ("type", manifest["mimetype"] or "-"),
+        ("size", f"{format_size(manifest['datasetSize'])} ({manifest['datasetSize']} bytes)"),
+        ("blocks", f"{found['presentBlocks']} of {found['totalBlocks']}, {state}"),
+        ("kept by", kept),
+    ]

@@ -1,0 +1,67 @@
+"""quire fetch: have the node get a dataset, and watch."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from quire.base.units import format_rate, format_size
+from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
+from quire.faces.cli.main import Context
+from quire.faces.cli.progress import progress
+from quire.faces.client import Client, error_of
+from quire.formats.cid import Cid
+
+POLL_SECONDS = 0.25
+ENDED = ("complete", "failed", "cancelled")
+
+
+@click.command()
+@click.argument("cid")
+@click.option("--no-wait", is_flag=True, help="Return at once; the node goes on.")
+@click.option("--cancel", is_flag=True, help="Stop the fetch that runs.")
+@timeout_option
+@json_option
+@click.pass_obj
+def fetch_command(
+    context: Context, cid: str, no_wait: bool, cancel: bool, timeout: float | None, as_json: bool
+) -> None:
+    """Fetch the dataset CID into the node."""
+    path = f"/datasets/{Cid.parse(cid)}/fetch"
+    if cancel:
+        with_client(context, lambda client: client.json("DELETE", path))
+        return
+
+    async def fetch(client: Client) -> dict[str, Any]:
+        status = await client.json("POST", path, timeout_seconds=timeout)
+        return status if no_wait else await _watch(client, path, is_quiet=as_json)
+
+    status = with_client(context, fetch)
+    if status["error"] is not None:
+        raise _error(status["error"])
+    if as_json:
+        show_json(status)
+    elif not no_wait:
+        peers = ", ".join(f"{p[-8:]} {format_size(n)}" for p, n in status["peers"].items())
+        click.echo(f"{status['state']}; {peers or 'it was here already'}", err=True)
+
+
+async def _watch(client: Client, path: str, *, is_quiet: bool) -> dict[str, Any]:
+    with progress("fetch", None, is_quiet=is_quiet) as report:
+        while True:
+            status: dict[str, Any] = await client.json("GET", path)
+            rate = format_rate(status["rateBytesPerSecond"])
+            total = format_size(status["totalBytes"] or 0)
+            note = f"of {total}, {rate}, {len(status['peers'])} peers: {status['reason']}"
+            report(status["verifiedBytes"], note)
+            if status["state"] in ENDED:
+                return status
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _error(body: dict[str, Any]) -> Exception:
+    import json
+
+    return error_of(500, json.dumps(body).encode())

@@ -1,0 +1,77 @@
+"""quire why, peers, id, events: the node explains itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import click
+
+from quire.faces.cli.common import json_option, show_json, with_client
+from quire.faces.cli.main import Context
+from quire.faces.client import Client
+from quire.formats.cid import Cid
+
+
+@click.command()
+@click.argument("cid")
+@json_option
+@click.pass_obj
+def why_command(context: Context, cid: str, as_json: bool) -> None:
+    """Explain CID: is it here, who has it, what is being waited for, what happened."""
+    name = Cid.parse(cid)
+    found = with_client(context, lambda client: client.json("GET", f"/datasets/{name}/why"))
+    if as_json:
+        show_json(found)
+        return
+    for sentence in found["sentences"]:
+        click.echo(sentence)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def peers_command(context: Context, as_json: bool) -> None:
+    """List the peers that the node is connected to."""
+    found = with_client(context, lambda client: client.json("GET", "/peers"))
+    if as_json:
+        show_json(found)
+        return
+    for peer in found["peers"]:
+        way = "to" if peer["outgoing"] else "from"
+        click.echo(f"{peer['peerId']}  {way:<4} {peer['address']}  {peer['agent']}".rstrip())
+    if not found["peers"]:
+        click.echo("connected to nobody", err=True)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def id_command(context: Context, as_json: bool) -> None:
+    """Print the peer id and the addresses of the node."""
+    found = with_client(context, lambda client: client.json("GET", "/status"))
+    if as_json:
+        show_json({"peerId": found["peerId"], "addresses": found["addresses"]})
+        return
+    click.echo(found["peerId"])
+    for address in found["addresses"]:
+        click.echo(address)
+
+
+@click.command()
+@click.option("--subject", help="Only events about this CID or peer.")
+@json_option
+@click.pass_obj
+def events_command(context: Context, subject: str | None, as_json: bool) -> None:
+    """Follow what happens in the node; ends with Ctrl-C."""
+
+    async def follow(client: Client) -> None:
+        async for event in client.events(subject=subject):
+            if as_json:
+                show_json(event)
+                continue
+            at = datetime.fromtimestamp(event["at"], UTC).strftime("%H:%M:%S")
+            facts = " ".join(f"{k}={json.dumps(v)}" for k, v in event["facts"].items())
+            click.echo(f"{at} {event['kind']:<20} {event['message']} {facts}".rstrip())
+
+    with_client(context, follow)

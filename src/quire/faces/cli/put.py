@@ -1,0 +1,87 @@
+"""quire put: a file, or standard input, becomes a dataset on the node."""
+
+from __future__ import annotations
+
+import mimetypes
+import sys
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from quire.base.errors import InputError
+from quire.base.units import MIB, format_rate, format_size
+from quire.faces.cli.common import json_option, show_json, with_client
+from quire.faces.cli.main import Context
+from quire.faces.cli.progress import Report, progress
+from quire.faces.client import Client
+
+PIECE_BYTES = 1 * MIB
+
+
+@click.command()
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option("--plain", is_flag=True, help="Upload as it is: anyone who learns the CID can read.")
+@click.option("--no-name", is_flag=True, help="Keep file name and media type out of the manifest.")
+@click.option("--name", help="File name to record instead of the file's own.")
+@click.option("--mimetype", help="Media type to record; guessed from the name if not given.")
+@json_option
+@click.pass_obj
+def put_command(
+    context: Context,
+    file: str,
+    plain: bool,
+    no_name: bool,
+    name: str | None,
+    mimetype: str | None,
+    as_json: bool,
+) -> None:
+    """Store FILE (- for standard input) and print its CID."""
+    if not plain:
+        raise InputError("put needs --plain: encryption does not exist yet, so the bytes are stored"
+                         " as they are and everyone who learns the CID can read them")  # fmt: skip
+    if file != "-" and name is None:
+        name = Path(file).name
+    if no_name:
+        name = mimetype = None
+    elif name is not None and mimetype is None:
+        mimetype = mimetypes.guess_type(name)[0]
+    started = time.perf_counter()
+    with _open(file) as source:
+        size = None if file == "-" else Path(file).stat().st_size
+        if size == 0:
+            raise InputError(f"{file} is empty; a dataset needs at least one byte")
+        with progress("put", size, is_quiet=as_json) as report:
+
+            async def send(client: Client) -> str:
+                pieces = _pieces(source, report)
+                return await client.put(pieces, size=size, filename=name, mimetype=mimetype)
+
+            cid = with_client(context, send)
+        sent = source.tell() if size is not None else None
+    seconds = time.perf_counter() - started
+    if as_json:
+        show_json({"cid": cid, "bytes": sent, "seconds": round(seconds, 3)})
+        return
+    click.echo(cid)
+    if sent is not None:
+        click.echo(f"{format_size(sent)} at {format_rate(sent / seconds)}", err=True)
+
+
+def _open(file: str) -> BinaryIO:
+    if file == "-":
+        return sys.stdin.buffer
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
+
+
+async def _pieces(source: BinaryIO, report: Report) -> AsyncGenerator[bytes, None]:
+    sent = 0
+    while piece := source.read(PIECE_BYTES):
+        yield piece
+        sent += len(piece)
+        report(sent, "")

@@ -1,0 +1,184 @@
+"""A client of the API of a node, for the command line and for programs.
+
+    async with Client("http://127.0.0.1:8080") as node:
+        cid = await node.put(pieces, filename="a.txt")
+
+An error that the node answers is raised as the class it had there (`QuireError.code`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from yarl import URL
+
+from quire.base.errors import (
+    DeadlineExceeded,
+    InputError,
+    NodeUnreachable,
+    NotFound,
+    PeerError,
+    QuireError,
+    Refused,
+)
+from quire.base.units import MIB
+
+BASE = "/api/quire/v1"
+READ_BUFFER_BYTES = 2 * MIB
+CONNECT_SECONDS = 5.0
+GRACE_SECONDS = 10.0  # the node gets a little longer than it was told, to answer by itself
+
+
+class Client:
+    """One node, reached over HTTP. Every method raises what the node raised, and
+    `NodeUnreachable` when nobody answers at the URL."""
+
+    def __init__(self, url: str, *, token: str | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        self._session = aiohttp.ClientSession(
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            read_bufsize=READ_BUFFER_BYTES,
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def put(
+        self,
+        pieces: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        filename: str | None = None,
+        mimetype: str | None = None,
+    ) -> str:
+        """Upload; returns the manifest CID. `size` in bytes lets the node refuse at once."""
+        headers = {"Content-Type": mimetype or ""}
+        if filename is not None:
+            headers["Content-Disposition"] = _disposition(filename)
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        skip = () if mimetype else ("Content-Type",)
+        if not mimetype:
+            del headers["Content-Type"]
+        request = self._request(
+            "POST", "/data", data=pieces, headers=headers, skip_auto_headers=skip
+        )
+        async with request as answer:
+            return (await answer.text()).strip()
+
+    @asynccontextmanager
+    async def get(
+        self, cid: str, *, timeout_seconds: float | None = None
+    ) -> AsyncGenerator[Download, None]:
+        """Open a download, from wherever the dataset is."""
+        path = f"/data/{cid}/network/stream"
+        async with self._request("GET", path, timeout_seconds=timeout_seconds) as answer:
+            yield Download(answer)
+
+    async def json(self, method: str, path: str, *, timeout_seconds: float | None = None) -> Any:
+        """Call a route of /api/quire/v1; the decoded answer, None when it has no body."""
+        async with self._request(method, path, timeout_seconds=timeout_seconds) as answer:
+            body = await answer.read()
+            return json.loads(body) if body else None
+
+    async def events(self, *, subject: str | None = None) -> AsyncGenerator[dict[str, Any], None]:
+        """Follow what happens in the node until it stops."""
+        query = {"subject": subject} if subject else {}
+        async with self._request("GET", "/events", query=query) as answer:
+            async for line in answer.content:
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_seconds: float | None = None,
+        query: dict[str, str] | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        assert self._session is not None, "use `async with Client(...)`"
+        url = URL(self.url + BASE + path, encoded=False)
+        if timeout_seconds is not None:
+            query = {**(query or {}), "timeout": f"{timeout_seconds:g}"}
+            options["timeout"] = aiohttp.ClientTimeout(
+                total=None,
+                sock_connect=CONNECT_SECONDS,
+                sock_read=timeout_seconds + GRACE_SECONDS,
+            )
+        try:
+            async with self._session.request(method, url, params=query, **options) as answer:
+                if answer.status >= 400:
+                    raise error_of(answer.status, await answer.read())
+                yield answer
+        except aiohttp.ClientConnectorError as error:
+            raise NodeUnreachable(f"no node answers at {self.url}: {error.strerror}") from None
+        except aiohttp.InvalidURL:
+            raise InputError(f"{self.url!r} is not a URL such as http://127.0.0.1:8080") from None
+        except (TimeoutError, aiohttp.ServerTimeoutError):
+            raise DeadlineExceeded(f"the node at {self.url} did not answer in time") from None
+        except aiohttp.ClientError as error:
+            reason = str(error) or type(error).__name__
+            raise NodeUnreachable(f"the node at {self.url} broke off: {reason}") from None
+
+
+class Download:
+    """An open download."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+        self.size = int(answer.headers["Content-Length"])
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        async for piece in self._answer.content.iter_any():
+            yield piece
+
+
+def error_of(status: int, body: bytes) -> QuireError:
+    """The error that a node answered, in the class that it has here."""
+    try:
+        fields = json.loads(body)
+        message, code = str(fields["message"]), str(fields["code"])
+        facts = fields.get("facts", {})
+    except (ValueError, KeyError, TypeError):
+        message, code, facts = body.decode("utf-8", "replace") or f"HTTP {status}", "", {}
+    kind = next((c for c in _classes(QuireError) if c.code == code), None)
+    if kind is None:
+        by_status = {404: NotFound, 409: Refused, 502: PeerError, 504: DeadlineExceeded}
+        kind = by_status.get(status, InputError if status < 500 else QuireError)
+    error = kind(message)
+    error.facts = dict(facts)
+    return error
+
+
+def _classes(kind: type[QuireError]) -> Iterator[type[QuireError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _classes(child)
+
+
+def _disposition(filename: str) -> str:
+    """Names outside ASCII go as UTF-8 between quotes, as every node of the family reads them."""
+    escaped = filename.replace("\\", "\\\\").replace('"', '\\"')
+    return f'attachment; filename="{escaped}"'

@@ -1,0 +1,141 @@
+"""Who may call: the token, and which web pages (CORS).
+
+Without a token file everybody who reaches the address may call, which is why it is loopback. A web
+page may only change something when its origin is allowed or is this very address.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from multidict import CIMultiDict
+
+from quire.base.errors import BadConfig, InputError, QuireError, UnsafePermissions
+from quire.faces.rest.reply import Plain, reply_empty
+
+MOST_ORIGINS = "Only a single Origin header must be specified"
+ALLOWED_HEADERS = "authorization, content-type, content-disposition, range, last-event-id"
+EXPOSED_HEADERS = "content-disposition, content-range, content-length, etag, accept-ranges"
+MAX_AGE_SECONDS = "86400"
+LEAST_TOKEN_CHARACTERS = 16
+_CHANGING = frozenset(("POST", "PUT", "PATCH", "DELETE"))
+
+
+class Unauthorized(QuireError):
+    code, http, exit = "unauthorized", 401, 4
+    hint = "give the token with --token-file, or the header Authorization: Bearer ..."
+
+
+def read_token(path: Path) -> str:
+    """The token of a file that only its owner may read.
+
+    Raises   UnsafePermissions  others may read it
+             BadConfig          it cannot be read, or the token is too short
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        token = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(f"token file {path} cannot be read: {error}") from None
+    if mode & 0o077:
+        raise UnsafePermissions(f"the token file {path} is readable by others (mode {mode:o})")
+    if len(token) < LEAST_TOKEN_CHARACTERS:
+        raise BadConfig(
+            f"the token in {path} has {len(token)} characters; use {LEAST_TOKEN_CHARACTERS} or more"
+        )
+    return token
+
+
+class Guard:
+    """The checks that come before every handler. `origin` is the setting api-cors-origin."""
+
+    def __init__(self, token: str | None, origin: str | None, open_paths: frozenset[str]) -> None:
+        self._token = token
+        self._origin = origin
+        self._open_paths = open_paths
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        origins = request.headers.getall("Origin", [])
+        if self._origin is not None and len(origins) > 1:
+            raise Plain(400, MOST_ORIGINS, InputError(MOST_ORIGINS))
+        if request.method in _CHANGING and origins and not self._may_change(request, origins):
+            error = InputError(f"web pages of {origins[0]} may not change this node")
+            raise Plain(403, f"{error.message}; see api-cors-origin", error)
+        if request.method != "OPTIONS" and request.path not in self._open_paths:
+            self._check_token(request.headers.get("Authorization", ""))
+        return await handler(request)
+
+    def _check_token(self, header: str) -> None:
+        if self._token is None:
+            return
+        given = _credential(header).encode()
+        if not hmac.compare_digest(given, self._token.encode()):
+            error = Unauthorized("the API token is missing or wrong")
+            plain = Plain(401, error.message, error)
+            plain.headers["WWW-Authenticate"] = 'Bearer realm="quire"'
+            raise plain
+
+    def _may_change(self, request: web.Request, origins: list[str]) -> bool:
+        return all(
+            self._allows(origin) or urlsplit(origin).netloc == request.host for origin in origins
+        )
+
+    def _allows(self, origin: str) -> bool:
+        allowed = self._origin
+        if allowed is None:
+            return False
+        if "://" in allowed or allowed == "*":
+            return allowed in ("*", origin)
+        parts = urlsplit(origin)
+        return allowed in (parts.netloc, parts.hostname)
+
+    async def add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """What every answer carries, errors included; run when the headers are about to be sent."""
+        headers = answer.headers
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Server"] = "quire"
+        origins = request.headers.getall("Origin", [])
+        if self._origin is None or len(origins) > 1:
+            return
+        self._add_origin(headers, origins)
+        headers.setdefault("Access-Control-Allow-Methods", f"{request.method}, OPTIONS")
+        headers["Access-Control-Max-Age"] = MAX_AGE_SECONDS
+        headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+
+    def _add_origin(self, headers: CIMultiDict[str], origins: list[str]) -> None:
+        if self._origin == "*":
+            headers["Access-Control-Allow-Origin"] = "*"
+            return
+        headers["Vary"] = "Origin"
+        if origins and self._allows(origins[0]):
+            headers["Access-Control-Allow-Origin"] = origins[0]
+
+    def preflight(self, methods: list[str], is_always: bool) -> web.Response:
+        """The answer to OPTIONS on a path. Without CORS most paths do not know it."""
+        if self._origin is None:
+            return reply_empty(204 if is_always else 404)
+        answer = reply_empty(204)
+        answer.headers["Access-Control-Allow-Methods"] = ", ".join([*methods, "OPTIONS"])
+        answer.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+        return answer
+
+
+def _credential(header: str) -> str:
+    """The token of a Bearer header, or the password of a Basic one (older clients send that)."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""

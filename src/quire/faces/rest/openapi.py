@@ -1,0 +1,99 @@
+"""The OpenAPI 3.1 document, made from the table of routes and the msgspec types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+import quire
+from quire.faces.rest.route import PATH_PARAMS, QUIRE_BASE, Answer, Param, Route
+from quire.faces.rest.schemas import ErrorBody
+
+REF = "#/components/schemas/{name}"
+_BRACES = re.compile(r"\{(\w+)\}")
+
+
+def openapi(mounted: Iterable[tuple[str, Route]], *, needs_token: bool) -> dict[str, Any]:
+    """The document of the routes, each with the base it is mounted at."""
+    routes = list(mounted)
+    types = [ErrorBody]
+    for _, route in routes:
+        types += [a.schema for a in route.answers.values() if a.schema is not None]  # type: ignore[misc]
+    shapes, components = msgspec.json.schema_components(types, ref_template=REF)
+    schema_of = {id(kind): shape for kind, shape in zip(types, shapes, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for base, route in routes:
+        operation = _operation(base, route, schema_of, needs_token)
+        paths.setdefault(base + route.path, {})[route.method.lower()] = operation
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Quire node",
+            "version": quire.__version__,
+            "description": "Errors are plain texts at the compatible bases and JSON at"
+            f" {QUIRE_BASE}, or wherever Accept asks for JSON.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+    if needs_token:
+        scheme = {"type": "http", "scheme": "bearer"}
+        document["components"]["securitySchemes"] = {"token": scheme}
+    return document
+
+
+def _operation(
+    base: str, route: Route, schema_of: dict[int, Any], needs_token: bool
+) -> dict[str, Any]:
+    name = re.sub(r"\W+", "_", f"{route.method.lower()}{base}{route.path}").strip("_")
+    responses = {str(code): _response(a, schema_of) for code, a in route.answers.items()}
+    if needs_token and not route.is_open:
+        responses["401"] = _response(Answer("the token is missing or wrong"), schema_of)
+    operation: dict[str, Any] = {
+        "operationId": name,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "responses": responses,
+    }
+    params = [_path_param(n) for n in _BRACES.findall(route.path)]
+    params += [_query_param(p) for p in route.params]
+    if params:
+        operation["parameters"] = params
+    if route.body:
+        operation["requestBody"] = {"required": True, "content": {route.body: {}}}
+    if needs_token and not route.is_open:
+        operation["security"] = [{"token": []}]
+    return operation
+
+
+def _response(answer: Answer, schema_of: dict[int, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": answer.description}
+    if answer.media_type:
+        shape = schema_of[id(answer.schema)] if answer.schema is not None else {}
+        response["content"] = {answer.media_type: {"schema": shape} if shape else {}}
+    return response
+
+
+def _path_param(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": PATH_PARAMS[name],
+        "schema": {"type": "string"},
+    }
+
+
+def _query_param(param: Param) -> dict[str, Any]:
+    one = {"type": param.kind}
+    return {
+        "name": param.name,
+        "in": "query",
+        "required": False,
+        "description": param.description,
+        "schema": {"type": "array", "items": one} if param.repeated else one,
+    }

@@ -1,0 +1,61 @@
+"""One route of the API, declared once: for the router, for OpenAPI, and for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from aiohttp import web
+
+from quire.node.node import Node
+
+QUIRE_BASE = "/api/quire/v1"
+
+Handler: TypeAlias = Callable[[web.Request, Node], Awaitable[web.StreamResponse]]
+Bases: TypeAlias = Literal["all", "compatible", "quire"]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter in the query or in the path; path parameters are found by their braces."""
+
+    name: str
+    description: str
+    kind: str = "string"  # a JSON schema type
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One possible answer: `schema` is a msgspec type, or None for no body or a plain one."""
+
+    description: str
+    media_type: str = ""
+    schema: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`bases`: at all bases, at the compatible ones of the profile only, or at Quire's only."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: dict[int, Answer]
+    bases: Bases = "all"
+    tag: str = "data"
+    params: tuple[Param, ...] = ()
+    body: str = ""  # media type of the request's body
+    answers_options: bool = False  # the reference answers OPTIONS here without CORS too
+    is_open: bool = False  # needs no token
+    extra: dict[str, object] = field(default_factory=dict)
+
+
+PATH_PARAMS = {
+    "cid": "a CID in base58btc (z...) or base32 (b...)",
+    "peerId": "a peer id, 16Uiu2HA...",
+    "id": "32 bytes in hexadecimal",
+    "slotId": "32 bytes in hexadecimal",
+}

@@ -1,0 +1,192 @@
+"""The JSON shapes of the API, field order as the reference emits them (content.md 6.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from quire.node.doctor import Finding
+from quire.store.dataset import Dataset
+
+
+class Shape(msgspec.Struct, frozen=True, rename="camel"):
+    """Base: names are written in camelCase."""
+
+
+class ManifestBody(Shape, frozen=True):
+    tree_cid: str
+    dataset_size: int
+    block_size: int
+    filename: str | None
+    mimetype: str | None
+    protected: bool
+    verifiable: bool | UnsetType = UNSET
+
+
+class DataItem(Shape, frozen=True):
+    cid: str
+    manifest: ManifestBody
+
+
+class DataList(Shape, frozen=True):
+    content: list[DataItem]
+
+
+class SpaceBody(Shape, frozen=True):
+    total_blocks: int
+    quota_max_bytes: int
+    quota_used_bytes: int
+    quota_reserved_bytes: int
+
+
+class PeerIdBody(Shape, frozen=True):
+    id: str
+
+
+class SprBody(Shape, frozen=True):
+    spr: str
+
+
+class TableNode(Shape, frozen=True):
+    node_id: str
+    peer_id: str
+    record: str
+    address: str | None
+    seen: bool
+
+
+class Table(Shape, frozen=True):
+    local_node: TableNode
+    nodes: list[TableNode]
+
+
+class RootBody(Shape, frozen=True):
+    """One reason why a dataset is kept; `expiresAt` in unix seconds, null for ever."""
+
+    kind: str
+    name: str
+    expires_at: float | None
+
+
+class DatasetStat(Shape, frozen=True):
+    """What this node holds of a dataset."""
+
+    cid: str
+    manifest: ManifestBody
+    present_blocks: int
+    total_blocks: int
+    complete: bool
+    created_at: float
+    expires_at: float | None
+    roots: list[RootBody]
+
+
+class FetchStatus(Shape, frozen=True):
+    """A background fetch. `state`: searching, fetching, complete, failed, cancelled."""
+
+    cid: str
+    state: str
+    verified_bytes: int
+    total_bytes: int | None
+    rate_bytes_per_second: float
+    eta_seconds: float | None
+    peers: dict[str, int]
+    reason: str
+    error: dict[str, Any] | None = None
+
+
+class PeerBody(Shape, frozen=True):
+    peer_id: str
+    address: str
+    outgoing: bool
+    since: float
+    agent: str
+    protocols: list[str]
+
+
+class PeerList(Shape, frozen=True):
+    peers: list[PeerBody]
+
+
+class LagBody(Shape, frozen=True):
+    p50_ms: float
+    p99_ms: float
+
+
+class AnnounceBody(Shape, frozen=True):
+    queued: int
+    published: int
+    failed: int
+
+
+class StatusBody(Shape, frozen=True):
+    """The node at this moment."""
+
+    peer_id: str
+    version: str
+    profile: str
+    uptime_seconds: float
+    addresses: list[str]
+    peers: int
+    space: SpaceBody
+    uploads: int
+    downloads: int
+    fetches: list[FetchStatus]
+    announce: AnnounceBody
+    waits: list[dict[str, Any]]
+    loop_lag: LagBody
+
+
+class VersionBody(Shape, frozen=True):
+    name: str
+    version: str
+    profile: str
+
+
+class Doctor(Shape, frozen=True):
+    findings: list[Finding]
+
+
+class ErrorBody(Shape, frozen=True):
+    """Every error, at /api/quire/v1 and wherever JSON is asked for."""
+
+    code: str
+    message: str
+    retry: bool | UnsetType = UNSET
+    hint: str | UnsetType = UNSET
+    facts: dict[str, str] | UnsetType = UNSET
+
+
+def manifest_body(dataset: Dataset) -> ManifestBody:
+    manifest = dataset.manifest
+    return ManifestBody(
+        tree_cid=str(manifest.tree_cid),
+        dataset_size=manifest.dataset_size,
+        block_size=manifest.block_size,
+        filename=manifest.filename,
+        mimetype=manifest.mimetype,
+        protected=manifest.is_protected,
+        verifiable=manifest.is_verifiable if manifest.is_protected else UNSET,
+    )
+
+
+def data_item(dataset: Dataset) -> DataItem:
+    return DataItem(str(dataset.manifest_cid), manifest_body(dataset))
+
+
+def dataset_stat(dataset: Dataset) -> DatasetStat:
+    """`expiresAt` is that of the root that lasts longest; null for ever."""
+    ends = [root.expires_at for root in dataset.roots]
+    lasting = None if None in ends else max((e for e in ends if e is not None), default=None)
+    return DatasetStat(
+        cid=str(dataset.manifest_cid),
+        manifest=manifest_body(dataset),
+        present_blocks=dataset.present_count,
+        total_blocks=dataset.block_count,
+        complete=dataset.is_complete,
+        created_at=dataset.created_at,
+        expires_at=lasting,
+        roots=[RootBody(r.kind, r.name, r.expires_at) for r in dataset.roots],
+    )

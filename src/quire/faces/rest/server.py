@@ -1,0 +1,134 @@
+"""The REST face: an aiohttp server made from the table of routes."""
+
+from __future__ import annotations
+
+import errno
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from quire.base.errors import EnvironmentProblem, PortInUse
+from quire.base.units import MIB
+from quire.faces.rest.errors import errors_as_answers
+from quire.faces.rest.events import EventStreams
+from quire.faces.rest.guard import Guard, read_token
+from quire.faces.rest.openapi import openapi
+from quire.faces.rest.reply import JSON, reply_json
+from quire.faces.rest.route import QUIRE_BASE, Answer, Route
+from quire.faces.rest.table import all_routes
+from quire.faces.rest.upload import expect_nothing
+from quire.node.node import Node
+
+READ_BUFFER_BYTES = 2 * MIB  # of one request; the socket is not read further ahead
+HEADER_BYTES = 8190
+KEEP_ALIVE_SECONDS = 75.0
+
+
+class RestFace:
+    """Serves the API of one node at the bases of its profile and at Quire's own."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._streams = EventStreams()
+        self._runner: web.AppRunner | None = None
+        config = node.config
+        self._token = read_token(config.api_token_file) if config.api_token_file else None
+        self.mounted = self._mount(all_routes(self._streams))
+        open_paths = frozenset(base + r.path for base, r in self.mounted if r.is_open)
+        self._guard = Guard(self._token, config.api_cors_origin, open_paths)
+
+    def _mount(self, routes: list[Route]) -> list[tuple[str, Route]]:
+        """Every route with each base that it is served at."""
+        compatible = [b for b in self._node.profile.rest_bases if b != QUIRE_BASE]
+        bases = {
+            "all": [*compatible, QUIRE_BASE],
+            "compatible": compatible,
+            "quire": [QUIRE_BASE],
+        }
+        document = Route(
+            "GET",
+            "/openapi.json",
+            self._openapi,
+            "This document",
+            {200: Answer("OpenAPI 3.1", JSON, dict[str, Any])},
+            bases="quire",
+            tag="insight",
+        )
+        return [(base, route) for route in [*routes, document] for base in bases[route.bases]]
+
+    async def _openapi(self, _request: web.Request, _node: Node) -> web.Response:
+        return reply_json(openapi(self.mounted, needs_token=self._token is not None))
+
+    def application(self) -> web.Application:
+        """The aiohttp application, without a socket."""
+        app = web.Application(middlewares=[errors_as_answers, self._guard.check], client_max_size=0)
+        app.on_response_prepare.append(self._guard.add_headers)
+        methods: defaultdict[str, list[str]] = defaultdict(list)
+        always: set[str] = set()
+        for base, route in self.mounted:
+            path = base + route.path
+            handler = self._bind(route)
+            is_download = route.method == "GET" and 206 in route.answers
+            app.router.add_route(route.method, path, handler, expect_handler=expect_nothing)
+            if is_download:
+                app.router.add_route("HEAD", path, handler)
+            methods[path].append(route.method)
+            if route.answers_options:
+                always.add(path)
+        for path, known in methods.items():
+            app.router.add_route("OPTIONS", path, self._preflight(known, path in always))
+        return app
+
+    def _bind(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        node, handler = self._node, route.handler
+
+        async def bound(request: web.Request) -> web.StreamResponse:
+            return await handler(request, node)
+
+        return bound
+
+    def _preflight(
+        self, methods: list[str], is_always: bool
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def preflight(_request: web.Request) -> web.StreamResponse:
+            return self._guard.preflight(methods, is_always)
+
+        return preflight
+
+    async def start(self) -> list[str]:
+        """Listen; returns the URL. Raises `PortInUse`, `EnvironmentProblem`."""
+        config = self._node.config
+        runner = web.AppRunner(
+            self.application(),
+            access_log=None,
+            handle_signals=False,
+            auto_decompress=False,
+            read_bufsize=READ_BUFFER_BYTES,
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            shutdown_timeout=config.shutdown_timeout,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, config.api_bindaddr, config.api_port).start()
+        except OSError as error:
+            await runner.cleanup()
+            where = f"{config.api_bindaddr}:{config.api_port}"
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(f"the API cannot listen on {where}: it is taken") from None
+            raise EnvironmentProblem(
+                f"the API cannot listen on {where}: {error.strerror}; see --api-bindaddr"
+            ) from None
+        self._runner = runner
+        host, port = runner.addresses[0][:2]
+        return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"]
+
+    async def stop(self, _deadline: float) -> None:
+        """End event streams, let other requests end within the shutdown timeout, close."""
+        self._streams.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None

@@ -1,0 +1,141 @@
+"""The node about itself: status, datasets and their fetches, peers, version, doctor, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+import quire
+from quire.base.errors import NotFound, UnknownDataset
+from quire.faces.rest.data import space_body
+from quire.faces.rest.identity import listen_addresses
+from quire.faces.rest.inputs import cid_of, timeout_of
+from quire.faces.rest.reply import reply_empty, reply_json, reply_text
+from quire.faces.rest.schemas import (
+    AnnounceBody,
+    Doctor,
+    FetchStatus,
+    LagBody,
+    PeerBody,
+    PeerList,
+    StatusBody,
+    VersionBody,
+    dataset_stat,
+)
+from quire.flow.fetch import Fetch
+from quire.formats.cid import Cid, is_manifest
+from quire.node.doctor import examine_node
+from quire.node.node import Node
+from quire.node.why import why
+
+
+async def status(_request: web.Request, node: Node) -> web.Response:
+    announced = node.announcer.status()
+    peer = node.transport.peer_id
+    body = StatusBody(
+        peer_id=peer,
+        version=quire.__version__,
+        profile=node.profile.name,
+        uptime_seconds=round(node.clock.now() - node.started_at, 3),
+        addresses=[f"{address}/p2p/{peer}" for address in listen_addresses(node)],
+        peers=len({c.peer for c in node.transport.connections()}),
+        space=space_body(node),
+        uploads=node.uploads.active,
+        downloads=node.downloads.active,
+        fetches=[fetch_status(f) for f in node.fetches.all() if not f.has_ended],
+        announce=AnnounceBody(announced.queued, announced.published, announced.failed),
+        waits=node.waits.of(),
+        loop_lag=LagBody(
+            round(node.lag.quantile(0.5) * 1000, 3), round(node.lag.quantile(0.99) * 1000, 3)
+        ),
+    )
+    return reply_json(body)
+
+
+async def stat(request: web.Request, node: Node) -> web.Response:
+    """What this node holds of a dataset; does not ask the network."""
+    cid = cid_of(request)
+    dataset = await node.store.dataset(cid) if is_manifest(cid) else None
+    if dataset is None:
+        raise UnknownDataset(f"{cid} is not on this node; fetch it first", cid=str(cid))
+    return reply_json(dataset_stat(dataset))
+
+
+async def start_fetch(request: web.Request, node: Node) -> web.Response:
+    """Get a whole dataset in the background; joins the fetch that runs already."""
+    fetch = node.fetches.start(cid_of(request), timeout_of(request, node))
+    return reply_json(fetch_status(fetch), 202)
+
+
+async def get_fetch(request: web.Request, node: Node) -> web.Response:
+    return reply_json(fetch_status(_fetch(node, cid_of(request))))
+
+
+async def cancel_fetch(request: web.Request, node: Node) -> web.Response:
+    fetch = _fetch(node, cid_of(request))
+    await node.fetches.cancel(fetch.cid)
+    return reply_empty(204)
+
+
+def _fetch(node: Node, cid: Cid) -> Fetch:
+    fetch = node.fetches.of(cid)
+    if fetch is None:
+        raise NotFound(f"nobody asked this node to fetch {cid}; POST starts it", cid=str(cid))
+    return fetch
+
+
+def fetch_status(fetch: Fetch) -> FetchStatus:
+    dataset = fetch.dataset
+    total = None if dataset is None else dataset.manifest.dataset_size
+    error = None if fetch.error is None else fetch.error.as_dict()
+    if fetch.job is None:
+        done = total if total is not None and fetch.state == "complete" else 0
+        reason = "the manifest is being looked for" if fetch.state == "searching" else fetch.state
+        return FetchStatus(str(fetch.cid), fetch.state, done, total, 0.0, None, {}, reason, error)
+    progress = fetch.job.progress()
+    return FetchStatus(
+        cid=str(fetch.cid),
+        state=fetch.state,
+        verified_bytes=progress.verified_bytes,
+        total_bytes=progress.total_bytes,
+        rate_bytes_per_second=progress.rate_bytes_per_second,
+        eta_seconds=progress.eta_seconds,
+        peers=dict(progress.peers),
+        reason=progress.reason,
+        error=error,
+    )
+
+
+async def explain(request: web.Request, node: Node) -> web.Response:
+    return reply_json(await why(node, cid_of(request)))
+
+
+async def peers(_request: web.Request, node: Node) -> web.Response:
+    return reply_json(
+        PeerList(
+            [
+                PeerBody(c.peer, c.address, c.outgoing, c.since, c.agent, list(c.protocols))
+                for c in node.transport.connections()
+            ]
+        )
+    )
+
+
+async def metrics(_request: web.Request, node: Node) -> web.Response:
+    body = generate_latest(node.registry)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def health(_request: web.Request, _node: Node) -> web.Response:
+    return reply_text("OK")
+
+
+async def version(_request: web.Request, node: Node) -> web.Response:
+    return reply_json(VersionBody("quire", quire.__version__, node.profile.name))
+
+
+async def doctor(_request: web.Request, node: Node) -> web.Response:
+    findings = await asyncio.get_running_loop().run_in_executor(None, examine_node, node)
+    return reply_json(Doctor(findings))

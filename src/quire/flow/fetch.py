@@ -1,0 +1,182 @@
+"""Stage 3: a manifest CID becomes a manifest, and then a job that gets the blocks.
+
+    searching -> fetching -> complete
+             `-> failed  `-> failed | cancelled
+
+One job per manifest CID, however many ask. A job has no fixed end, as datasets may be large, but it
+fails when nothing was gained for `idle_seconds`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+from quire.base.clock import Clock
+from quire.base.errors import DeadlineExceeded, NotFound, QuireError
+from quire.base.events import EventBus
+from quire.formats.cid import Cid, is_manifest
+from quire.net.exchange.engine import Exchange, FetchJob
+from quire.store.dataset import Dataset, RetentionRoot
+from quire.store.store import Store
+
+KEPT_JOBS = 256  # ended jobs that can still be asked about
+
+
+class NotAManifest(NotFound):
+    """The CID names something else than a dataset."""
+
+    code = "not-a-manifest"
+    hint = "a dataset is named by its manifest CID, a text that begins with zDv"
+
+
+def check_manifest_cid(cid: Cid) -> None:
+    """Refuse a CID that can never name a dataset, before anybody is asked for it."""
+    if not is_manifest(cid):
+        raise NotAManifest(f"{cid} does not name a dataset: it is not a manifest CID", cid=str(cid))
+
+
+class Fetch:
+    """One job, as the API shows it. `state` is a word of the module's picture."""
+
+    def __init__(self, cid: Cid, started_at: float) -> None:
+        self.cid = cid
+        self.state = "searching"
+        self.started_at = started_at
+        self.error: QuireError | None = None
+        self.dataset: Dataset | None = None
+        self.job: FetchJob | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ("complete", "failed", "cancelled")
+
+
+class Fetches:
+    """All fetch jobs of one node."""
+
+    def __init__(
+        self,
+        store: Store,
+        exchange: Exchange,
+        events: EventBus,
+        clock: Clock,
+        *,
+        idle_seconds: float = 600.0,
+        keep_seconds: float | None = None,
+    ) -> None:
+        self._store = store
+        self._exchange = exchange
+        self._events = events
+        self._clock = clock
+        self._idle_seconds = idle_seconds
+        self._keep_seconds = keep_seconds
+        self._jobs: OrderedDict[bytes, Fetch] = OrderedDict()
+
+    async def manifest(self, cid: Cid, timeout_seconds: float) -> Dataset:
+        """The dataset that a CID names, asked from the network when it is not here.
+
+        Raises   NotAManifest      the CID names something else
+                 UnknownDataset    everybody who could be asked does not have it
+                 DeadlineExceeded  no answer within `timeout_seconds`
+        """
+        check_manifest_cid(cid)
+        local = await self._store.dataset(cid)
+        if local is not None:
+            return local
+        return await self._exchange.fetch_manifest(cid, self._clock.monotonic() + timeout_seconds)
+
+    async def keep(self, dataset: Dataset) -> None:
+        """What somebody asked for is kept for `keep_seconds` (None: for ever) from now, unless it
+        is kept for another reason than having passed through."""
+        if any(root.kind != "cache" for root in dataset.roots):
+            return
+        seconds = self._keep_seconds
+        until = None if seconds is None else self._clock.now() + seconds
+        await self._store.retain(dataset.manifest_cid, RetentionRoot("cache", "fetch", until))
+
+    def start(self, cid: Cid, timeout_seconds: float) -> Fetch:
+        """Begin to get a dataset, or join the job that does so already."""
+        check_manifest_cid(cid)
+        key = cid.encode()
+        known = self._jobs.get(key)
+        if known is not None and not known.has_ended:
+            return known
+        fetch = Fetch(cid, self._clock.now())
+        self._jobs[key] = fetch
+        self._jobs.move_to_end(key)
+        fetch.task = asyncio.get_running_loop().create_task(self._run(fetch, timeout_seconds))
+        self._forget_old()
+        return fetch
+
+    def of(self, cid: Cid) -> Fetch | None:
+        """The newest job for a CID, ended or not."""
+        return self._jobs.get(cid.encode())
+
+    def all(self) -> list[Fetch]:
+        """Jobs that are remembered, oldest first."""
+        return list(self._jobs.values())
+
+    async def cancel(self, cid: Cid) -> bool:
+        """Stop the job; blocks that it got stay. Whether there was a running job."""
+        fetch = self._jobs.get(cid.encode())
+        if fetch is None or fetch.has_ended or fetch.task is None:
+            return False
+        fetch.task.cancel()
+        await asyncio.wait([fetch.task])
+        if not fetch.has_ended:  # cancelled before its first step
+            fetch.state = "cancelled"
+        return True
+
+    async def stop(self) -> None:
+        """Cancel every job."""
+        for fetch in self.all():
+            await self.cancel(fetch.cid)
+
+    async def _run(self, fetch: Fetch, timeout_seconds: float) -> None:
+        subject = str(fetch.cid)
+        self._events.publish("fetch.started", subject, "looking for the manifest")
+        try:
+            fetch.dataset = await self.manifest(fetch.cid, timeout_seconds)
+            fetch.state = "fetching"
+            await self.keep(fetch.dataset)
+            if not fetch.dataset.is_complete:
+                fetch.job = self._exchange.fetch(fetch.dataset)
+                await self._wait(fetch.job)
+            fetch.state = "complete"
+            self._events.publish("fetch.complete", subject, "every block is here and verified")
+        except QuireError as error:
+            fetch.state, fetch.error = "failed", error
+            self._events.publish("fetch.failed", subject, error.message, code=error.code)
+        except asyncio.CancelledError:
+            fetch.state = "cancelled"
+            self._events.publish("fetch.cancelled", subject, "stopped on request")
+            raise
+        finally:
+            if fetch.job is not None and fetch.state != "complete":
+                fetch.job.cancel()
+
+    async def _wait(self, job: FetchJob) -> None:
+        """Wait for the end, for as long as something is gained every `idle_seconds`."""
+        waiting = asyncio.get_running_loop().create_task(job.wait(None))
+        gained = -1
+        try:
+            while True:
+                done, _ = await asyncio.wait([waiting], timeout=self._idle_seconds)
+                if done:
+                    return waiting.result()
+                progress = job.progress()
+                if progress.verified_bytes == gained:
+                    raise DeadlineExceeded(
+                        f"no block arrived for {self._idle_seconds:.0f} s: {progress.reason}"
+                    )
+                gained = progress.verified_bytes
+        finally:
+            waiting.cancel()
+            await asyncio.wait([waiting])
+
+    def _forget_old(self) -> None:
+        ended = [key for key, fetch in self._jobs.items() if fetch.has_ended]
+        for key in ended[: max(0, len(ended) - KEPT_JOBS)]:
+            del self._jobs[key]

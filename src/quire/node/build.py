@@ -1,0 +1,183 @@
+"""The composition root: the only place that constructs adapters and joins them to the logic."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from prometheus_client import CollectorRegistry
+
+from quire.base.clock import Clock, SystemClock
+from quire.base.errors import EnvironmentProblem, QuireError
+from quire.base.events import EventBus
+from quire.base.rng import system_rng
+from quire.base.waits import Waits
+from quire.flow.announce import Announcing
+from quire.flow.download import Downloads
+from quire.flow.fetch import Fetches
+from quire.flow.upload import Uploads
+from quire.net.connector import Connector
+from quire.net.discovery import Announcer, Finder
+from quire.net.exchange.engine import Exchange
+from quire.net.identity import Identity, load_or_create_key
+from quire.net.libp2p import Libp2pTransport
+from quire.net.peerbook import PeerBook
+from quire.net.transport import Transport
+from quire.node.config import NodeConfig
+from quire.node.lag import LoopLag
+from quire.node.logs import LogLevels, set_up_logs
+from quire.node.metrics import NodeMetrics
+from quire.node.node import Node
+from quire.node.profile import Profile, load_profile
+from quire.store.open import open_store
+from quire.store.store import Store
+
+DIRECTORY_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every part of a node shares."""
+
+    clock: Clock
+    rng: random.Random
+    events: EventBus
+    waits: Waits
+
+
+MakeTransport: TypeAlias = Callable[[NodeConfig, Profile, Identity, Ground], Transport]
+
+
+async def build_node(
+    config: NodeConfig,
+    *,
+    make_transport: MakeTransport | None = None,
+    levels: LogLevels | None = None,
+) -> Node:
+    """A node that is wired but not started; its store is open and its key is loaded.
+
+    Raises   BadConfig           the network profile does not exist or is not valid
+             EnvironmentProblem  data directory, key or lock are not fit
+             StoreCorrupt        the store cannot be opened
+    """
+    profile = load_profile(config.profile)
+    clock = SystemClock()
+    events = EventBus(clock)
+    ground = Ground(clock, system_rng(), events, Waits(clock))
+    if levels is None:
+        levels = set_up_logs(config.log_level, config.log_format, clock)
+    directory = prepare_directory(config.data_dir)
+    identity = load_or_create_key(directory / config.net_privkey)
+    transport = (make_transport or libp2p_transport)(config, profile, identity, ground)
+    store = await open_store(
+        directory / "store",
+        quota_bytes=config.storage_quota,
+        clock=clock,
+        events=events,
+        default_ttl=config.block_ttl or None,
+    )
+    try:
+        return _join(config, profile, identity, ground, transport, store, levels)
+    except QuireError:
+        await store.close()
+        raise
+
+
+def _join(
+    config: NodeConfig,
+    profile: Profile,
+    identity: Identity,
+    ground: Ground,
+    transport: Transport,
+    store: Store,
+    levels: LogLevels,
+) -> Node:
+    """Join the parts; nothing runs yet."""
+    clock, events, waits = ground.clock, ground.events, ground.waits
+    finder = Finder(transport, clock, waits=waits)
+    announcer = Announcer(transport, clock, ground.rng, events)
+    exchange = Exchange(
+        transport,
+        store,
+        finder,
+        clock=clock,
+        rng=ground.rng,
+        events=events,
+        waits=waits,
+        protocol_id=profile.protocols.exchange,
+    )
+    bootstrap = list(config.bootstrap)
+    if not config.no_profile_bootstrap:
+        bootstrap += profile.bootstrap
+    connector = Connector(
+        transport,
+        PeerBook(config.data_dir / "peers.json"),
+        bootstrap=bootstrap,
+        clock=clock,
+        rng=ground.rng,
+        events=events,
+    )
+    registry = CollectorRegistry()
+    node = Node(
+        config=config,
+        profile=profile,
+        clock=clock,
+        events=events,
+        waits=waits,
+        identity=identity,
+        store=store,
+        transport=transport,
+        finder=finder,
+        announcer=announcer,
+        exchange=exchange,
+        connector=connector,
+        uploads=Uploads(store, events, clock),
+        downloads=Downloads(store, exchange, clock),
+        fetches=Fetches(
+            store,
+            exchange,
+            events,
+            clock,
+            idle_seconds=config.fetch_idle_timeout,
+            keep_seconds=config.block_ttl or None,
+        ),
+        announcing=Announcing(store, announcer),
+        registry=registry,
+        lag=LoopLag(registry),
+        levels=levels,
+        started_at=clock.now(),
+    )
+    registry.register(NodeMetrics(node))
+    return node
+
+
+def libp2p_transport(
+    config: NodeConfig, profile: Profile, identity: Identity, ground: Ground
+) -> Transport:
+    """The real network."""
+    return Libp2pTransport(
+        identity,
+        listen=list(config.listen),
+        agent=config.agent_string or profile.agent,
+        kad_protocol=profile.protocols.kad,
+        mdns=config.mdns,
+        max_connections=config.max_peers,
+        clock=ground.clock,
+        events=ground.events,
+    )
+
+
+def prepare_directory(path: Path) -> Path:
+    """Make the data directory if needed, readable by its owner only."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
+        if path.stat().st_mode & 0o077:
+            path.chmod(DIRECTORY_MODE)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"data directory {path} cannot be used: {error.strerror}; choose another --data-dir"
+        ) from None
+    return path

@@ -1,0 +1,55 @@
+"""A node: every part of it by name, wired and ready to be started. Built by `build.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from quire.base.clock import Clock
+from quire.base.events import EventBus
+from quire.base.waits import Waits
+from quire.flow.announce import Announcing
+from quire.flow.download import Downloads
+from quire.flow.fetch import Fetches
+from quire.flow.upload import Uploads
+from quire.node.config import NodeConfig
+from quire.node.lag import LoopLag
+from quire.node.logs import LogLevels
+from quire.node.profile import Profile
+
+if TYPE_CHECKING:
+    from quire.net.connector import Connector
+    from quire.net.discovery import Announcer, Finder
+    from quire.net.exchange.engine import Exchange
+    from quire.net.identity import Identity
+    from quire.net.transport import Transport
+    from quire.store.store import Store
+
+
+@dataclass(slots=True)
+class Node:
+    """The parts of one node. Faces read it; only `lifecycle.py` starts and stops it."""
+
+    config: NodeConfig
+    profile: Profile
+    clock: Clock
+    events: EventBus
+    waits: Waits
+    identity: Identity
+    store: Store
+    transport: Transport
+    finder: Finder
+    announcer: Announcer
+    exchange: Exchange
+    connector: Connector
+    uploads: Uploads
+    downloads: Downloads
+    fetches: Fetches
+    announcing: Announcing
+    registry: CollectorRegistry
+    lag: LoopLag
+    levels: LogLevels
+    started_at: float
+    api_urls: list[str] = field(default_factory=list)

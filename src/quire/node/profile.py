@@ -1,0 +1,74 @@
+"""A network profile: everything in which the networks of the Codex family differ, as data.
+
+The profiles that come with Quire are `profiles/*.toml`; a path to a TOML file of the same shape
+also names a profile. Source: lineage.md 1.2, 2.1, 2.2, 2.5.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from quire.base.errors import BadConfig
+
+
+class Protocols(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """libp2p protocol ids. `blockexc` is that of nodes of the reference."""
+
+    exchange: str
+    kad: str
+    blockexc: str
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """One network. Sizes in bytes."""
+
+    name: str
+    brand: str  # shown to people, and the key under which /debug/info gives the version
+    agent: str  # told to peers by identify
+    protocols: Protocols
+    rest_bases: tuple[str, ...]  # where the compatible REST API is served, the first is canonical
+    block_size: int = 65536
+    bootstrap: tuple[str, ...] = ()  # multiaddresses with /p2p/, or `spr:` records
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that come with Quire, sorted."""
+    folder = resources.files("quire.node") / "profiles"
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if ".toml" in f.name)
+
+
+def load_profile(name: str) -> Profile:
+    """The profile of a name, or of a path to a TOML file.
+
+    Raises   BadConfig  there is no such profile, or it does not have the shape of one
+    """
+    if "/" in name or name.endswith(".toml"):
+        try:
+            text = Path(name).read_text("utf-8")
+        except OSError as error:
+            raise BadConfig(f"profile {name} cannot be read: {error.strerror}") from None
+        return decode_profile(text, name)
+    if name not in profile_names():
+        known = ", ".join(profile_names())
+        raise BadConfig(f"there is no network profile {name!r}; choose one of {known}, or a file")
+    file = resources.files("quire.node") / "profiles" / f"{name}.toml"
+    return decode_profile(file.read_text("utf-8"), name)
+
+
+def decode_profile(text: str, origin: str) -> Profile:
+    """A profile from TOML text. Raises `BadConfig`."""
+    try:
+        profile = msgspec.convert(tomllib.loads(text), Profile)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise BadConfig(f"profile {origin} is not valid: {error}") from None
+    size = profile.block_size
+    if size & (size - 1) or not 4096 <= size <= 524288:
+        raise BadConfig(f"profile {origin}: block-size {size} is no power of two in 4096..524288")
+    for base in profile.rest_bases:
+        if not base.startswith("/") or base.endswith("/"):
+            raise BadConfig(f"profile {origin}: {base!r} is not a REST base such as /api/codex/v1")
+    return profile

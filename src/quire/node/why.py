@@ -1,0 +1,165 @@
+"""Why is it so? The causal chain of one CID, in words, from what the node knows at this moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from quire.base.errors import BlockMissing
+from quire.base.units import format_duration, format_rate, format_size
+from quire.flow.fetch import Fetch
+from quire.formats.cid import Cid, is_block, is_manifest, is_tree
+from quire.node.node import Node
+
+if TYPE_CHECKING:
+    from quire.store.dataset import Dataset
+
+LAST_EVENTS = 12
+LOOKUP_SECONDS = 2.0  # how long the network is asked who has it
+MOST_PROVIDERS = 8
+
+
+class Why(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer. `sentences` is for people, the rest for programs."""
+
+    cid: str
+    holds: str  # complete, partial, block, nothing
+    sentences: list[str]
+    providers: list[str]
+    waits: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
+async def why(node: Node, cid: Cid) -> Why:
+    """Explain one CID: what it is, whether it is here, who has it, what is being waited for."""
+    subject = str(cid)
+    dataset = await node.store.dataset(cid) if is_manifest(cid) else None
+    holds = await _holds(node, cid, dataset)
+    sentences = [_kind(cid), _here(holds, dataset)]
+    fetch = node.fetches.of(cid)
+    if fetch is not None:
+        sentences.append(_fetch(fetch, node.clock.now()))
+    if dataset is not None:
+        sentences.append(_kept(dataset, node.clock.now()))
+        sentences.append(_announced(node, cid))
+    providers = await _providers(node, cid) if holds != "complete" else []
+    if holds != "complete":
+        sentences.append(_network(node, providers))
+    waits = node.waits.of(subject)
+    sentences += [
+        f"It waits: {w['reason']} ({format_duration(float(str(w['waitedSeconds'])))} so far,"
+        f" {format_duration(float(str(w['remainingSeconds'])))} at most to go)."
+        for w in waits
+    ]
+    events = node.events.history(subject)[-LAST_EVENTS:]
+    sentences += [f"{_clock_time(e.at)} {e.message}." for e in events]
+    return Why(subject, holds, sentences, providers, waits, [e.as_dict() for e in events])
+
+
+def _kind(cid: Cid) -> str:
+    if is_manifest(cid):
+        return f"{cid} names a dataset."
+    if is_tree(cid):
+        return f"{cid} names the tree of a dataset; download needs the manifest CID (zDv...)."
+    if is_block(cid):
+        return f"{cid} names a single block."
+    return f"{cid} names nothing that this network stores."
+
+
+async def _holds(node: Node, cid: Cid, dataset: Dataset | None) -> str:
+    if dataset is not None:
+        return "complete" if dataset.is_complete else "partial"
+    if is_tree(cid):
+        tree = node.store.tree(cid.digest)
+        if tree is None or not tree.present:
+            return "nothing"
+        return "complete" if tree.present.covers(0, tree.leaf_count) else "partial"
+    try:
+        await node.store.read_block(cid)
+    except BlockMissing:
+        return "nothing"
+    return "block"
+
+
+def _here(holds: str, dataset: Dataset | None) -> str:
+    if dataset is None:
+        return {
+            "nothing": "This node does not hold it.",
+            "block": "This node holds it.",
+        }.get(holds, f"This node holds it: {holds}.")
+    manifest = dataset.manifest
+    name = f" ({manifest.filename})" if manifest.filename else ""
+    size = format_size(manifest.dataset_size)
+    if dataset.is_complete:
+        return f"This node holds all {dataset.block_count} blocks, {size}{name}."
+    return (
+        f"This node holds the manifest and {dataset.present_count} of"
+        f" {dataset.block_count} blocks of {size}{name}."
+    )
+
+
+def _fetch(fetch: Fetch, now: float) -> str:
+    since = format_duration(now - fetch.started_at)
+    if fetch.error is not None:
+        return f"The last fetch failed: {fetch.error.message}."
+    if fetch.job is None or fetch.has_ended:
+        return f"A fetch began {since} ago and is {fetch.state}."
+    progress = fetch.job.progress()
+    return (
+        f"A fetch began {since} ago: {format_size(progress.verified_bytes)} of"
+        f" {format_size(progress.total_bytes)} verified at"
+        f" {format_rate(progress.rate_bytes_per_second)} from {len(progress.peers)} peers;"
+        f" {progress.reason}."
+    )
+
+
+def _kept(dataset: Dataset, now: float) -> str:
+    if not dataset.roots:
+        return "Nothing keeps it: it goes with the next collection."
+    reasons = []
+    for root in dataset.roots:
+        name = f" {root.name}" if root.name else ""
+        if root.expires_at is None:
+            reasons.append(f"{root.kind}{name} for ever")
+        else:
+            left = format_duration(max(0.0, root.expires_at - now))
+            reasons.append(f"{root.kind}{name} for another {left}")
+    return f"It is kept by {', '.join(reasons)}."
+
+
+def _announced(node: Node, cid: Cid) -> str:
+    for item in node.announcer.status().items:
+        if item.cid == cid:
+            if item.state == "published":
+                return f"It is announced to the network: {item.peers} peers took the record."
+            reason = f": {item.problem}" if item.problem else ""
+            return f"It is to be announced to the network ({item.state}{reason})."
+    return "It is not announced to the network."
+
+
+async def _providers(node: Node, cid: Cid) -> list[str]:
+    """Who says now to have it, asked for at most LOOKUP_SECONDS."""
+    if not node.transport.connections():
+        return []
+    found: list[str] = []
+    async for record in node.finder.find(cid, node.clock.monotonic() + LOOKUP_SECONDS):
+        if record.peer != node.transport.peer_id and record.peer not in found:
+            found.append(record.peer)
+        if len(found) == MOST_PROVIDERS:
+            break
+    return found
+
+
+def _network(node: Node, providers: list[str]) -> str:
+    peers = len({c.peer for c in node.transport.connections()})
+    if peers == 0:
+        return "This node is connected to nobody, so it cannot ask for it; see quire peers."
+    if not providers:
+        return f"Nobody is known to have it; {peers} peers are connected."
+    return f"{len(providers)} peers say that they have it: {', '.join(providers)}."
+
+
+def _clock_time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")

@@ -1,0 +1,225 @@
+"""The `Disk` in memory, with loss of power.
+
+Each file has two contents: what programs see, and what the medium holds. `sync` makes the second
+equal to the first. At a loss of power every page written since the last sync is, by the seed, kept,
+lost or torn (some of its sectors new, the rest old), and a length that changed ends up at the old
+value, the new one or a page boundary between. Creating and removing a file is durable at once, as
+the port promises. Operations are counted, and can be made to fail.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+from collections.abc import Callable, Sequence
+
+from quire.base.errors import DiskFull
+from quire.base.units import GIB
+from quire.store.disk import Buffer
+
+PAGE_BYTES = 4096
+SECTOR_BYTES = 512
+
+
+class _File:
+    """Contents as seen (`data`) and as on the medium (`durable`)."""
+
+    __slots__ = ("data", "dirty", "durable", "pages")
+
+    def __init__(self, content: bytes = b"", pages: Sequence[int] = ()) -> None:
+        self.data = bytearray(content)
+        self.durable = bytearray(content)
+        self.dirty: dict[int, None] = {}  # pages changed since the last sync
+        self.pages: dict[int, None] = dict.fromkeys(pages)  # pages that occupy the medium
+
+    def copy(self) -> _File:
+        """The same file after the program died and the machine did not."""
+        twin = _File(bytes(self.durable), list(self.pages))
+        twin.data = bytearray(self.data)
+        twin.dirty = dict(self.dirty)
+        return twin
+
+
+class SimDisk:
+    """One simulated disk. `on_step` is called before each operation that changes something."""
+
+    def __init__(
+        self,
+        rng: random.Random,
+        *,
+        capacity_bytes: int = 64 * GIB,
+        on_step: Callable[[str], None] | None = None,
+    ) -> None:
+        self.capacity_bytes = capacity_bytes
+        self.counts: dict[str, int] = {}
+        self.written_bytes = 0
+        self._rng = rng
+        self._on_step = on_step
+        self._files: dict[str, _File] = {}
+        self._failures: dict[str, list[OSError]] = {}
+
+    # ---- the port ----
+
+    def names(self) -> list[str]:
+        return sorted(self._files)
+
+    def create(self, name: str) -> None:
+        self._step("create")
+        if name in self._files:
+            raise FileExistsError(errno.EEXIST, "the file exists", name)
+        self._files[name] = _File()
+
+    def write_at(self, name: str, offset: int, segments: Sequence[Buffer]) -> None:
+        self._step("write")
+        file = self._file(name)
+        content = b"".join(bytes(segment) for segment in segments)
+        fits = self._fitting(file, offset, len(content))
+        self._put(file, offset, content[:fits])
+        if fits < len(content):
+            raise DiskFull(f"no space left on the disk while writing {name}")
+
+    def read_at(self, name: str, offset: int, length: int) -> bytes:
+        return bytes(self._file(name).data[offset : offset + length])
+
+    def start_writeback(self, name: str, offset: int, length: int) -> None:
+        self._file(name)
+
+    def sync(self, name: str) -> None:
+        self._step("sync")
+        file = self._file(name)
+        file.durable = bytearray(file.data)
+        file.dirty.clear()
+
+    def punch(self, name: str, offset: int, length: int) -> None:
+        self._step("punch")
+        file = self._file(name)
+        end = min(offset + length, len(file.data))
+        if end > offset:
+            file.data[offset:end] = bytes(end - offset)
+            file.dirty.update(dict.fromkeys(_pages(offset, end)))
+            for page in range(-(-offset // PAGE_BYTES), (offset + length) // PAGE_BYTES):
+                file.pages.pop(page, None)
+
+    def truncate(self, name: str, size: int) -> None:
+        self._step("truncate")
+        file = self._file(name)
+        first, last = sorted((size, len(file.data)))
+        file.dirty.update(dict.fromkeys(_pages(first, last)))
+        del file.data[size:]
+        file.data.extend(bytes(size - len(file.data)))
+        kept = -(-size // PAGE_BYTES)
+        file.pages = {page: None for page in file.pages if page < kept}
+
+    def remove(self, name: str) -> None:
+        self._step("remove")
+        self._file(name)
+        del self._files[name]
+
+    def size(self, name: str) -> int:
+        return len(self._file(name).data)
+
+    def allocated(self, name: str) -> int:
+        return len(self._file(name).pages) * PAGE_BYTES
+
+    def free_bytes(self) -> int:
+        used = sum(len(file.pages) for file in self._files.values()) * PAGE_BYTES
+        return max(0, self.capacity_bytes - used)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    # ---- faults ----
+
+    def crash(self, *, loses_power: bool = True) -> SimDisk:
+        """The disk as the next start finds it. This object lives on without any effect on it.
+
+        With `loses_power` false only the program died: the system still holds what was written,
+        and a later loss of power can still take what was never synced.
+        """
+        found = SimDisk(self._rng, capacity_bytes=self.capacity_bytes)
+        for name, file in self._files.items():
+            found._files[name] = self._after_power_loss(file) if loses_power else file.copy()
+        return found
+
+    def connect(self, on_step: Callable[[str], None]) -> None:
+        """Call `on_step` before each operation from now on."""
+        self._on_step = on_step
+
+    def corrupt(self, name: str, offset: int) -> None:
+        """Flip the bits of one byte, on the medium and in what programs see."""
+        file = self._file(name)
+        file.data[offset] ^= 0xFF
+        if offset < len(file.durable):
+            file.durable[offset] ^= 0xFF
+
+    def fail_next(self, operation: str, code: int) -> None:
+        """The next `operation` (create, write, sync, punch, truncate, remove) raises this errno."""
+        self._failures.setdefault(operation, []).append(OSError(code, errno.errorcode[code]))
+
+    # ---- inside ----
+
+    def _file(self, name: str) -> _File:
+        file = self._files.get(name)
+        if file is None:
+            raise FileNotFoundError(errno.ENOENT, "no such file", name)
+        return file
+
+    def _step(self, operation: str) -> None:
+        if self._on_step is not None:
+            self._on_step(operation)
+        self.counts[operation] = self.counts.get(operation, 0) + 1
+        planned = self._failures.get(operation)
+        if planned:
+            error = planned.pop(0)
+            if error.errno == errno.ENOSPC:
+                raise DiskFull(f"no space left on the disk ({operation})")
+            raise error
+
+    def _fitting(self, file: _File, offset: int, length: int) -> int:
+        """How many of `length` bytes at `offset` the free pages take."""
+        free = self.free_bytes() // PAGE_BYTES
+        for page in _pages(offset, offset + length):
+            if page not in file.pages:
+                if free == 0:
+                    return max(0, page * PAGE_BYTES - offset)
+                free -= 1
+        return length
+
+    def _put(self, file: _File, offset: int, content: bytes) -> None:
+        if not content:
+            return
+        end = offset + len(content)
+        if len(file.data) < end:
+            file.data.extend(bytes(end - len(file.data)))
+        file.data[offset:end] = content
+        touched = dict.fromkeys(_pages(offset, end))
+        file.dirty.update(touched)
+        file.pages.update(touched)
+        self.written_bytes += len(content)
+
+    def _after_power_loss(self, file: _File) -> _File:
+        size = self._size_found(len(file.durable), len(file.data))
+        content = bytearray(file.durable[:size])
+        content.extend(bytes(size - len(content)))
+        for page in sorted(file.dirty):
+            start = page * PAGE_BYTES
+            fate = self._rng.choice(("kept", "lost", "torn"))
+            for sector in range(start, min(start + PAGE_BYTES, size), SECTOR_BYTES):
+                if fate == "kept" or (fate == "torn" and self._rng.random() < 0.5):
+                    new = file.data[sector : min(sector + SECTOR_BYTES, size)]
+                    content[sector : sector + len(new)] = new
+        last = -(-size // PAGE_BYTES)
+        return _File(bytes(content), [page for page in file.pages if page < last])
+
+    def _size_found(self, old: int, new: int) -> int:
+        low, high = sorted((old, new))
+        between = [page * PAGE_BYTES for page in range(low // PAGE_BYTES + 1, high // PAGE_BYTES)]
+        choices = [old, new]
+        if between:
+            choices.append(self._rng.choice(between))
+        return self._rng.choice(choices)
+
+
+def _pages(start: int, stop: int) -> range:
+    """Pages that the bytes [start, stop) touch."""
+    return range(start // PAGE_BYTES, -(-stop // PAGE_BYTES)) if stop > start else range(0)

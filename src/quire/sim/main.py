@@ -1,0 +1,56 @@
+"""`quire sim`: run seeds, show the stages, and say how to repeat a run that failed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from quire.sim.run import SCENARIOS, Outcome, run_seed
+
+EXIT_BROKEN = 70  # as base.errors.Bug
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run from the command line; returns the exit code: 0, or 70 when a seed failed."""
+    options = _parser().parse_args(list(argv))
+    failed = 0
+    for seed in range(options.seed, options.seed + options.runs):
+        shown = options.trace or options.runs == 1
+        outcome = run_seed(
+            seed,
+            options.scenario,
+            on_line=(lambda line: _show(line, options.trace)) if shown else None,
+        )
+        failed += outcome.error is not None
+        _report(outcome)
+    if options.runs > 1:
+        print(f"{options.runs - failed} of {options.runs} seeds kept every promise")
+    return EXIT_BROKEN if failed else 0
+
+
+def _show(line: str, is_whole: bool) -> None:
+    if is_whole or " step " in line:
+        print(line, flush=True)
+
+
+def _report(outcome: Outcome) -> None:
+    verdict = "ok" if outcome.error is None else "FAILED"
+    print(
+        f"seed {outcome.seed} {verdict}: {outcome.virtual_seconds:.1f} virtual seconds, "
+        f"{len(outcome.lines)} events, trace {outcome.digest[:16]}",
+        flush=True,
+    )
+    if outcome.error is not None:
+        print(f"  {type(outcome.error).__name__}: {outcome.error}")
+        print(f"  repeat with: {outcome.reproduce}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="quire sim", description="Run the production code in a simulated world."
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the first seed (default 1)")
+    parser.add_argument("--runs", type=int, default=1, help="how many seeds, counting up")
+    parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="diagram-a")
+    parser.add_argument("--trace", action="store_true", help="print every event")
+    return parser

@@ -1,0 +1,143 @@
+"""The parts of one simulated node: production classes on simulated ports.
+
+Wired and started as `node/build.py` and `node/lifecycle.py` do it, without configuration and faces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from quire.base.errors import PeerError
+from quire.base.events import EventBus
+from quire.base.waits import Waits
+from quire.flow.announce import Announcing
+from quire.flow.download import Downloads
+from quire.flow.fetch import Fetches
+from quire.flow.upload import Uploads
+from quire.net.discovery import Announcer, Finder
+from quire.net.exchange.engine import Exchange
+from quire.net.transport import Address, PeerId
+from quire.sim.clock import SimClock
+from quire.sim.executor import SimExecutor
+from quire.sim.machine import Machine
+from quire.sim.net import SimTransport
+from quire.store.meta import Meta
+from quire.store.store import Store
+
+PROTOCOL = "/quire/exchange/1.0.0"
+STORE_LANES = 4
+FETCH_IDLE_SECONDS = 60.0
+DIAL_SECONDS = 10.0
+REDIAL_SECONDS = (0.5, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the parts of one node share, and what they stand on."""
+
+    clock: SimClock
+    rng: random.Random
+    events: EventBus
+    waits: Waits
+    machine: Machine
+    transport: SimTransport
+    quota_bytes: int
+    neighbours: tuple[tuple[PeerId, Address], ...]
+
+
+@dataclass(slots=True)
+class Parts:
+    """One running node."""
+
+    ground: Ground
+    store: Store
+    announcer: Announcer
+    exchange: Exchange
+    announcing: Announcing
+    uploads: Uploads
+    downloads: Downloads
+    fetches: Fetches
+    stops: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
+
+    async def stop(self) -> None:
+        """An orderly end, newest part first."""
+        while self.stops:
+            await self.stops.pop()()
+
+
+async def start_parts(ground: Ground) -> Parts:
+    """Open the store of the machine and start everything on it."""
+    parts = await _wire(ground)
+    transport, clock = ground.transport, ground.clock
+    parts.stops.append(parts.store.close)
+    await transport.start()
+    parts.stops.append(lambda: transport.stop(clock.monotonic() + 5.0))
+    await parts.announcer.start()
+    parts.stops.append(parts.announcer.stop)
+    await parts.exchange.start()
+    parts.stops.append(parts.exchange.stop)
+    await parts.announcing.start()
+    parts.stops.append(parts.fetches.stop)
+    dialling = asyncio.get_running_loop().create_task(_stay_connected(ground), name="dialling")
+
+    async def stop_dialling() -> None:
+        parts.announcing.stop()
+        dialling.cancel()
+        await asyncio.wait([dialling])
+
+    parts.stops.append(stop_dialling)
+    return parts
+
+
+async def _wire(ground: Ground) -> Parts:
+    clock, rng, events = ground.clock, ground.rng, ground.events
+    machine, transport = ground.machine, ground.transport
+    store = await Store.open(
+        machine.disk,
+        Meta(machine.connect, on_commit=machine.committed),
+        quota_bytes=ground.quota_bytes,
+        clock=clock,
+        events=events,
+        default_ttl=None,
+        executor=SimExecutor(STORE_LANES),
+    )
+    finder = Finder(transport, clock=clock, rng=rng, events=events)
+    announcer = Announcer(transport, clock=clock, rng=rng, events=events)
+    exchange = Exchange(
+        transport,
+        store,
+        finder,
+        clock=clock,
+        rng=rng,
+        events=events,
+        waits=ground.waits,
+        protocol_id=PROTOCOL,
+    )
+    return Parts(
+        ground=ground,
+        store=store,
+        announcer=announcer,
+        exchange=exchange,
+        announcing=Announcing(store, announcer),
+        uploads=Uploads(store, events, clock),
+        downloads=Downloads(store, exchange, clock),
+        fetches=Fetches(store, exchange, events, clock, idle_seconds=FETCH_IDLE_SECONDS),
+    )
+
+
+async def _stay_connected(ground: Ground) -> None:
+    """Dial every neighbour that is not connected, again and again."""
+    while True:
+        connected = {info.peer for info in ground.transport.connections()}
+        for peer, address in ground.neighbours:
+            if peer in connected:
+                continue
+            try:
+                deadline = ground.clock.monotonic() + DIAL_SECONDS
+                await ground.transport.dial(peer, [address], deadline)
+            except PeerError:
+                continue
+        await asyncio.sleep(ground.rng.uniform(*REDIAL_SECONDS))

@@ -1,0 +1,114 @@
+"""A dataset becomes its bytes, from here or from elsewhere, and never wrong ones."""
+
+import contextlib
+import random
+
+import pytest
+from support.fakes import FakeExchange, FakeStore, make_dataset, make_ground
+
+from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
+from quire.base.ranges import RangeSet
+from quire.flow.download import AHEAD_BYTES, CHUNK_BYTES, PIECE_BYTES, Downloads
+
+BLOCK = 65536
+
+
+def make(size: int, present: RangeSet | None = None):
+    clock, _ = make_ground()
+    store = FakeStore()
+    exchange = FakeExchange(store)
+    data = random.Random(size).randbytes(size)
+    dataset, blocks = make_dataset(data)
+    store.add(dataset, blocks, present)
+    return Downloads(store, exchange, clock), store, exchange, dataset, data
+
+
+async def read(downloads, dataset, **options):
+    return b"".join([bytes(chunk) async for chunk in downloads.read(dataset, **options)])
+
+
+@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * CHUNK_BYTES + 17])
+async def test_a_local_dataset_reads_back_without_its_padding(size):
+    downloads, _, exchange, dataset, data = make(size)
+    assert await read(downloads, dataset) == data
+    assert exchange.ensured == []
+    assert (downloads.active, downloads.finished, downloads.sent_bytes) == (0, 1, size)
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"),
+    [(0, 1), (1, 0), (BLOCK - 1, 2), (CHUNK_BYTES - 1, 2), (5, CHUNK_BYTES * 2), (200_000, None)],
+)
+async def test_a_part_is_that_part(offset, length):
+    size = 3 * CHUNK_BYTES + 17
+    downloads, _, _, dataset, data = make(size)
+    stop = size if length is None else offset + length
+    assert await read(downloads, dataset, offset=offset, length=length) == data[offset:stop]
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, 1), (0, 101), (101, None), (50, -1)])
+async def test_a_part_outside_the_dataset_is_refused(offset, length):
+    downloads, _, _, dataset, _ = make(100)
+    with pytest.raises(InputError, match="not inside"):
+        await read(downloads, dataset, offset=offset, length=length)
+    assert downloads.active == 0
+
+
+async def test_what_is_not_here_comes_from_the_network():
+    downloads, _, exchange, dataset, data = make(5 * PIECE_BYTES, RangeSet([(3, 40)]))
+    assert await read(downloads, dataset) == data
+    assert [start for start, _ in exchange.ensured] == [0, 128, 256, 384, 512]
+
+
+async def test_only_the_wanted_part_is_asked_from_the_network():
+    downloads, store, exchange, dataset, data = make(5 * PIECE_BYTES, RangeSet())
+    part = await read(downloads, dataset, offset=PIECE_BYTES, length=BLOCK)
+    assert part == data[PIECE_BYTES : PIECE_BYTES + BLOCK]
+    assert exchange.ensured == [(128, 1)]
+
+
+async def test_the_network_does_not_run_further_ahead_than_the_window():
+    downloads, _, exchange, dataset, _ = make(2 * AHEAD_BYTES, RangeSet())
+    async with contextlib.aclosing(downloads.read(dataset)) as chunks:
+        await anext(chunks)
+        furthest = max(start + count for start, count in exchange.ensured) * BLOCK
+    assert furthest <= AHEAD_BYTES + PIECE_BYTES
+
+
+async def test_a_bad_block_is_got_again_from_the_network():
+    downloads, store, exchange, dataset, data = make(2 * CHUNK_BYTES)
+    store.bad = {3}
+    assert await read(downloads, dataset) == data
+    assert exchange.ensured == [(0, 16)]
+
+
+async def test_a_bad_block_that_nobody_has_is_an_error_not_wrong_bytes():
+    downloads, store, exchange, dataset, _ = make(2 * CHUNK_BYTES)
+    store.bad = {3}
+    exchange.limit_blocks = 0
+    with pytest.raises((DeadlineExceeded, BlockMissing)):
+        await read(downloads, dataset)
+    assert downloads.finished == 0
+
+
+async def test_a_slow_network_that_makes_progress_is_waited_for():
+    downloads, _, exchange, dataset, data = make(CHUNK_BYTES, RangeSet())
+    exchange.limit_blocks = 5  # each call gets five of sixteen blocks and then runs out of time
+    assert await read(downloads, dataset) == data
+    assert len(exchange.ensured) == 4
+
+
+async def test_a_silent_network_is_an_error_after_the_idle_time():
+    downloads, _, exchange, dataset, _ = make(CHUNK_BYTES, RangeSet())
+    exchange.limit_blocks = 0
+    with pytest.raises(DeadlineExceeded):
+        await read(downloads, dataset)
+    assert exchange.ensured == [(0, 16)]
+
+
+async def test_a_reader_that_stops_early_leaves_nothing_running():
+    downloads, _, _, dataset, _ = make(5 * PIECE_BYTES, RangeSet())
+    async with contextlib.aclosing(downloads.read(dataset)) as chunks:
+        await anext(chunks)
+        assert downloads.active == 1
+    assert downloads.active == 0

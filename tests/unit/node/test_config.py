@@ -1,0 +1,128 @@
+"""One name everywhere; flags over environment over file over defaults; no typo passes."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from quire.base.errors import BadConfig
+from quire.base.units import GIB
+from quire.node.config import NodeConfig, default_text, load_config, settings
+
+SOURCES = {"file": 1, "environment": 2, "flag": 3}
+
+
+def load(tmp_path, **given):
+    file = None
+    if "file" in given:
+        file = tmp_path / "quire.toml"
+        file.write_text(f'storage-quota = "{given["file"]}g"\n')
+    environment = {"QUIRE_STORAGE_QUOTA": f"{given['environment']}g"} if "environment" in given else {}
+    flags = {"storage-quota": f"{given['flag']}g"} if "flag" in given else {}
+    return load_config(flags, environment, file)
+
+
+@pytest.mark.parametrize(
+    "present", [c for n in range(4) for c in itertools.combinations(SOURCES, n)]
+)
+def test_flag_over_environment_over_file_over_default(tmp_path, present):
+    config = load(tmp_path, **{name: SOURCES[name] for name in present})
+    expected = max((SOURCES[name] for name in present), default=20)
+    assert config.storage_quota == expected * GIB
+
+
+def test_the_defaults_are_loopback_and_sensible():
+    config = load_config({}, {}, None)
+    assert config.api_bindaddr == "127.0.0.1"
+    assert all(address.startswith("/ip4/127.0.0.1/") for address in config.listen)
+    assert (config.block_ttl, config.request_timeout) == (30 * 86400, 30)
+    assert not str(config.data_dir).startswith("~")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("storage-quota", "1.5GiB", int(1.5 * GIB)),
+        ("storage-quota", 4096, 4096),
+        ("block-ttl", "2h", 7200.0),
+        ("block-ttl", 60, 60.0),
+        ("block-ttl", "0", 0.0),
+        ("api-port", "0", 0),
+        ("api-port", 65535, 65535),
+        ("mdns", "yes", True),
+        ("mdns", False, False),
+        ("listen", "/ip4/1.2.3.4/tcp/1, /ip4/1.2.3.4/tcp/2", ("/ip4/1.2.3.4/tcp/1", "/ip4/1.2.3.4/tcp/2")),
+        ("bootstrap", ["spr:a"], ("spr:a",)),
+        ("data-dir", Path("/x"), Path("/x")),
+        ("max-peers", "5", 5),
+    ],
+)
+def test_what_people_write_is_understood(name, text, value):
+    config = load_config({name: text}, {}, None)
+    assert getattr(config, name.replace("-", "_")) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("storage-quota", "much"),
+        ("storage-quota", -1),
+        ("storage-quota", 1.5),
+        ("storage-quota", True),
+        ("block-ttl", "soon"),
+        ("block-ttl", -1),
+        ("api-port", "65536"),
+        ("api-port", -1),
+        ("api-port", "80a"),
+        ("api-port", True),
+        ("mdns", "maybe"),
+        ("mdns", 1),
+        ("listen", []),
+        ("listen", 5),
+        ("bootstrap", [5]),
+        ("profile", ""),
+        ("log-format", "xml"),
+        ("request-timeout", 0),
+        ("block-mi", "0"),
+        ("max-peers", 0),
+        ("data-dir", ""),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_name(name, text):
+    with pytest.raises(BadConfig, match=name):
+        load_config({name: text}, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("storag-quota", "storage-quota"), ("listen-addrs", "listen"), ("apiport", "api-port")],
+)
+def test_a_name_that_does_not_exist_is_refused_with_the_nearest(tmp_path, wrong, near):
+    file = tmp_path / "c.toml"
+    file.write_text(f"{wrong} = 1\n")
+    for given in (({wrong: "1"}, {}, None), ({}, {}, file)):
+        with pytest.raises(BadConfig, match=near):
+            load_config(*given)
+    with pytest.raises(BadConfig, match=near):
+        load_config({}, {f"QUIRE_{wrong.upper().replace('-', '_')}": "1"}, None)
+
+
+def test_variables_of_the_client_are_not_settings_of_the_node():
+    environment = {"QUIRE_API": "http://x", "QUIRE_TOKEN_FILE": "/t", "QUIRE_CONFIG_FILE": "/c"}
+    assert load_config({}, environment | {"HOME": "/root"}, None) == load_config({}, {}, None)
+
+
+@pytest.mark.parametrize("content", [b"not toml", b"\xff\xfe", None])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path, content):
+    file = tmp_path / "c.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(BadConfig, match="c.toml"):
+        load_config({}, {}, file)
+
+
+def test_every_field_has_a_setting_with_a_help_text():
+    assert len(settings()) == len(NodeConfig.__struct_fields__)
+    assert all(s.help for s in settings().values())
+    assert default_text("api-port") == "8080"
+    assert default_text("mdns") == ""

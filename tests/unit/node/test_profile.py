@@ -1,0 +1,64 @@
+"""Networks differ in data, not in code."""
+
+import pytest
+
+from quire.base.errors import BadConfig
+from quire.node.profile import decode_profile, load_profile, profile_names
+
+GOOD = """
+name = "mine"
+brand = "mine"
+agent = "Mine"
+rest-bases = ["/api/mine/v1"]
+[protocols]
+exchange = "/mine/exchange/1.0.0"
+kad = "/mine/kad/1.0.0"
+blockexc = "/mine/blockexc/1.0.0"
+"""
+
+
+def test_the_profiles_that_come_with_quire_are_valid():
+    assert profile_names() == ["archivist", "codex", "promethei", "quire"]
+    for name in profile_names():
+        profile = load_profile(name)
+        assert profile.name == name
+        assert profile.protocols.blockexc.startswith(f"/{profile.brand}/")
+
+
+def test_block_sizes_and_bases_are_those_of_the_networks():
+    assert load_profile("promethei").block_size == 131072
+    assert load_profile("quire").rest_bases == ("/api/codex/v1",)
+    assert load_profile("archivist").rest_bases[0] == "/api/archivist/v1"
+
+
+def test_a_file_is_a_profile_too(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD)
+    assert load_profile(str(file)).block_size == 65536
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "mine"', ""),
+        ('brand = "mine"', "brand = 5"),
+        ('agent = "Mine"', 'agent = "Mine"\nsurprise = 1'),
+        ('"/api/mine/v1"', '"api/mine/v1"'),
+        ('"/api/mine/v1"', '"/api/mine/v1/"'),
+        ("[protocols]", "block-size = 65537\n[protocols]"),
+        ("[protocols]", "block-size = 2048\n[protocols]"),
+        ("[protocols]", "block-size = 1048576\n[protocols]"),
+        ("[protocols]", "[protocol]"),
+        ("exchange", "exchanges"),
+    ],
+)
+def test_a_profile_that_is_not_whole_is_refused(old, new):
+    assert old in GOOD
+    with pytest.raises(BadConfig, match="mine"):
+        decode_profile(GOOD.replace(old, new, 1), "mine")
+
+
+@pytest.mark.parametrize("name", ["nothing", "../quire", "/does/not/exist.toml", ""])
+def test_a_profile_that_does_not_exist_is_refused(name):
+    with pytest.raises(BadConfig):
+        load_profile(name)
