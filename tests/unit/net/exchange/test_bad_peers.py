@@ -34,7 +34,8 @@ BLOCK = 65536
 LEAVES = 64
 DATA = random_bytes(LEAVES * BLOCK)
 QUICK = ExchangeLimits(rest_seconds=0.1, again_seconds=0.1, search_pause_seconds=0.1,
-                       timeout_min_seconds=0.15, timeout_first_seconds=0.15, answer_seconds=0.3, busy_seconds=0.02)
+                       timeout_min_seconds=0.15, timeout_first_seconds=0.15,
+                       answer_seconds=0.3, busy_seconds=0.02)
 
 ALL = RangeSet([(0, LEAVES)])
 TRUE = MemoryStore()
