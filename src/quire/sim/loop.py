@@ -45,6 +45,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._seconds = START_SECONDS
         self._turns = 0
         self._serial = 0
+        self._dead: dict[str, None] = {}
         self._thread = threading.get_ident()
         self._selector = _Idle(self)
         self._lanes = Lanes(self, rng)
@@ -85,6 +86,12 @@ class SimLoop(asyncio.BaseEventLoop):
             (t for t in alive if owner is None or t.owner == owner), key=lambda t: t.serial
         )
 
+    def end_owner(self, owner: str) -> None:
+        """Cancel every task of an owner, also those that are still to be created."""
+        self._dead[owner] = None
+        for task in self.tasks(owner):
+            task.cancel()
+
     def create_future(self) -> asyncio.Future[Any]:
         self._serial += 1
         return SimFuture(loop=self, serial=self._serial)
@@ -98,7 +105,10 @@ class SimLoop(asyncio.BaseEventLoop):
     ) -> SimTask[T]:
         self._serial += 1
         named = None if name is None else str(name)
-        return SimTask(coro, loop=self, serial=self._serial, name=named, context=context)
+        task = SimTask(coro, loop=self, serial=self._serial, name=named, context=context)
+        if task.owner in self._dead:
+            task.cancel()  # before its first step
+        return task
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts

@@ -136,8 +136,7 @@ class SimNode:
         self.machine.cut(loses_power=loses_power)
         if self._around.network.node(self.peer_id) is life.ground.transport:
             self._around.network.crash(self.peer_id, notice_seconds)
-        for task in self._around.loop.tasks(life.owner):
-            task.cancel()
+        self._around.loop.end_owner(life.owner)
 
     def crash_at_step(
         self, steps_from_now: int, on_crash: Callable[[], None]
