@@ -1,4 +1,4 @@
-"""What tests of the store need: a clock to turn, a store in a directory, datasets as from a peer."""
+"""What tests of the store need: a clock, a store in a directory, datasets as from a peer."""
 
 from __future__ import annotations
 

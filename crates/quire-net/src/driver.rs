@@ -7,40 +7,33 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::core::transport::{ListenerId, TransportError};
-use libp2p::core::{ConnectedPoint, Endpoint, Multiaddr};
+use libp2p::core::{ConnectedPoint, Multiaddr};
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, DialError, NetworkBehaviour, Swarm, SwarmEvent};
+use libp2p::swarm::{ConnectionId, Swarm, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, identify, kad, mdns, ping};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::behaviour::{Behaviour, BehaviourEvent};
+use crate::dials::Dial;
 use crate::node::Command;
 use crate::queue::{Event, Failure, Queue};
 use crate::registry::Registry;
 use crate::streams::{Open, StreamEvent};
 
-/// The k of Kademlia: how many peers take a record.
-const RECORD_COPIES: u64 = 20;
-const MAX_ADDRESSES: usize = 16;
+pub const MAX_ADDRESSES: usize = 16;
 const MAX_PROTOCOLS: usize = 64;
 const MAX_TEXT_CHARS: usize = 200;
-/// How long queued messages may still be written when the node stops.
+/// How long a node that stops waits for its channels to end: then all that was queued has arrived,
+/// for peers end their direction when they see ours end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-struct Dial {
-    op: u64,
-    peer: PeerId,
-    may_search: bool,
-}
 
 struct Opening {
     connection: ConnectionId,
     max_bytes: usize,
 }
 
-enum Query {
+pub enum Query {
     Provide { op: u64 },
     Find { op: u64, key: kad::RecordKey },
     Search(Dial),
@@ -53,18 +46,18 @@ struct Connection {
 }
 
 pub struct Driver {
-    swarm: Swarm<Behaviour>,
-    queue: Arc<Queue>,
+    pub swarm: Swarm<Behaviour>,
+    pub queue: Arc<Queue>,
     registry: Arc<Registry>,
     kad_protocol: StreamProtocol,
     limits: HashMap<StreamProtocol, usize>,
     listeners: HashMap<ListenerId, (Option<u64>, bool)>,
-    dials: HashMap<ConnectionId, Dial>,
+    pub dials: HashMap<ConnectionId, Dial>,
     openings: HashMap<u64, Opening>,
-    queries: HashMap<kad::QueryId, Query>,
+    pub queries: HashMap<kad::QueryId, Query>,
     /// Oldest first, so that both sides tend to use the same one.
     connections: HashMap<PeerId, Vec<Connection>>,
-    addresses: HashMap<PeerId, Vec<Multiaddr>>,
+    pub addresses: HashMap<PeerId, Vec<Multiaddr>>,
     next_serial: u64,
 }
 
@@ -121,7 +114,7 @@ impl Driver {
         let last_words = deadline.min(Instant::now() + LAST_WORDS.min(timeout / 2));
         let registry = self.registry.clone();
         let written = async {
-            while !registry.all().iter().all(|channel| channel.is_drained()) {
+            while !registry.is_empty() {
                 sleep(Duration::from_millis(5)).await;
             }
         };
@@ -190,11 +183,11 @@ impl Driver {
         }
     }
 
-    fn done(&self, op: u64, value: u64) {
+    pub fn done(&self, op: u64, value: u64) {
         self.queue.push(Event::Done { op, value });
     }
 
-    fn fail(&self, op: u64, failure: Failure, reason: String) {
+    pub fn fail(&self, op: u64, failure: Failure, reason: String) {
         self.queue.push(Event::Failed { op, failure, reason });
     }
 
@@ -210,50 +203,6 @@ impl Driver {
             }
             Err(error) => self.fail(op, Failure::Address, error.to_string()),
         }
-    }
-
-    fn dial(&mut self, dial: Dial, addresses: Vec<Multiaddr>) {
-        if self.swarm.is_connected(&dial.peer) {
-            return self.done(dial.op, 0);
-        }
-        // Our port may be taken for this very pair of addresses by a connection that just ended.
-        let options = DialOpts::peer_id(dial.peer)
-            .condition(PeerCondition::Disconnected)
-            .addresses(addresses)
-            .extend_addresses_through_behaviour()
-            .allocate_new_port()
-            .build();
-        let connection = options.connection_id();
-        match self.swarm.dial(options) {
-            Ok(()) => drop(self.dials.insert(connection, dial)),
-            Err(error) => self.not_dialled(dial, &error),
-        }
-    }
-
-    fn not_dialled(&mut self, dial: Dial, error: &DialError) {
-        if self.swarm.is_connected(&dial.peer) {
-            return self.done(dial.op, 0);
-        }
-        if matches!(error, DialError::NoAddresses) && dial.may_search {
-            let query = self.swarm.behaviour_mut().kad.get_closest_peers(dial.peer);
-            self.queries.insert(query, Query::Search(Dial { may_search: false, ..dial }));
-            return;
-        }
-        let (failure, reason) = match error {
-            DialError::WrongPeerId { obtained, address } => {
-                (Failure::Refused, format!("{address} is the peer {obtained}"))
-            }
-            DialError::LocalPeerId { address } => (Failure::Refused, format!("{address} is this node itself")),
-            DialError::Denied { cause } => (Failure::Refused, denial(cause)),
-            DialError::NoAddresses => (Failure::Silent, "no address of the peer is known".to_owned()),
-            DialError::Transport(errors) => {
-                let reasons: Vec<String> =
-                    errors.iter().map(|(address, error)| format!("{address}: {}", cause_of(error))).collect();
-                (Failure::Silent, reasons.join("; "))
-            }
-            other => (Failure::Silent, other.to_string()),
-        };
-        self.fail(dial.op, failure, reason);
     }
 
     fn open(&mut self, peer: PeerId, open: Open, max_bytes: usize) {
@@ -423,73 +372,6 @@ impl Driver {
         let protocols = info.protocols.iter().take(MAX_PROTOCOLS).map(|name| cut(name.as_ref())).collect();
         self.queue.push(Event::Identified { peer, agent: cut(&info.agent_version), protocols });
     }
-
-    fn on_neighbours(&mut self, found: Vec<(PeerId, Multiaddr)>) {
-        let mut peers: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
-        for (peer, address) in found {
-            peers.entry(peer).or_default().push(address);
-        }
-        for (peer, addresses) in peers {
-            let options = DialOpts::peer_id(peer)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(addresses)
-                .build();
-            // A limit or ban may forbid it, which is no news.
-            let _ = self.swarm.dial(options);
-        }
-    }
-
-    fn on_query(&mut self, id: kad::QueryId, result: kad::QueryResult, stats: &kad::QueryStats, is_last: bool) {
-        if let kad::QueryResult::GetProviders(Ok(kad::GetProvidersOk::FoundProviders { providers, .. })) = &result
-            && let Some(Query::Find { op, key }) = self.queries.get(&id)
-        {
-            let (op, key) = (*op, key.clone());
-            for peer in providers {
-                if peer != self.swarm.local_peer_id() {
-                    let addresses = self.provider_addresses(*peer, &key);
-                    self.queue.push(Event::Provider { op, peer: *peer, addresses });
-                }
-            }
-        }
-        if !is_last {
-            return;
-        }
-        match (self.queries.remove(&id), result) {
-            // The lookup counts the peers that answered, the hand-out those it was given to: the
-            // same ones, at most `RECORD_COPIES`. Kademlia does not confirm records.
-            (Some(Query::Provide { op }), _) => {
-                let takers = u64::from(stats.num_successes()) / 2;
-                self.done(op, takers.min(RECORD_COPIES));
-            }
-            (Some(Query::Find { op, .. }), _) => self.done(op, 0),
-            (Some(Query::Search(dial)), kad::QueryResult::GetClosestPeers(Ok(found))) => {
-                let info = found.peers.into_iter().find(|info| info.peer_id == dial.peer);
-                self.dial(dial, info.map(|info| info.addrs).unwrap_or_default());
-            }
-            (Some(Query::Search(dial)), _) => self.not_dialled(dial, &DialError::NoAddresses),
-            (None, _) => {}
-        }
-    }
-
-    /// All that is known of where a provider listens. Kademlia keeps the addresses that came with a
-    /// provider inside the running query, and gives them out only to dial.
-    fn provider_addresses(&mut self, peer: PeerId, key: &kad::RecordKey) -> Vec<Multiaddr> {
-        let kad = &mut self.swarm.behaviour_mut().kad;
-        let mut found: Vec<Multiaddr> = Vec::new();
-        let stored = kad::store::RecordStore::providers(kad.store_mut(), key);
-        found.extend(stored.into_iter().filter(|record| record.provider == peer).flat_map(|record| record.addresses));
-        let unused = ConnectionId::new_unchecked(usize::MAX);
-        let known = kad.handle_pending_outbound_connection(unused, Some(peer), &[], Endpoint::Dialer);
-        found.extend(known.unwrap_or_default());
-        found.extend(self.addresses.get(&peer).into_iter().flatten().cloned());
-        let mut addresses: Vec<Multiaddr> = Vec::new();
-        for address in found.iter().map(without_peer) {
-            if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-        addresses
-    }
 }
 
 fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
@@ -500,23 +382,10 @@ fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
-fn without_peer(address: &Multiaddr) -> Multiaddr {
+pub fn without_peer(address: &Multiaddr) -> Multiaddr {
     let mut address = address.clone();
     if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
         address.pop();
     }
     address
-}
-
-/// The innermost reason of an error, which is what the socket or the handshake said.
-fn cause_of(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
-fn denial(cause: &libp2p::swarm::ConnectionDenied) -> String {
-    cause_of(cause)
 }

@@ -10,10 +10,12 @@
 
 mod behaviour;
 mod channel;
+mod dials;
 mod driver;
 mod framing;
 mod muxer;
 mod node;
+mod queries;
 mod queue;
 mod records;
 mod registry;

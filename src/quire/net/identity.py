@@ -88,7 +88,7 @@ def _create(path: Path, identity: Identity) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(fd, "wb") as file:
+        with os.fdopen(fd, "wb") as file:
             file.write(_HEADER + identity.private_key)
             file.flush()
             os.fsync(file.fileno())

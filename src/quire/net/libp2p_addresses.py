@@ -39,7 +39,7 @@ async def _resolved(address: Multiaddr) -> list[Multiaddr]:
     try:
         infos = await asyncio.get_running_loop().getaddrinfo(
             host, None, family=_FAMILY[name], type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for names that cannot be encoded
         return []
     rest = "".join(f"/{key}/{value}" if value else f"/{key}"
                    for key, value in address.components[1:])

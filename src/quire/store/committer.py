@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from quire.base.errors import DiskFull, EnvironmentProblem, QuireError
@@ -48,7 +48,8 @@ class _Waiting:
     change: Change[Any]
     future: asyncio.Future[Any]
     outcome: Any = None
-    error: BaseException | None = field(default=None)
+    error: BaseException | None = None
+    is_decided: bool = False  # committed, or failed alone while its group was committed
 
 
 class Committer:
@@ -90,17 +91,24 @@ class Committer:
             group = self._take_group()
             try:
                 counts = await loop.run_in_executor(self._executor, self._commit, group)
-                self._quota.update(counts)
+            except QuireError as error:
+                self._fail(group, error)
             except BaseException as error:
-                for each in group:
-                    each.error = each.error or error
-                self._report(group)
-                if not isinstance(error, Exception):
-                    raise
+                self._fail([*group, *self._queue], error)
+                self._queue.clear()
+                raise
             else:
+                self._quota.update(counts)
                 self._report(group)
-                if self._meta.take_garbage():
-                    self.on_garbage()
+            if self._meta.take_garbage():
+                self.on_garbage()
+
+    def _fail(self, group: list[_Waiting], error: BaseException) -> None:
+        """Tell everybody but those whose change is durable all the same."""
+        for each in group:
+            if not each.is_decided:
+                each.error = error
+        self._report(group)
 
     def _take_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -141,16 +149,19 @@ class Committer:
     def _commit_alone(self, each: _Waiting) -> None:
         try:
             self._attempt([each])
-        except EnvironmentProblem as error:
-            each.error = error
         except DiskFull as error:
             each.error = error
             if each.change.frees_space and self._ballast.drop():
                 each.error = None
-                try:
-                    self._attempt([each])
-                except DiskFull as again:
-                    each.error = again
+                self._commit_again(each)
+        except QuireError as error:
+            each.error = error
+
+    def _commit_again(self, each: _Waiting) -> None:
+        try:
+            self._attempt([each])
+        except QuireError as error:
+            each.error = error
 
     def _attempt(self, group: list[_Waiting]) -> Counts:
         sealable = self._packs.sealable()
@@ -161,6 +172,8 @@ class Committer:
             for pack in sealable:
                 tables.extents.seal(pack)
             counts = tables.catalog.counts()
+        for each in group:
+            each.is_decided = True
         self._packs.sealed(sealable)
         return counts
 

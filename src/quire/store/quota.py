@@ -45,3 +45,26 @@ class Quota:
             quota_used_bytes=self._counts.used_bytes,
             quota_reserved_bytes=self._reserved_bytes,
         )
+
+
+class Reservation:
+    """What one write was promised; grows with the write and ends with it."""
+
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
+        self._held_bytes = 0
+
+    def cover(self, size_bytes: int) -> None:
+        """Hold at least this much. Raises QuotaExceeded."""
+        missing = size_bytes - self._held_bytes
+        if missing > 0:
+            self._quota.reserve(missing)
+            self._held_bytes += missing
+
+    def release(self, size_bytes: int) -> None:
+        """So much is in the index now."""
+        self._quota.release(size_bytes)
+        self._held_bytes -= size_bytes
+
+    def end(self) -> None:
+        self.release(self._held_bytes)

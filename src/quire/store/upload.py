@@ -29,6 +29,7 @@ from quire.store.publish import (
     publish_change,
     stage_change,
 )
+from quire.store.quota import Reservation
 from quire.store.segment import LeafBatch, Segment, SegmentWriter, is_in
 from quire.store.shape import PAGE_LEAVES
 
@@ -68,10 +69,11 @@ class Upload:
         self._staging: tuple[LeafBatch, asyncio.Future[Staged]] | None = None
         self._is_over = False
         self._cleaning: asyncio.Task[None] | None = None
-        self._reserved_bytes = 0
-        self._spent_bytes = 0  # of the reservation, by segments sent
+        self._reservation = Reservation(ports.core.quota)
+        self._pending_bytes = 0  # of segments sent, not in the index
         if expected_bytes is not None:
-            self._reserve(_padded(expected_bytes, block_size) + MANIFEST_BYTES_EXPECTED)
+            expected = _padded(expected_bytes, block_size) + MANIFEST_BYTES_EXPECTED
+            self._reservation.cover(expected)
 
     async def write(self, data: Buffer) -> None:
         """Take bytes; waits while too many are on their way to the disk.
@@ -119,7 +121,7 @@ class Upload:
                 await self._land()
             await self._finish_staging()
             publication = self._publication(filename, mimetype, root or self._ports.default_root())
-            self._reserve(max(0, len(publication.manifest_bytes) - MANIFEST_BYTES_EXPECTED))
+            self._reservation.cover(self._pending_bytes + len(publication.manifest_bytes))
         except BaseException:
             await self.abort()
             raise
@@ -163,8 +165,8 @@ class Upload:
             await self._land()
         buffer, filled = self._buffer, self._filled
         invariant(buffer is not None and filled > 0, "no segment to send")
-        self._spent_bytes += _padded(filled, self.block_size)
-        self._reserve(max(0, self._spent_bytes + MANIFEST_BYTES_EXPECTED - self._reserved_bytes))
+        self._pending_bytes += _padded(filled, self.block_size)
+        self._reservation.cover(self._pending_bytes + MANIFEST_BYTES_EXPECTED)
         await self._ports.slots.acquire()
         self._buffer, self._filled = None, 0
         work = self._hash_and_write(buffer or bytearray(), filled)
@@ -208,8 +210,8 @@ class Upload:
             self._batch.pinned.extend(batch.pinned)
         self._staged = self._staged.followed_by(future.result())
         in_index = len(batch) * self.block_size
-        self._spent_bytes -= in_index
-        self._release(in_index)
+        self._pending_bytes -= in_index
+        self._reservation.release(in_index)
 
     def _publication(
         self, filename: str | None, mimetype: str | None, root: RetentionRoot
@@ -252,16 +254,8 @@ class Upload:
 
     def _settled(self) -> None:
         self._buffer = None
-        self._release(self._reserved_bytes)
+        self._reservation.end()
         self._ports.ended(self)
-
-    def _reserve(self, size_bytes: int) -> None:
-        self._core.quota.reserve(size_bytes)
-        self._reserved_bytes += size_bytes
-
-    def _release(self, size_bytes: int) -> None:
-        self._core.quota.release(size_bytes)
-        self._reserved_bytes -= size_bytes
 
 
 def _padded(size_bytes: int, block_size: int) -> int:

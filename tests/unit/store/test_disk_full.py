@@ -31,6 +31,17 @@ class SmallDisk(DirectoryDisk):
         super().write_at(name, offset, segments)
 
 
+async def write_and_commit(upload):
+    for _ in range(20):
+        await upload.write(RNG.randbytes(1 << 20))
+    await upload.commit()
+
+
+async def put_often(store, times):
+    for _ in range(times):
+        await put(store, RNG.randbytes(500 * BLOCK))
+
+
 async def test_an_upload_to_a_full_disk_fails_and_leaves_nothing(tmp_path):
     disk = SmallDisk(tmp_path)
     async with store_in(tmp_path, disk=disk) as store:
@@ -38,9 +49,7 @@ async def test_an_upload_to_a_full_disk_fails_and_leaves_nothing(tmp_path):
         disk.room = 3 << 20
         upload = store.begin_upload(block_size=BLOCK)
         with pytest.raises(DiskFull, match="no space left"):
-            for _ in range(20):
-                await upload.write(RNG.randbytes(1 << 20))
-            await upload.commit()
+            await write_and_commit(upload)
         await assert_sound(store)
         assert store.space().total_blocks == 101
         again = await put(store, RNG.randbytes(100 * BLOCK))
@@ -92,8 +101,7 @@ async def test_a_full_database_refuses_uploads_but_not_deletions(tmp_path):
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(DiskFull):
-        for _ in range(100):
-            await put(store, RNG.randbytes(500 * BLOCK))
+        await put_often(store, 100)
     await assert_sound(store)
     assert await store.delete(kept.manifest_cid)
     await assert_sound(store)

@@ -1,8 +1,10 @@
 """Opening a data directory: locks, permissions, damage, versions, and crashes."""
 
+import asyncio
 import random
 import sqlite3
 import stat
+from concurrent.futures import Executor, Future
 
 import pytest
 
@@ -17,6 +19,27 @@ from support.store_kit import BLOCK, PIN, Remote, TurnedClock, assert_sound, get
 
 RNG = random.Random(11)
 CLOCK = SystemClock()
+
+
+class Inline(Executor):
+    """Does the work at once, so that a crashed store has nothing left running."""
+
+    def submit(self, work, /, *values, **named):
+        future = Future()
+        try:
+            future.set_result(work(*values, **named))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+async def crash(meta):
+    """Nothing of the store that uses this is done any more."""
+    meta.close()
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def opened(directory, events=None):
@@ -122,6 +145,7 @@ async def test_a_world_in_memory_survives_a_crash_as_its_last_commit(tmp_path):
             default_ttl=None,
             pack_bytes_max=1 << 20,
             ballast_bytes=0,
+            executor=Inline(),
         )
         return store, meta
 
@@ -135,7 +159,7 @@ async def test_a_world_in_memory_survives_a_crash_as_its_last_commit(tmp_path):
     await lost.write(RNG.randbytes(3000 * BLOCK))
     await remote.give(store, 100, 100)
     del snapshots[kept + 1 :]
-    meta.close()  # the crash: nothing of this store is used any more
+    await crash(meta)
 
     store, _ = await start()
     assert [each.kind for each in events.history()][-1] == "store.recovered"

@@ -46,7 +46,7 @@ async def test_ranges_in_any_order_make_a_complete_dataset(tmp_path):
 @pytest.mark.parametrize("block_count", [1, 2, 7, 1024, 1025, 2600])
 async def test_a_partial_holder_proves_what_it_holds_to_others(tmp_path, block_count):
     remote = Remote.of(RNG.randbytes(block_count * BLOCK))
-    ranges = [each for each in ranges_of(block_count, 16)][: max(1, block_count // 40)]
+    ranges = ranges_of(block_count, 16)[: max(1, block_count // 40)]
     async with store_in(tmp_path) as store:
         await store.put_manifest(remote.manifest, PIN)
         for each in ranges:

@@ -12,6 +12,11 @@ from support.store_kit import BLOCK, Remote, assert_sound, get, put, store_in
 RNG = random.Random(7)
 
 
+async def write_often(upload, times):
+    for _ in range(times):
+        await upload.write(RNG.randbytes(100_000))
+
+
 async def test_an_upload_reads_back_and_survives_a_restart(tmp_path):
     data = RNG.randbytes(700_001)
     async with store_in(tmp_path) as store:
@@ -144,8 +149,7 @@ async def test_an_upload_over_the_quota_leaves_nothing_and_a_small_one_still_fit
     async with store_in(tmp_path, quota_bytes=2 << 20) as store:
         upload = store.begin_upload(block_size=BLOCK)
         with pytest.raises(QuotaExceeded):
-            for _ in range(40):
-                await upload.write(RNG.randbytes(100_000))
+            await write_often(upload, 40)
         assert store.space().quota_used_bytes == 0
         await put(store, RNG.randbytes(1 << 20))
         await assert_sound(store)

@@ -65,6 +65,16 @@ class Pump:
         self._fetches: dict[_Fetch, None] = {}
         self._is_over = False
 
+    @property
+    def asking_bytes(self) -> int:
+        """Asked of peers and not received."""
+        return sum(fetch.size_bytes for fetch in self._fetches if fetch.is_asking)
+
+    @property
+    def storing_bytes(self) -> int:
+        """Received, being verified or waiting for the disk."""
+        return sum(fetch.size_bytes for fetch in self._fetches if not fetch.is_asking)
+
     def run(self) -> None:
         """Ask for as much as peers and budget allow."""
         if self._is_over or self._scheduler.is_idle:

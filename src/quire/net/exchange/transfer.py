@@ -117,13 +117,13 @@ class Transfer:
             return self.problem.message
         if self._is_over or self.is_complete:
             return "complete" if self.is_complete else "stopped"
-        pieces = self.scheduler.pieces()
         members = len(self._swarm.members)
-        if pieces:
-            size = sum(piece.count for piece in pieces) * self._block_size
-            late = min(piece.expected_at for piece in pieces) < self._context.clock.monotonic()
-            text = f"{format_size(size)} asked of {members} peers"
-            return f"{text}, some of them late" if late else text
+        asking, storing = self._pump.asking_bytes, self._pump.storing_bytes
+        if asking or storing:
+            parts = [f"{format_size(asking)} asked of {members} peers"] if asking else []
+            if storing:
+                parts.append(f"{format_size(storing)} being verified and written")
+            return ", ".join(parts)
         if self.scheduler.is_idle:
             is_wanted = self._consumers or self.scheduler.has_windows
             return "writing to disk" if is_wanted else "nothing is wanted"

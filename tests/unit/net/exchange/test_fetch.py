@@ -378,3 +378,15 @@ async def test_stopping_the_node_ends_all_waits() -> None:
             with pytest.raises(PeerGone):
                 await wait
         assert host.waits.of() == []
+
+
+async def test_nothing_runs_on_after_a_fetch_has_ended() -> None:
+    async with world() as w:
+        host, seed = await w.node("host"), await w.node("seed")
+        datasets = [seed.store.add(random_bytes(100_000, seed=n)) for n in range(5)]
+        await w.connect(host, seed)
+        await fetch_all(host, datasets[0].manifest_cid, random_bytes(100_000, seed=0))
+        before = len(asyncio.all_tasks())
+        for number, dataset in enumerate(datasets):
+            await fetch_all(host, dataset.manifest_cid, random_bytes(100_000, seed=number))
+        await until(lambda: len(asyncio.all_tasks()) <= before)

@@ -1,0 +1,93 @@
+//! The driver's part that connects to peers.
+
+use std::collections::HashMap;
+
+use libp2p::PeerId;
+use libp2p::core::Multiaddr;
+use libp2p::swarm::DialError;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+
+use crate::driver::{Driver, Query};
+use crate::queue::Failure;
+
+/// A command to connect that waits for its end.
+pub struct Dial {
+    pub op: u64,
+    pub peer: PeerId,
+    /// Whether to ask the routing table when no address is known.
+    pub may_search: bool,
+}
+
+impl Driver {
+    pub fn dial(&mut self, dial: Dial, addresses: Vec<Multiaddr>) {
+        if self.swarm.is_connected(&dial.peer) {
+            return self.done(dial.op, 0);
+        }
+        // Our port may be taken for this very pair of addresses by a connection that just ended.
+        let options = DialOpts::peer_id(dial.peer)
+            .condition(PeerCondition::Disconnected)
+            .addresses(addresses)
+            .extend_addresses_through_behaviour()
+            .allocate_new_port()
+            .build();
+        let connection = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => drop(self.dials.insert(connection, dial)),
+            Err(error) => self.not_dialled(dial, &error),
+        }
+    }
+
+    pub fn not_dialled(&mut self, dial: Dial, error: &DialError) {
+        if self.swarm.is_connected(&dial.peer) {
+            return self.done(dial.op, 0);
+        }
+        if matches!(error, DialError::NoAddresses) && dial.may_search {
+            let query = self.swarm.behaviour_mut().kad.get_closest_peers(dial.peer);
+            self.queries.insert(query, Query::Search(Dial { may_search: false, ..dial }));
+            return;
+        }
+        let (failure, reason) = match error {
+            DialError::WrongPeerId { obtained, address } => {
+                (Failure::Refused, format!("{address} is the peer {obtained}"))
+            }
+            DialError::LocalPeerId { address } => (Failure::Refused, format!("{address} is this node itself")),
+            DialError::Denied { cause } => (Failure::Refused, denial(cause)),
+            DialError::NoAddresses => (Failure::Silent, "no address of the peer is known".to_owned()),
+            DialError::Transport(errors) => {
+                let reasons: Vec<String> =
+                    errors.iter().map(|(address, error)| format!("{address}: {}", cause_of(error))).collect();
+                (Failure::Silent, reasons.join("; "))
+            }
+            other => (Failure::Silent, other.to_string()),
+        };
+        self.fail(dial.op, failure, reason);
+    }
+
+    pub fn on_neighbours(&mut self, found: Vec<(PeerId, Multiaddr)>) {
+        let mut peers: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
+        for (peer, address) in found {
+            peers.entry(peer).or_default().push(address);
+        }
+        for (peer, addresses) in peers {
+            let options = DialOpts::peer_id(peer)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(addresses)
+                .build();
+            // A limit or ban may forbid it, which is no news.
+            let _ = self.swarm.dial(options);
+        }
+    }
+}
+
+/// The innermost reason of an error, which is what the socket or the handshake said.
+fn cause_of(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+fn denial(cause: &libp2p::swarm::ConnectionDenied) -> String {
+    cause_of(cause)
+}
