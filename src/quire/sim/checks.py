@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from quire.base.errors import BlockMissing
 from quire.base.invariant import invariant
 from quire.formats.cid import Cid
 from quire.sim.loop import SimLoop
@@ -28,7 +29,10 @@ async def check_acknowledged(node: SimNode, acknowledged: Mapping[Cid, bytes]) -
             dataset = await parts.store.dataset(cid)
             if dataset is None or not dataset.is_complete:
                 return None
-            blocks = await parts.store.read_range(dataset.tree_root, 0, dataset.block_count)
+            try:
+                blocks = await parts.store.read_range(dataset.tree_root, 0, dataset.block_count)
+            except BlockMissing:
+                return None
             return blocks[: dataset.manifest.original_size]
 
         found = await node.call(held)
@@ -56,6 +60,9 @@ async def check_node(node: SimNode) -> None:
     problems = await node.call(verify)
     invariant(not problems, f"the store of {node.name} is not sound: {'; '.join(problems)}")
     check_quota(node)
+    if node.life is not None and node.life.parts is not None:
+        reserved = node.life.parts.store.space().quota_reserved_bytes
+        invariant(reserved == 0, f"{node.name} rests and has {reserved} bytes reserved")
 
 
 def check_quota(node: SimNode) -> None:
