@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from quire.base.errors import BlockMissing
 from quire.base.invariant import invariant
 from quire.formats.cid import Cid
+from quire.sim.clock import SimClock
 from quire.sim.loop import SimLoop
 from quire.sim.node import SimNode
 from quire.sim.parts import Parts
 from quire.sim.tasks import where
-
-if TYPE_CHECKING:
-    from quire.sim.world import World
 
 LOOK_SECONDS = 1.0
 LATE_SECONDS_MAX = 3.0  # how long a wait may outlast its deadline before it counts as forgotten
@@ -88,14 +85,15 @@ def check_nothing_left(loop: SimLoop) -> None:
 class Watch:
     """Looks, every second of virtual time, at what must hold at all times."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, nodes: Mapping[str, SimNode], clock: SimClock) -> None:
+        self._nodes = nodes
+        self._clock = clock
         self._late: dict[tuple[str, object, float], float] = {}
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for node in self._world.nodes.values():
+            for node in self._nodes.values():
                 check_quota(node)
                 self._check_waits(node)
 
@@ -103,7 +101,7 @@ class Watch:
         """No wait lasts longer than its deadline."""
         if node.life is None:
             return
-        now = self._world.now()
+        now = self._clock.monotonic()
         for wait in node.life.ground.waits.of():
             if wait["remainingSeconds"] != 0.0:
                 continue
