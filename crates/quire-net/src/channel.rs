@@ -168,11 +168,6 @@ impl Channel {
         lock(&self.tasks).stop(true, false);
     }
 
-    pub fn is_drained(&self) -> bool {
-        let outbox = lock(&self.outbox);
-        outbox.is_gone || outbox.unsent_bytes == 0
-    }
-
     /// Drops the stream at once, both directions.
     pub fn reset(&self) {
         let messages = {

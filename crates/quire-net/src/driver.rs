@@ -24,7 +24,8 @@ use crate::streams::{Open, StreamEvent};
 pub const MAX_ADDRESSES: usize = 16;
 const MAX_PROTOCOLS: usize = 64;
 const MAX_TEXT_CHARS: usize = 200;
-/// How long queued messages may still be written when the node stops.
+/// How long a node that stops waits for its channels to end: then all that was queued has arrived,
+/// for peers end their direction when they see ours end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 struct Opening {
@@ -113,7 +114,7 @@ impl Driver {
         let last_words = deadline.min(Instant::now() + LAST_WORDS.min(timeout / 2));
         let registry = self.registry.clone();
         let written = async {
-            while !registry.all().iter().all(|channel| channel.is_drained()) {
+            while !registry.is_empty() {
                 sleep(Duration::from_millis(5)).await;
             }
         };

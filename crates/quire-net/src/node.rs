@@ -177,12 +177,13 @@ impl Node {
         }
     }
 
-    /// Ends the threads, at the latest after `timeout`. Harmless when repeated.
+    /// Ends the threads, at the latest after `timeout`, and closes the descriptor. Harmless when repeated.
     pub fn join(&self, timeout: Duration) {
         let runtime = self.runtime.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(timeout);
         }
+        self.queue.close();
     }
 }
 

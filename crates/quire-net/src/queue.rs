@@ -110,32 +110,42 @@ pub enum Event {
 struct State {
     events: VecDeque<Event>,
     is_signalled: bool,
+    /// None once the queue is closed; nobody listens then.
+    signal: Option<Signal>,
 }
 
 pub struct Queue {
     state: Mutex<State>,
-    signal: Signal,
     room: Notify,
 }
 
 impl Queue {
     pub fn new() -> io::Result<Self> {
-        let state = State { events: VecDeque::new(), is_signalled: false };
-        Ok(Self { state: Mutex::new(state), signal: Signal::new()?, room: Notify::new() })
+        let state = State { events: VecDeque::new(), is_signalled: false, signal: Some(Signal::new()?) };
+        Ok(Self { state: Mutex::new(state), room: Notify::new() })
     }
 
-    /// Readable while events wait.
+    /// Readable while events wait; -1 once the queue is closed.
     pub fn descriptor(&self) -> RawFd {
-        self.signal.reader.as_raw_fd()
+        self.lock().signal.as_ref().map_or(-1, |signal| signal.reader.as_raw_fd())
     }
 
     pub fn push(&self, event: Event) {
         let mut state = self.lock();
+        let state = &mut *state;
+        let Some(signal) = &state.signal else { return };
         state.events.push_back(event);
         if !state.is_signalled {
             state.is_signalled = true;
-            self.signal.raise();
+            signal.raise();
         }
+    }
+
+    /// Gives the descriptor back to the system and drops what waits.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.events.clear();
+        state.signal = None;
     }
 
     /// Up to `max` events, oldest first. The descriptor stays readable when more wait.
@@ -145,7 +155,9 @@ impl Queue {
         let batch: Vec<Event> = state.events.drain(..count).collect();
         if state.events.is_empty() && state.is_signalled {
             state.is_signalled = false;
-            self.signal.clear();
+            if let Some(signal) = &state.signal {
+                signal.clear();
+            }
         }
         let has_room = state.events.len() < HIGH_WATER;
         drop(state);

@@ -52,6 +52,10 @@ impl Registry {
         self.lock().channels.get(&id).cloned()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.lock().channels.is_empty()
+    }
+
     pub fn all(&self) -> Vec<Arc<Channel>> {
         self.lock().channels.values().cloned().collect()
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,3 +152,13 @@ def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
     except BadEncoding:
         return
     assert decode_message(b"".join(decoded.segments())) == decoded
+
+
+def test_the_wire_format_does_not_change_unnoticed() -> None:
+    path = Path(__file__).parents[3] / "vectors" / "exchange.json"
+    vectors = json.loads(path.read_text())
+    assert len(vectors["accept"]) >= 14
+    for row in vectors["accept"]:
+        assert b"".join(GOOD[row["name"]].segments()).hex() == row["hex"]
+    for row in vectors["reject"]:
+        assert BAD[row["name"]].hex() == row["hex"]
