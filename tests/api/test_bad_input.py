@@ -5,11 +5,11 @@ import json
 import os
 
 import pytest
-from support.http import read_reply, send, send_raw
-from support.live import live_node, make_node, serving
 
 from quire.base.errors import PortInUse, StoreLocked, UnsafePermissions
 from quire.formats.cid import block_cid, manifest_cid, tree_cid
+from support.http import read_reply, send, send_raw
+from support.live import live_node, make_node, serving
 
 BASE = "/api/codex/v1"
 UNKNOWN = str(manifest_cid(b"nobody has this"))
@@ -98,7 +98,8 @@ async def test_an_empty_upload_is_422(tmp_path, case):
 
 
 HOSTILE_LENGTHS = {
-    "length and chunked": "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "length and chunked": "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "5\r\nhello\r\n0\r\n\r\n",
     "two lengths": "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     "negative": "Content-Length: -1\r\n\r\nhello",
     "no number": "Content-Length: five\r\n\r\nhello",

@@ -5,6 +5,7 @@ import json
 import random
 
 import pytest
+
 from support.http import send
 from support.live import live_node, memory_network
 
@@ -46,7 +47,8 @@ async def test_a_range_outside_is_416_with_the_size(tmp_path, wanted):
 
 
 @pytest.mark.parametrize(
-    "wanted", ["bytes=5-4", "bytes=a-b", "lines=0-1", "bytes=0-1,5-6", "bytes=-", "bytes=" + "9" * 99]
+    "wanted",
+    ["bytes=5-4", "bytes=a-b", "lines=0-1", "bytes=0-1,5-6", "bytes=-", "bytes=" + "9" * 99],
 )
 async def test_a_range_that_is_none_gives_the_whole(tmp_path, wanted):
     async with live_node(tmp_path) as (_, url):
@@ -78,7 +80,7 @@ async def test_head_tells_what_get_would_send(tmp_path):
     [
         ("a.txt", 'attachment; filename="a.txt"'),
         ("é.txt", "attachment; filename=\"_.txt\"; filename*=UTF-8''%C3%A9.txt"),
-        ("a'b c.txt", "attachment; filename=\"a'b c.txt\""),
+        ("a'b c.txt", 'attachment; filename="a\'b c.txt"'),
     ],
 )
 async def test_names_come_back_by_rfc_6266(tmp_path, name, shown):
@@ -137,7 +139,7 @@ async def test_a_slow_reader_does_not_make_the_node_read_ahead_without_bound(tmp
 
 
 async def test_a_block_that_went_bad_on_the_disk_is_cut_not_sent(tmp_path):
-    async with live_node(tmp_path, request_timeout="0.5s") as (node, url):
+    async with live_node(tmp_path, request_timeout="0.5s") as (_, url):
         path = await put(url, random.Random(3).randbytes(3 << 20))
         pack = next((tmp_path / "store" / "packs").iterdir())
         content = bytearray(pack.read_bytes())
@@ -146,6 +148,4 @@ async def test_a_block_that_went_bad_on_the_disk_is_cut_not_sent(tmp_path):
         pack.write_bytes(content)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await send(url, "GET", path)
-        assert json.loads((await send(url, "GET", path.replace("/data/", "/data/") + "/exists")).body)[
-            "has"
-        ]
+        assert json.loads((await send(url, "GET", path + "/exists")).body)["has"]

@@ -4,10 +4,9 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
+from quire.faces.rest import events as events_module
 from support.http import send
 from support.live import live_node
-
-from quire.faces.rest import events as events_module
 
 PATH = "/api/quire/v1/events"
 

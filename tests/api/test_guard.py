@@ -4,11 +4,11 @@ import base64
 import os
 
 import pytest
-from support.http import send
-from support.live import live_node, make_node
 
 from quire.base.errors import BadConfig, UnsafePermissions
 from quire.faces.rest.server import RestFace
+from support.http import send
+from support.live import live_node, make_node
 
 TOKEN = "a-token-of-some-length"
 BASE = "/api/codex/v1"

@@ -4,12 +4,12 @@ import asyncio
 import json
 
 import pytest
-from support.http import send
-from support.live import live_node, memory_network
 
 from quire.faces.rest.route import QUIRE_BASE
 from quire.faces.rest.server import RestFace
 from quire.formats.cid import manifest_cid
+from support.http import send
+from support.live import live_node, memory_network
 
 UNKNOWN = str(manifest_cid(b"nobody has this"))
 
@@ -136,13 +136,13 @@ async def test_small_answers(tmp_path):
     async with live_node(tmp_path) as (_, url):
         assert (await send(url, "GET", f"{QUIRE_BASE}/health")).text == "OK"
         assert (await get(url, "/version"))[1]["profile"] == "quire"
-        assert (await get(url, "/peers"))[1] == {"peers": []}
+        assert (await get(url, "/peers"))[1] == {"peers": [], "wanted": []}
         findings = (await get(url, "/doctor"))[1]["findings"]
         assert {f["state"] for f in findings} <= {"ok", "warning"}
 
 
 async def test_debug_info_has_the_shape_of_the_reference(tmp_path):
-    async with live_node(tmp_path) as (node, url):
+    async with live_node(tmp_path) as (_, url):
         reply = await send(url, "GET", "/api/codex/v1/debug/info")
         body = json.loads(reply.body)
         assert list(body) == ["id", "addrs", "repo", "spr", "announceAddresses", "table", "codex"]
@@ -159,7 +159,9 @@ async def test_each_profile_serves_its_own_bases(tmp_path):
             body = json.loads((await send(url, "GET", f"/api/{brand}/v1/debug/info")).body)
             assert brand in body
         cid = await put(url, bytes(200_000))
-        item = json.loads((await send(url, "GET", f"/api/promethei/v1/data/{cid}/network/manifest")).body)
+        item = json.loads(
+            (await send(url, "GET", f"/api/promethei/v1/data/{cid}/network/manifest")).body
+        )
         assert item["manifest"]["blockSize"] == 131072
     async with live_node(tmp_path / "q") as (_, url):
         assert (await send(url, "GET", "/api/promethei/v1/space")).status == 404

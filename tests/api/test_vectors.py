@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from support.http import send
 from support.live import live_node
 
@@ -53,7 +54,6 @@ def body_of(vector) -> bytes:
     return det(body["det"]) if "det" in body else body["text"].encode()
 
 
-
 async def test_every_recorded_request_is_answered_as_the_reference_did(tmp_path):
     wrong = []
     async with live_node(tmp_path, request_timeout="0.3s") as (_, url):
@@ -93,7 +93,9 @@ def compare_body(name, expected, body: bytes) -> str:
     if isinstance(expected, dict):
         if len(body) != expected["len"]:
             return f"{len(body)} bytes, not {expected['len']}"
-        same = hashlib.sha256(body).hexdigest() == expected.get("sha256", "") or body == det(len(body))
+        same = hashlib.sha256(body).hexdigest() == expected.get("sha256", "") or body == det(
+            len(body)
+        )
         return "" if same else "other bytes"
     text = body.decode()
     if name.startswith(OWN_VALUES):

@@ -21,7 +21,11 @@ def make_dataset(data: bytes, block_size: int = 65536, **names: str) -> tuple[Da
     """A complete dataset over `data`, and its padded blocks."""
     digests = sha256_blocks(data, block_size)
     manifest = Manifest(
-        tree_cid(merkle_root(digests)), block_size, len(data), names.get("filename"), names.get("mimetype")
+        tree_cid(merkle_root(digests)),
+        block_size,
+        len(data),
+        names.get("filename"),
+        names.get("mimetype"),
     )
     encoded = encode_manifest(manifest)
     blocks = data + bytes(-len(data) % block_size)
@@ -121,9 +125,7 @@ class FakeStore:
         return self._blocks[root][start * size : (start + count) * size]
 
     def _size(self, root: bytes) -> int:
-        return next(
-            d.manifest.block_size for d in self._datasets.values() if d.tree_root == root
-        )
+        return next(d.manifest.block_size for d in self._datasets.values() if d.tree_root == root)
 
     async def read_block(self, cid: Cid) -> bytes:
         for root, blocks in self._blocks.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -50,10 +51,8 @@ async def send_raw(url: str, raw: bytes, method: str = "GET") -> Reply:
         return reply
     finally:
         writer.close()
-        try:
+        with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-        except ConnectionError:
-            pass
 
 
 async def read_reply(reader: asyncio.StreamReader, method: str) -> Reply:

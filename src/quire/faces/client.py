@@ -156,20 +156,33 @@ class Download:
 
 
 def error_of(status: int, body: bytes) -> QuireError:
-    """The error that a node answered, in the class that it has here."""
+    """The error that a node answered, in the class that it has here; code and hint are kept also
+    when this program does not know the class."""
     try:
         fields = json.loads(body)
         message, code = str(fields["message"]), str(fields["code"])
-        facts = fields.get("facts", {})
     except (ValueError, KeyError, TypeError):
-        message, code, facts = body.decode("utf-8", "replace") or f"HTTP {status}", "", {}
+        fields, code = {}, ""
+        message = body.decode("utf-8", "replace") or f"the node answered {status}"
     kind = next((c for c in _classes(QuireError) if c.code == code), None)
-    if kind is None:
-        by_status = {404: NotFound, 409: Refused, 502: PeerError, 504: DeadlineExceeded}
-        kind = by_status.get(status, InputError if status < 500 else QuireError)
-    error = kind(message)
-    error.facts = dict(facts)
+    error = (kind or _class_of_status(status))(message)
+    error.facts = dict(fields.get("facts", {}))
+    if kind is None and code:
+        error.code, error.hint = code, str(fields.get("hint", ""))  # type: ignore[misc]
     return error
+
+
+def _class_of_status(status: int) -> type[QuireError]:
+    known: dict[int, type[QuireError]] = {
+        401: Refused,
+        403: Refused,
+        404: NotFound,
+        409: Refused,
+        502: PeerError,
+        503: Refused,
+        504: DeadlineExceeded,
+    }
+    return known.get(status, InputError if status < 500 else QuireError)
 
 
 def _classes(kind: type[QuireError]) -> Iterator[type[QuireError]]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, TypeVar
 
 from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
@@ -19,6 +20,8 @@ from quire.base.units import MIB
 from quire.net.exchange.engine import Exchange
 from quire.store.dataset import Dataset
 from quire.store.port import BlockStore
+
+T = TypeVar("T")
 
 CHUNK_BYTES = 1 * MIB  # read from the store in one call
 READS_AHEAD = 2  # chunks read while the reader is busy with another
@@ -105,7 +108,7 @@ class _Ahead:
         self._idle_seconds = idle_seconds
         self._root = dataset.tree_root
         self._pieces: dict[int, asyncio.Task[None]] = {}  # first block of the piece -> task
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # a dict, to cancel in a fixed order
         self._per_piece = max(1, PIECE_BYTES // dataset.manifest.block_size)
         self._window = max(1, AHEAD_BYTES // PIECE_BYTES)
         self._first = self._last = 0
@@ -159,11 +162,17 @@ class _Ahead:
         tree = self._store.tree(self._root)
         return 0 if tree is None else tree.present.within(start, start + count).count()
 
-    def spawn(self, coroutine):  # type: ignore[no-untyped-def]
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Take note of the outcome, so that a failure nobody waits for is no surprise later."""
+        del self._tasks[task]
+        if not task.cancelled():
+            task.exception()
 
     async def close(self) -> None:
         """Cancel what still runs and take its outcome, whatever it is."""

@@ -16,7 +16,8 @@ from quire.base.clock import Clock
 from quire.base.errors import DeadlineExceeded, NotFound, QuireError
 from quire.base.events import EventBus
 from quire.formats.cid import Cid, is_manifest
-from quire.net.exchange.engine import Exchange, FetchJob
+from quire.net.exchange.engine import Exchange
+from quire.net.exchange.job import FetchJob
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.store import Store
 

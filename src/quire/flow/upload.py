@@ -18,7 +18,8 @@ from quire.base.errors import Busy, InputError
 from quire.base.events import EventBus
 from quire.base.units import format_size
 from quire.store.dataset import Dataset, RetentionRoot
-from quire.store.store import Store, Upload
+from quire.store.store import Store
+from quire.store.upload import Upload
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 

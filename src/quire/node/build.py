@@ -23,6 +23,7 @@ from quire.net.connector import Connector
 from quire.net.discovery import Announcer, Finder
 from quire.net.exchange.engine import Exchange
 from quire.net.identity import Identity, load_or_create_key
+from quire.net.known_peer import KnownPeer, parse_known_peer
 from quire.net.libp2p import Libp2pTransport
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
@@ -97,7 +98,7 @@ def _join(
 ) -> Node:
     """Join the parts; nothing runs yet."""
     clock, events, waits = ground.clock, ground.events, ground.waits
-    finder = Finder(transport, clock, waits=waits)
+    finder = Finder(transport, clock, ground.rng, events, waits=waits)
     announcer = Announcer(transport, clock, ground.rng, events)
     exchange = Exchange(
         transport,
@@ -109,13 +110,10 @@ def _join(
         waits=waits,
         protocol_id=profile.protocols.exchange,
     )
-    bootstrap = list(config.bootstrap)
-    if not config.no_profile_bootstrap:
-        bootstrap += profile.bootstrap
     connector = Connector(
         transport,
         PeerBook(config.data_dir / "peers.json"),
-        bootstrap=bootstrap,
+        bootstrap_peers(config, profile),
         clock=clock,
         rng=ground.rng,
         events=events,
@@ -152,6 +150,12 @@ def _join(
     )
     registry.register(NodeMetrics(node))
     return node
+
+
+def bootstrap_peers(config: NodeConfig, profile: Profile) -> list[KnownPeer]:
+    """The first peers, from settings and profile. Raises `BadConfig`."""
+    texts = [*config.bootstrap, *(() if config.no_profile_bootstrap else profile.bootstrap)]
+    return [parse_known_peer(text) for text in texts]
 
 
 def libp2p_transport(

@@ -64,7 +64,10 @@ def examine_node(node: Node) -> list[Finding]:
         Finding("peers", "ok", f"connected to {peers} peers")
         if peers
         else Finding(
-            "peers", "warning", "connected to nobody", "start with --bootstrap, or GET /connect/<peer id>"
+            "peers",
+            "warning",
+            "connected to nobody",
+            "start it with --bootstrap",
         ),
         Finding("announcing", "ok", f"{announced.published} announced, {announced.queued} waiting"),
         Finding("event loop", "ok", f"lag p99 {lag * 1000:.1f} ms")

@@ -81,7 +81,7 @@ def set_up_logs(
     structlog.configure(
         processors=[structlog.processors.format_exc_info, write],
         wrapper_class=structlog.make_filtering_bound_logger(0),
-        logger_factory=structlog.WriteLoggerFactory(stream),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     logging.root.handlers = [_ToStructlog()]

@@ -2,12 +2,11 @@
 
 import random
 
-from support.fakes import FakeStore, make_dataset, make_ground
-from support.networks import make_network, make_transport
-
 from quire.base.ranges import RangeSet
 from quire.flow.announce import Announcing
 from quire.net.discovery import Announcer
+from support.fakes import FakeStore, make_dataset, make_ground
+from support.networks import make_network, make_transport
 
 
 async def started(store):

@@ -4,11 +4,11 @@ import contextlib
 import random
 
 import pytest
-from support.fakes import FakeExchange, FakeStore, make_dataset, make_ground
 
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
 from quire.base.ranges import RangeSet
 from quire.flow.download import AHEAD_BYTES, CHUNK_BYTES, PIECE_BYTES, Downloads
+from support.fakes import FakeExchange, FakeStore, make_dataset, make_ground
 
 BLOCK = 65536
 
@@ -61,7 +61,7 @@ async def test_what_is_not_here_comes_from_the_network():
 
 
 async def test_only_the_wanted_part_is_asked_from_the_network():
-    downloads, store, exchange, dataset, data = make(5 * PIECE_BYTES, RangeSet())
+    downloads, _, exchange, dataset, data = make(5 * PIECE_BYTES, RangeSet())
     part = await read(downloads, dataset, offset=PIECE_BYTES, length=BLOCK)
     assert part == data[PIECE_BYTES : PIECE_BYTES + BLOCK]
     assert exchange.ensured == [(128, 1)]

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from support.fakes import FakeExchange, FakeStore, make_dataset, make_ground
 
 from quire.base.errors import DeadlineExceeded
 from quire.flow.delete import delete_dataset
 from quire.flow.fetch import KEPT_JOBS, Fetches, NotAManifest
 from quire.formats.cid import block_cid, manifest_cid, tree_cid
+from support.fakes import FakeExchange, FakeStore, make_dataset, make_ground
 
 
 def make(*datasets: bytes):

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from support.fakes import FakeStore, make_dataset, make_ground
 
 from quire.base.errors import Busy, InputError, QuotaExceeded
 from quire.flow.upload import UploadOrder, Uploads
+from support.fakes import FakeStore, make_dataset, make_ground
 
 
 async def pieces(*parts: bytes):

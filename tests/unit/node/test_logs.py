@@ -68,13 +68,16 @@ def test_a_level_that_is_none_is_refused_and_changes_nothing(bad):
     assert levels.allows(10, "node")
 
 
-@pytest.mark.parametrize("good", ["TRACE", "Info; TRACE: marketplace,node; ERROR: blockexchange", "fatal"])
+@pytest.mark.parametrize(
+    "good", ["TRACE", "Info; TRACE: marketplace,node; ERROR: blockexchange", "fatal"]
+)
 def test_the_reference_s_level_syntax_is_understood(good):
     LogLevels().set(good)
 
 
 @pytest.mark.parametrize(
-    "name", ["token", "api_token", "private_key", "Authorization", "password", "net_privkey", "secret"]
+    "name",
+    ["token", "api_token", "private_key", "Authorization", "password", "net_privkey", "secret"],
 )
 def test_secrets_are_not_written(logs, name):
     stream, _ = logs()

@@ -20,7 +20,7 @@ T = TypeVar("T")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A duration such as 30s, 10m, 1.5h; a bare number is seconds."""
 
     name = "duration"

@@ -40,6 +40,9 @@ def peers_command(context: Context, as_json: bool) -> None:
     for peer in found["peers"]:
         way = "to" if peer["outgoing"] else "from"
         click.echo(f"{peer['peerId']}  {way:<4} {peer['address']}  {peer['agent']}".rstrip())
+    for wanted in found["wanted"]:
+        if wanted["state"] != "connected":
+            click.echo(f"{wanted['peerId']}  {wanted['state']}: {wanted['reason']}".rstrip(": "))
     if not found["peers"]:
         click.echo("connected to nobody", err=True)
 

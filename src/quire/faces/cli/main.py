@@ -84,22 +84,21 @@ def main(arguments: list[str]) -> int:
     """Run the command line; returns the exit code."""
     as_json = "--json" in arguments
     try:
-        quire.main(args=arguments, prog_name="quire", standalone_mode=False)
+        # A command that ends with a code of its own raises Exit; click returns that code.
+        code = quire.main(args=arguments, prog_name="quire", standalone_mode=False)
     except QuireError as error:
         return _fail(error, as_json)
     except click.exceptions.Abort:
         return EXIT_INTERRUPTED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _fail(error: QuireError, as_json: bool) -> int:

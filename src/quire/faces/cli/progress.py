@@ -10,11 +10,15 @@ from quire.faces.cli.common import is_terminal
 Report = Callable[[int, str], None]
 
 
+def _ignore(_done: int, _note: str) -> None:
+    """Nobody watches."""
+
+
 @contextmanager
 def progress(title: str, total: int | None, *, is_quiet: bool) -> Iterator[Report]:
     """Gives `report(done_bytes, note)`; does nothing without a terminal or when quiet."""
     if is_quiet or not is_terminal():
-        yield lambda _done, _note="": None
+        yield _ignore
         return
     from rich.console import Console
     from rich.progress import (
@@ -37,7 +41,7 @@ def progress(title: str, total: int | None, *, is_quiet: bool) -> Iterator[Repor
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, note="")
 
-        def report(done: int, note: str = "") -> None:
+        def report(done: int, note: str) -> None:
             bar.update(task, completed=done, note=note)
 
         yield report

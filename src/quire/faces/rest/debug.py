@@ -6,7 +6,7 @@ from aiohttp import web
 
 import quire
 from quire.base.errors import BadConfig, InputError
-from quire.faces.rest.identity import key_of, listen_addresses, own_spr
+from quire.faces.rest.identity import key_of, listen_addresses, spr_of
 from quire.faces.rest.reply import Plain, reply_empty, reply_pretty
 from quire.faces.rest.schemas import Table, TableNode
 from quire.formats.multiaddr import Multiaddr
@@ -19,7 +19,7 @@ async def info(request: web.Request, node: Node) -> web.Response:
     """The node in one object; its version is under the brand word of the base that was asked."""
     me = node.transport.peer_id
     addresses = listen_addresses(node)
-    record = own_spr(node)
+    record = spr_of(node)
     peers = {c.peer: c for c in node.transport.connections()}
     brand = request.path.split("/")[2]
     return reply_pretty(

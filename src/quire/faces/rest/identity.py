@@ -11,8 +11,7 @@ from quire.faces.rest.inputs import timeout_of
 from quire.faces.rest.reply import Plain, reply_choice, reply_text
 from quire.formats.multiaddr import Multiaddr
 from quire.formats.peer_id import decode_peer_id
-from quire.formats.peer_record import PeerRecord, encode_spr
-from quire.kernels import signing
+from quire.net.known_peer import own_spr
 from quire.node.node import Node
 
 NO_PEER = "Unable to find Peer!"
@@ -25,20 +24,16 @@ async def peer_id(request: web.Request, node: Node) -> web.Response:
 
 
 async def spr(request: web.Request, node: Node) -> web.Response:
-    record = own_spr(node)
+    record = spr_of(node)
     if not record:
         error = QuireError("this node has no address that others could dial yet")
         raise Plain(503, "", error, "application/json")
     return reply_choice(request, "spr", record)
 
 
-def own_spr(node: Node) -> str:
+def spr_of(node: Node) -> str:
     """The signed record of this node's addresses; empty while it has none."""
-    addresses = tuple(Multiaddr.parse(address) for address in listen_addresses(node))
-    if not addresses:
-        return ""
-    record = PeerRecord(node.identity.public_key, int(node.clock.now()), addresses)
-    return encode_spr(record, lambda message: signing.sign(node.identity.private_key, message))
+    return own_spr(node.identity, listen_addresses(node), node.clock.now()) or ""
 
 
 def listen_addresses(node: Node) -> list[str]:

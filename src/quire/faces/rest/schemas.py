@@ -106,8 +106,20 @@ class PeerBody(Shape, frozen=True):
     protocols: list[str]
 
 
+class WantedPeer(Shape, frozen=True):
+    """A peer that the node tries to be connected to. `state`: connected, dialling, waiting."""
+
+    peer_id: str
+    state: str
+    bootstrap: bool
+    failures: int
+    reason: str
+    next_in_seconds: float
+
+
 class PeerList(Shape, frozen=True):
     peers: list[PeerBody]
+    wanted: list[WantedPeer]
 
 
 class LagBody(Shape, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -22,6 +23,7 @@ from quire.faces.rest.schemas import (
     PeerList,
     StatusBody,
     VersionBody,
+    WantedPeer,
     dataset_stat,
 )
 from quire.flow.fetch import Fetch
@@ -118,8 +120,21 @@ async def peers(_request: web.Request, node: Node) -> web.Response:
             [
                 PeerBody(c.peer, c.address, c.outgoing, c.since, c.agent, list(c.protocols))
                 for c in node.transport.connections()
-            ]
+            ],
+            [_wanted(entry) for entry in node.connector.status()],
         )
+    )
+
+
+def _wanted(entry: dict[str, Any]) -> WantedPeer:
+    """An entry of the connector's status in the API's names."""
+    return WantedPeer(
+        peer_id=entry["peer"],
+        state=entry["state"],
+        bootstrap=entry["bootstrap"],
+        failures=entry["failures"],
+        reason=entry["reason"],
+        next_in_seconds=entry["next_in_seconds"],
     )
 
 
