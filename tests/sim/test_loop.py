@@ -206,3 +206,26 @@ def test_streams_depend_on_their_name_alone() -> None:
     assert streams.stream("disk").random() == first
     assert streams.stream("net").random() != first
     assert Streams(8).stream("disk").random() != first
+
+
+def test_an_owner_that_has_ended_gets_no_new_tasks() -> None:
+    loop = fresh()
+    ran: list[str] = []
+
+    async def main() -> None:
+        async def step(name: str) -> None:
+            ran.append(name)
+            await asyncio.sleep(10)
+            ran.append(name)
+
+        OWNER.set("node#1")
+        old = asyncio.create_task(step("old"))
+        await asyncio.sleep(1)
+        loop.end_owner("node#1")
+        new = asyncio.create_task(step("new"))
+        done, _ = await asyncio.wait([old, new])
+        assert all(task.cancelled() for task in done)
+
+    loop.run_until_complete(loop.create_task(main()))
+    loop.close()
+    assert ran == ["old"]

@@ -39,6 +39,7 @@ class MemoryStore:
         self.reads: list[tuple[int, int]] = []
         self.flushes = 0
         self._trees: dict[bytes, _Tree] = {}
+        self._written: dict[bytes, None] = {}
         self._manifests: dict[Cid, Dataset] = {}
         self._blocks: dict[Cid, bytes] = {}
         self._listeners: list[Listener] = []
@@ -134,12 +135,15 @@ class MemoryStore:
         assert verify_range(data, tree.block_size, start, tree.leaf_count, proof, root) == digests
         tree.data[start * tree.block_size:(start + count) * tree.block_size] = data
         tree.pending.add(start, start + count)
+        self._written[root] = None
         self.put_ranges.append((start, count))
 
     async def flush(self) -> None:
         self.flushes += 1
         await asyncio.sleep(0)
-        for root, tree in self._trees.items():
+        written, self._written = self._written, {}
+        for root in written:
+            tree = self._trees[root]
             was_complete = tree.present.covers(0, tree.leaf_count)
             for start, stop in tree.pending:
                 tree.present.add(start, stop)

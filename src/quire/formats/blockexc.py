@@ -124,8 +124,8 @@ def encode_segments(message: Message) -> list[Buffer]:
 def decode_message(data: Buffer) -> Message:
     """The message of its bytes, without length prefix. Deliveries are views into `data`.
 
-    A presence with a price above 32 bytes and an account of a wrong length are left out, as the
-    reference does.
+    A presence with a price above 32 bytes, an account of a wrong length and a proof of a block
+    that is named by its own CID are left out, as the reference does.
     Raises   BadEncoding  malformed or above a limit
     """
     try:
@@ -234,11 +234,13 @@ def _decode_want(data: memoryview) -> Want:
 
 def _decode_delivery(data: memoryview) -> Delivery:
     fields = Fields(data, max_bytes=MAX_DATA_BYTES + 4096)
+    address = _decode_address(fields.blob(3))
+    has_proof = address.index is not None and fields.has(4)
     return Delivery(
         cid=_decode_cid(bytes(fields.blob(1))),
         data=fields.blob(2),
-        address=_decode_address(fields.blob(3)),
-        proof=decode_proof(fields.blob(4)) if fields.has(4) else None,
+        address=address,
+        proof=decode_proof(fields.blob(4)) if has_proof else None,
     )
 
 

@@ -18,6 +18,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from quire.base.errors import BadCid, BadEncoding
+from quire.base.invariant import invariant
 from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid
 from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
@@ -30,7 +31,7 @@ MAX_RANGES = 4096
 MAX_PROOF_BYTES = 2 * 63 * 32  # two digests for each layer of the tallest tree
 
 _ROOT_BYTES = 32
-_KIND, _ID, _ROOT, _START, _COUNT, _STATUS, _LEAVES, _RANGES, _CID, _PROOF = range(1, 11)
+_KIND, _ID, _ROOT, _START, _COUNT, _STATUS, _LEAVES, _RANGES, _CID, _PROOF, _BLOCK = range(1, 12)
 _DATA = 15
 
 
@@ -68,16 +69,20 @@ class HaveRequest:
 
 @dataclass(frozen=True, slots=True)
 class HaveReply:
+    """What is held of the tree, and its shape as the responder knows it."""
+
     id: int
     status: Status
     leaf_count: int = 0
     present: RangeSet | None = None  # with OK only
+    block_size: int = 0
 
     def segments(self) -> tuple[Buffer, ...]:
         head = _head(Kind.HAVE_REPLY, self.id) + uint_field(_STATUS, self.status)
         if self.present is None:
             return (head,)
-        return (head, uint_field(_LEAVES, self.leaf_count), _ranges_field(self.present))
+        shape = uint_field(_LEAVES, self.leaf_count)
+        return (head, shape, _ranges_field(self.present), uint_field(_BLOCK, self.block_size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +186,19 @@ def decode_message(data: Buffer) -> ExchangeMessage:
 
 
 def encode_ranges(ranges: RangeSet) -> bytes:
-    """Varints in pairs: the gap since the last range, then the length. The first MAX_RANGES."""
+    """Varints in pairs: the gap since the last range, then the length. At most MAX_RANGES."""
+    invariant(len(ranges) <= MAX_RANGES, "a message tells a bounded number of ranges")
     out: list[bytes] = []
     at = 0
-    for number, (start, stop) in enumerate(ranges):
-        if number == MAX_RANGES:
-            break
+    for start, stop in ranges:
         out += (encode_varint(start - at), encode_varint(stop - start))
         at = stop
     return b"".join(out)
+
+
+def first_ranges(ranges: RangeSet) -> RangeSet:
+    """As much of a set as one message tells."""
+    return ranges if len(ranges) <= MAX_RANGES else RangeSet(list(ranges)[:MAX_RANGES])
 
 
 def decode_ranges(data: Buffer, leaf_count: int) -> RangeSet:
@@ -260,9 +269,8 @@ def _have_reply(fields: Fields) -> HaveReply:
     if status is not Status.OK:
         return HaveReply(_id(fields), status)
     leaf_count = fields.uint(_LEAVES, bits=63)
-    return HaveReply(
-        _id(fields), status, leaf_count, decode_ranges(fields.blob(_RANGES), leaf_count)
-    )
+    present = decode_ranges(fields.blob(_RANGES), leaf_count)
+    return HaveReply(_id(fields), status, leaf_count, present, fields.uint(_BLOCK, bits=32))
 
 
 def _have_update(fields: Fields) -> HaveUpdate:

@@ -11,6 +11,7 @@ from quire.formats.cid import Cid
 from quire.sim.loop import SimLoop
 from quire.sim.node import SimNode
 from quire.sim.parts import Parts
+from quire.sim.tasks import where
 
 if TYPE_CHECKING:
     from quire.sim.world import World
@@ -72,8 +73,8 @@ def check_quota(node: SimNode) -> None:
 def check_nothing_left(loop: SimLoop) -> None:
     """Every task has ended, and no exception was lost on the way."""
     this = asyncio.current_task(loop)
-    left = [task.get_name() for task in loop.tasks() if task is not this]
-    invariant(not left, f"tasks are left at the end: {loop.awaited() if left else ''}")
+    left = [where(task) for task in loop.tasks() if task is not this]
+    invariant(not left, f"tasks are left at the end: {'; '.join(left)}")
     invariant(not loop.failures, f"asyncio reported: {'; '.join(loop.failures)}")
 
 

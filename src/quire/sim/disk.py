@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from quire.base.errors import DiskFull
 from quire.base.units import GIB
@@ -40,6 +41,14 @@ class _File:
         return twin
 
 
+@dataclass(slots=True)
+class Medium:
+    """The size of a disk, which a crash does not change, and how much of it others take."""
+
+    capacity_bytes: int
+    taken_bytes: int = 0
+
+
 class SimDisk:
     """One simulated disk. `on_step` is called before each operation that changes something."""
 
@@ -48,9 +57,10 @@ class SimDisk:
         rng: random.Random,
         *,
         capacity_bytes: int = 64 * GIB,
+        medium: Medium | None = None,
         on_step: Callable[[str], None] | None = None,
     ) -> None:
-        self.capacity_bytes = capacity_bytes
+        self.medium = medium or Medium(capacity_bytes)
         self.counts: dict[str, int] = {}
         self.written_bytes = 0
         self._rng = rng
@@ -123,7 +133,7 @@ class SimDisk:
 
     def free_bytes(self) -> int:
         used = sum(len(file.pages) for file in self._files.values()) * PAGE_BYTES
-        return max(0, self.capacity_bytes - used)
+        return max(0, self.medium.capacity_bytes - self.medium.taken_bytes - used)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -136,7 +146,7 @@ class SimDisk:
         With `loses_power` false only the program died: the system still holds what was written,
         and a later loss of power can still take what was never synced.
         """
-        found = SimDisk(self._rng, capacity_bytes=self.capacity_bytes)
+        found = SimDisk(self._rng, medium=self.medium)
         for name, file in self._files.items():
             found._files[name] = self._after_power_loss(file) if loses_power else file.copy()
         return found
@@ -151,6 +161,14 @@ class SimDisk:
         file.data[offset] ^= 0xFF
         if offset < len(file.durable):
             file.durable[offset] ^= 0xFF
+
+    def leave_free(self, free_bytes: int) -> None:
+        """Something else takes all space but this much."""
+        self.medium.taken_bytes += max(0, self.free_bytes() - free_bytes)
+
+    def give_back(self) -> None:
+        """Nothing else takes space any more."""
+        self.medium.taken_bytes = 0
 
     def fail_next(self, operation: str, code: int) -> None:
         """The next `operation` (create, write, sync, punch, truncate, remove) raises this errno."""

@@ -20,6 +20,7 @@ class FaultKind(StrEnum):
     PARTITION = "partition"  # silence between two nodes
     RESET = "reset"  # the connection of two nodes ends
     SYNC_FAILS = "sync-fails"  # the disk reports an error once, then the node starts again
+    DISK_FULL = "disk-full"  # something else takes nearly all space for a while
 
 
 NODE_FAULTS = (
@@ -28,6 +29,7 @@ NODE_FAULTS = (
     FaultKind.KILL,
     FaultKind.RESTART,
     FaultKind.SYNC_FAILS,
+    FaultKind.DISK_FULL,
 )
 LINK_FAULTS = (FaultKind.PARTITION, FaultKind.RESET)
 
@@ -51,28 +53,33 @@ class Fault:
         return f"{self.kind} of {' and '.join(self.nodes)} for {self.seconds:.2f} s"
 
 
-def draw_faults(
-    rng: random.Random, nodes: Sequence[str], *, window_seconds: float, count_max: int
-) -> list[Fault]:
-    """Faults that begin within the window, in order of time; often none at all."""
-    count = rng.randint(0, count_max)
-    faults = []
-    for _ in range(count):
-        at = window_seconds * rng.random() ** 2  # most of them early, when there is work
-        seconds = rng.uniform(0.05, 15.0)
-        if len(nodes) > 1 and rng.random() < 0.4:
-            kind = rng.choice(LINK_FAULTS)
-            pair = tuple(rng.sample(list(nodes), 2))
-            faults.append(Fault(at, kind, pair, seconds if kind is FaultKind.PARTITION else 0.0))
-        else:
-            faults.append(
-                Fault(
-                    at,
-                    rng.choice(NODE_FAULTS),
-                    (rng.choice(list(nodes)),),
-                    seconds,
-                    steps=rng.randint(1, 40),
-                    notice_seconds=rng.choice((0.0, 0.0, rng.uniform(0.1, 20.0))),
-                )
-            )
-    return sorted(faults, key=lambda fault: fault.at)
+def draw_faults(rng: random.Random, nodes: Sequence[str], *, count_max: int) -> list[Fault]:
+    """Faults from the start of a phase on, most of them one after the other; often few or none.
+
+    Gaps and lengths range over orders of magnitude, so that some fall into the midst of the work
+    of milliseconds, and some into long waits.
+    """
+    faults: list[Fault] = []
+    at = 0.0
+    for _ in range(rng.randint(0, count_max)):
+        at += 10 ** rng.uniform(-3.0, 0.7)
+        fault = _draw(rng, nodes, at, 10 ** rng.uniform(-1.5, 1.1))
+        faults.append(fault)
+        if rng.random() < 0.7:
+            at = fault.ends_at
+    return faults
+
+
+def _draw(rng: random.Random, nodes: Sequence[str], at: float, seconds: float) -> Fault:
+    if rng.random() < 0.3:
+        kind = rng.choice(LINK_FAULTS)
+        pair = tuple(rng.sample(list(nodes), 2))
+        return Fault(at, kind, pair, seconds if kind is FaultKind.PARTITION else 0.0)
+    return Fault(
+        at,
+        rng.choice(NODE_FAULTS),
+        (rng.choice(list(nodes)),),
+        seconds,
+        steps=rng.randint(1, 40),
+        notice_seconds=rng.choice((0.0, 0.0, 10 ** rng.uniform(-1.0, 1.3))),
+    )

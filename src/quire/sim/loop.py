@@ -12,21 +12,22 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 from quire.base.errors import Bug
 from quire.base.invariant import invariant
 from quire.sim.executor import Lanes
-from quire.sim.tasks import SimFuture, SimTask, where
+from quire.sim.tasks import SimFuture, SimTask, origin, where
 
 START_SECONDS = 1000.0  # not zero, so that a mix-up of monotonic and calendar time shows
 TURNS_WITHOUT_TIME_MAX = 200_000  # more than this at one instant is a busy loop
 RUN_SECONDS_MAX = 30 * 86_400.0
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class SimLoop(asyncio.BaseEventLoop):
@@ -44,6 +45,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._seconds = START_SECONDS
         self._turns = 0
         self._serial = 0
+        self._dead: dict[str, None] = {}
         self._thread = threading.get_ident()
         self._selector = _Idle(self)
         self._lanes = Lanes(self, rng)
@@ -84,33 +86,40 @@ class SimLoop(asyncio.BaseEventLoop):
             (t for t in alive if owner is None or t.owner == owner), key=lambda t: t.serial
         )
 
+    def end_owner(self, owner: str) -> None:
+        """Cancel every task of an owner, also those that are still to be created."""
+        self._dead[owner] = None
+        for task in self.tasks(owner):
+            task.cancel()
+
     def create_future(self) -> asyncio.Future[Any]:
         self._serial += 1
         return SimFuture(loop=self, serial=self._serial)
 
     def create_task(
         self,
-        coro: Coroutine[Any, Any, T],
-        *,  # type: ignore[override]
-        name: str | None = None,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: object = None,
         context: Context | None = None,
     ) -> SimTask[T]:
         self._serial += 1
-        return SimTask(coro, loop=self, serial=self._serial, name=name, context=context)
+        named = None if name is None else str(name)
+        task = SimTask(coro, loop=self, serial=self._serial, name=named, context=context)
+        if task.owner in self._dead:
+            task.cancel()  # before its first step
+        return task
 
     def run_in_executor(
-        self,
-        executor: Executor | None,  # type: ignore[override]
-        func: Callable[..., T],
-        *args: Any,
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Run `func` on this thread at a drawn moment soon; see `executor.Lanes`."""
         return self._lanes.submit(executor, func, *args)
 
     def call_soon_threadsafe(
         self,
-        callback: Callable[..., Any],
-        *args: Any,  # type: ignore[override]
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.Handle:
         invariant(
@@ -120,10 +129,9 @@ class SimLoop(asyncio.BaseEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, facts: dict[str, Any]) -> None:
-        error = facts.get("exception")
-        self.failures.append(
-            f"{facts.get('message')}: {error!r}" if error is not None else str(facts.get("message"))
-        )
+        error, task = facts.get("exception"), facts.get("future") or facts.get("task")
+        whose = f" of {origin(task)}" if isinstance(task, asyncio.Task) else ""
+        self.failures.append(f"{facts.get('message')}{whose}: {error!r}")
 
     def _process_events(self, _events: list[object]) -> None:
         """There are no events from outside."""

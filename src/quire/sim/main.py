@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 
 from quire.sim.run import SCENARIOS, Outcome, run_seed
 
@@ -15,12 +16,9 @@ def run(argv: Sequence[str]) -> int:
     options = _parser().parse_args(list(argv))
     failed = 0
     for seed in range(options.seed, options.seed + options.runs):
-        shown = options.trace or options.runs == 1
-        outcome = run_seed(
-            seed,
-            options.scenario,
-            on_line=(lambda line: _show(line, options.trace)) if shown else None,
-        )
+        show = partial(_show, is_whole=options.trace)
+        is_shown = options.trace or options.runs == 1
+        outcome = run_seed(seed, options.scenario, on_line=show if is_shown else None)
         failed += outcome.error is not None
         _report(outcome)
     if options.runs > 1:
@@ -28,7 +26,7 @@ def run(argv: Sequence[str]) -> int:
     return EXIT_BROKEN if failed else 0
 
 
-def _show(line: str, is_whole: bool) -> None:
+def _show(line: str, *, is_whole: bool) -> None:
     if is_whole or " step " in line:
         print(line, flush=True)
 

@@ -1,7 +1,7 @@
 """The wires of a simulated network: latency, rate, loss and broken connections, by the seed.
 
-The transport itself is `net/memory.py`, the same that the unit tests use; here is what its links do,
-and a transport that runs what it serves on behalf of its own node instead of the node that called.
+The transport itself is `net/memory.py`, the same that the unit tests use; here is what its links
+do, and a transport that runs what it serves on behalf of its own node instead of the caller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from quire.formats.peer_id import encode_peer_id, peer_id_of
 from quire.kernels.signing import public_key_of
 from quire.net.memory import MemoryNetwork, MemoryTransport
 from quire.net.memory_channel import Link
-from quire.net.transport import Address, Channel, OnChannel, OnPeer, PeerId
+from quire.net.transport import Address, Channel, Message, OnChannel, OnPeer, PeerId
 from quire.sim.rng import Streams
 from quire.sim.tasks import OWNER, SimTask
 
@@ -100,24 +100,49 @@ class Weather:
         return SimLink(self, rng)
 
 
+class LyingChannel:
+    """A channel that alters a byte of every second message that it sends."""
+
+    def __init__(self, channel: Channel, rng: random.Random) -> None:
+        self.peer = channel.peer
+        self.protocol = channel.protocol
+        self.receive = channel.receive
+        self.close = channel.close
+        self.abort = channel.abort
+        self._send = channel.send
+        self._rng = rng
+
+    async def send(self, *segments: Message) -> None:
+        message = bytearray(b"".join(segments))
+        if message and self._rng.random() < 0.5:
+            message[self._rng.randrange(len(message))] ^= 1 << self._rng.randrange(8)
+        await self._send(message)
+
+
 class SimTransport(MemoryTransport):
     """A node's transport: handlers and listeners run as the node that registered them."""
 
     def __init__(
-        self, network: MemoryNetwork, peer_id: PeerId, address: Address, context: Context
+        self,
+        network: MemoryNetwork,
+        peer_id: PeerId,
+        address: Address,
+        context: Context,
+        lies: random.Random | None = None,
     ) -> None:
         super().__init__(network, peer_id, address, agent="simulated")
         self._context = context
+        self._lies = lies
 
     def serve(self, protocol: str, on_channel: OnChannel, *, max_message_bytes: int) -> None:
-        owner = self._context[OWNER]
+        owner, lies = self._context[OWNER], self._lies
 
         async def as_owner(channel: Channel) -> None:
             task = asyncio.current_task()
             if isinstance(task, SimTask):
                 task.owner = owner
             OWNER.set(owner)
-            await on_channel(channel)
+            await on_channel(channel if lies is None else LyingChannel(channel, lies))
 
         super().serve(protocol, as_owner, max_message_bytes=max_message_bytes)
 

@@ -1,9 +1,9 @@
 """A simulated node through all its lives: started, stopped, killed, started again.
 
 A *life* is the time between a start and an end. Everything a life does runs in tasks that it owns.
-When it is cut off, its machine is fenced first (nothing it still does reaches the disk that the next
-life finds), its connections end, and then its tasks are cancelled: what their clean-up code does
-happens in a world that no longer matters.
+When it is cut off, its machine is fenced first (nothing it still does reaches the disk that the
+next life finds), its connections end, and then its tasks are cancelled: what their clean-up code
+does happens in a world that no longer matters.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from quire.base.errors import Refused
@@ -66,12 +66,21 @@ class Life:
     ground: Ground
     parts: Parts | None = None
     is_over: bool = False
+    calls: dict[asyncio.Task[Any], None] = field(default_factory=dict)  # by users, under way
 
 
 class SimNode:
     """One node: its machine, its identity, and the life it is in."""
 
-    def __init__(self, name: str, address: Address, around: Surroundings, sizes: NodeSizes) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        around: Surroundings,
+        sizes: NodeSizes,
+        *,
+        is_liar: bool = False,
+    ) -> None:
         self.name = name
         self.address = address
         self.life: Life | None = None
@@ -85,6 +94,7 @@ class SimNode:
         self.peer_id: PeerId = peer_id_named(around.streams.stream(f"{name}/key"))
         self._around = around
         self._old_machines: list[Machine] = []
+        self._lies = around.streams.stream(f"{name}/lies") if is_liar else None
         self._crash_rng = around.streams.stream(f"{name}/crash")
 
     # ---- life ----
@@ -103,8 +113,14 @@ class SimNode:
     async def stop(self) -> None:
         """An orderly end."""
         life = self._living()
-        if life.parts is not None:
-            await self._run(life, life.parts.stop())
+        if life.parts is None:  # still starting: there is no order to end in
+            self.crash(loses_power=False)
+            return
+        for call in list(life.calls):  # the faces stop first
+            call.cancel()
+        if life.calls:
+            await asyncio.wait(list(life.calls))
+        await self._run(life, life.parts.stop())
         self._note("node.stop", "orderly")
         life.is_over = True
         self.life = None
@@ -120,8 +136,7 @@ class SimNode:
         self.machine.cut(loses_power=loses_power)
         if self._around.network.node(self.peer_id) is life.ground.transport:
             self._around.network.crash(self.peer_id, notice_seconds)
-        for task in self._around.loop.tasks(life.owner):
-            task.cancel()
+        self._around.loop.end_owner(life.owner)
 
     def crash_at_step(
         self, steps_from_now: int, on_crash: Callable[[], None]
@@ -149,18 +164,28 @@ class SimNode:
         life = self._living()
         if life.parts is None:
             raise NodeDown(f"{self.name} is still starting")
-        return await self._run(life, work(life.parts))
+        task = self._spawn(life, work(life.parts))
+        life.calls[task] = None
+        try:
+            return await self._outcome(life, task)
+        finally:
+            del life.calls[task]
 
     async def _run(self, life: Life, work: Coroutine[Any, Any, T]) -> T:
-        loop = self._around.loop
-        task = loop.create_task(work, context=life.context.copy())
+        return await self._outcome(life, self._spawn(life, work))
+
+    def _spawn(self, life: Life, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        return self._around.loop.create_task(work, context=life.context.copy())
+
+    async def _outcome(self, life: Life, task: asyncio.Task[T]) -> T:
+        """What the task comes to, or `NodeDown` when the life ends before it."""
         try:
             await asyncio.wait([task])
         finally:
             task.cancel()
-        if life.is_over:
+        if life.is_over or task.cancelled():
             if not task.cancelled():
-                task.exception()
+                task.exception()  # seen: it does not count any more
             raise NodeDown(f"{self.name} went down")
         return task.result()
 
@@ -181,7 +206,7 @@ class SimNode:
             events=events,
             waits=Waits(around.clock),
             machine=self.machine,
-            transport=SimTransport(around.network, self.peer_id, self.address, context),
+            transport=SimTransport(around.network, self.peer_id, self.address, context, self._lies),
             quota_bytes=self.quota_bytes,
             neighbours=tuple((node.peer_id, node.address) for node in self.neighbours),
         )

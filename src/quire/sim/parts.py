@@ -5,20 +5,21 @@ Wired and started as `node/build.py` and `node/lifecycle.py` do it, without conf
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from quire.base.errors import PeerError
 from quire.base.events import EventBus
+from quire.base.units import KIB
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.upload import Uploads
+from quire.net.connector import Connector
 from quire.net.discovery import Announcer, Finder
 from quire.net.exchange.engine import Exchange
+from quire.net.known_peer import KnownPeer
 from quire.net.transport import Address, PeerId
 from quire.sim.clock import SimClock
 from quire.sim.executor import SimExecutor
@@ -29,9 +30,9 @@ from quire.store.store import Store
 
 PROTOCOL = "/quire/exchange/1.0.0"
 STORE_LANES = 4
+PACK_BYTES_MAX = 512 * KIB  # small, so that packs are sealed, emptied and removed
+BALLAST_BYTES = 16 * KIB
 FETCH_IDLE_SECONDS = 60.0
-DIAL_SECONDS = 10.0
-REDIAL_SECONDS = (0.5, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Parts:
 
     ground: Ground
     store: Store
+    finder: Finder
     announcer: Announcer
     exchange: Exchange
     announcing: Announcing
@@ -76,19 +78,26 @@ async def start_parts(ground: Ground) -> Parts:
     await transport.start()
     parts.stops.append(lambda: transport.stop(clock.monotonic() + 5.0))
     await parts.announcer.start()
-    parts.stops.append(parts.announcer.stop)
+    parts.stops += [parts.announcer.stop, parts.finder.stop]
     await parts.exchange.start()
     parts.stops.append(parts.exchange.stop)
     await parts.announcing.start()
     parts.stops.append(parts.fetches.stop)
-    dialling = asyncio.get_running_loop().create_task(_stay_connected(ground), name="dialling")
+    connector = Connector(
+        transport,
+        None,
+        [KnownPeer(peer, (address,)) for peer, address in ground.neighbours],
+        clock=clock,
+        rng=ground.rng,
+        events=ground.events,
+    )
+    await connector.start()
 
-    async def stop_dialling() -> None:
+    async def stop_connector() -> None:
         parts.announcing.stop()
-        dialling.cancel()
-        await asyncio.wait([dialling])
+        await connector.stop()
 
-    parts.stops.append(stop_dialling)
+    parts.stops.append(stop_connector)
     return parts
 
 
@@ -99,13 +108,15 @@ async def _wire(ground: Ground) -> Parts:
         machine.disk,
         Meta(machine.connect, on_commit=machine.committed),
         quota_bytes=ground.quota_bytes,
+        pack_bytes_max=PACK_BYTES_MAX,
+        ballast_bytes=BALLAST_BYTES,
         clock=clock,
         events=events,
         default_ttl=None,
         executor=SimExecutor(STORE_LANES),
     )
-    finder = Finder(transport, clock=clock, rng=rng, events=events)
-    announcer = Announcer(transport, clock=clock, rng=rng, events=events)
+    finder = Finder(transport, clock, rng, events, waits=ground.waits)
+    announcer = Announcer(transport, clock, rng, events)
     exchange = Exchange(
         transport,
         store,
@@ -119,6 +130,7 @@ async def _wire(ground: Ground) -> Parts:
     return Parts(
         ground=ground,
         store=store,
+        finder=finder,
         announcer=announcer,
         exchange=exchange,
         announcing=Announcing(store, announcer),
@@ -126,18 +138,3 @@ async def _wire(ground: Ground) -> Parts:
         downloads=Downloads(store, exchange, clock),
         fetches=Fetches(store, exchange, events, clock, idle_seconds=FETCH_IDLE_SECONDS),
     )
-
-
-async def _stay_connected(ground: Ground) -> None:
-    """Dial every neighbour that is not connected, again and again."""
-    while True:
-        connected = {info.peer for info in ground.transport.connections()}
-        for peer, address in ground.neighbours:
-            if peer in connected:
-                continue
-            try:
-                deadline = ground.clock.monotonic() + DIAL_SECONDS
-                await ground.transport.dial(peer, [address], deadline)
-            except PeerError:
-                continue
-        await asyncio.sleep(ground.rng.uniform(*REDIAL_SECONDS))

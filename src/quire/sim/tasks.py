@@ -11,9 +11,8 @@ task and callback that a node starts inherits it; a crash finds its victims by i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from contextvars import Context, ContextVar
-from types import CodeType
 from typing import Any, TypeVar
 
 OWNER: ContextVar[str] = ContextVar("quire_sim_owner", default="")
@@ -37,7 +36,7 @@ class SimTask(asyncio.Task[T]):
 
     def __init__(
         self,
-        coro: Coroutine[Any, Any, T],
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
         *,
         loop: asyncio.AbstractEventLoop,
         serial: int,
@@ -53,16 +52,25 @@ class SimTask(asyncio.Task[T]):
 
 
 def where(task: asyncio.Task[Any]) -> str:
-    """`name waits in function (file:line)`, for the innermost coroutine that can be seen."""
-    innermost: Any = task.get_coro()
-    while True:
-        awaited = getattr(innermost, "cr_await", None) or getattr(innermost, "ag_await", None)
-        if not (hasattr(awaited, "cr_frame") or hasattr(awaited, "ag_frame")):
-            break
-        innermost = awaited
-    frame = getattr(innermost, "cr_frame", None) or getattr(innermost, "ag_frame", None)
-    code: CodeType | None = frame.f_code if frame is not None else None
-    if frame is None or code is None:
-        return f"{task.get_name()} ended or cannot be seen"
-    file = code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{task.get_name()} waits in {code.co_qualname} ({file}:{frame.f_lineno})"
+    """`name (owner) waits in outer > inner (file:line)`, as far as coroutines can be seen."""
+    chain: list[Any] = []
+    coroutine: Any = task.get_coro()
+    while _frame(coroutine) is not None:
+        chain.append(_frame(coroutine))
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+    owner = f" ({task.owner})" if isinstance(task, SimTask) and task.owner else ""
+    if not chain:
+        return f"{task.get_name()}{owner} ended or cannot be seen"
+    names = " > ".join(frame.f_code.co_qualname for frame in chain)
+    file = chain[-1].f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
+    return f"{task.get_name()}{owner} waits in {names} ({file}:{chain[-1].f_lineno})"
+
+
+def origin(task: asyncio.Task[Any]) -> str:
+    """The function that a task runs or ran, with its owner."""
+    owner = f" ({task.owner})" if isinstance(task, SimTask) and task.owner else ""
+    return f"{getattr(task.get_coro(), '__qualname__', task.get_name())}{owner}"
+
+
+def _frame(coroutine: Any) -> Any:
+    return getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)

@@ -10,11 +10,12 @@ import asyncio
 import errno
 from collections.abc import Sequence
 
-from quire.base.errors import EnvironmentProblem
+from quire.base.errors import DiskFull, EnvironmentProblem
 from quire.formats.cid import Cid
 from quire.net.memory import MemoryNetwork
 from quire.sim.checks import Watch, check_acknowledged, check_node, check_nothing_left
 from quire.sim.clock import SimClock
+from quire.sim.disk import PAGE_BYTES
 from quire.sim.faults import Fault, FaultKind
 from quire.sim.loop import SimLoop
 from quire.sim.net import Weather
@@ -42,10 +43,13 @@ class World:
 
     # ---- nodes ----
 
-    def add(self, name: str, sizes: NodeSizes) -> SimNode:
-        """A new node with a blank disk; nodes know the addresses of all others."""
+    def add(self, name: str, sizes: NodeSizes, *, is_liar: bool = False) -> SimNode:
+        """A new node with a blank disk; nodes know the addresses of all others.
+
+        What a liar serves is altered on its way out.
+        """
         address = f"/ip4/10.0.0.{len(self.nodes) + 1}/tcp/8070"
-        node = self.nodes[name] = SimNode(name, address, self._around, sizes)
+        node = self.nodes[name] = SimNode(name, address, self._around, sizes, is_liar=is_liar)
         for each in self.nodes.values():
             each.neighbours = tuple(n for n in self.nodes.values() if n is not each)
         return node
@@ -59,6 +63,9 @@ class World:
             await check_acknowledged(node, self._acknowledged.get(node.name, {}))
         except NodeDown:
             self.trace.record(node.name, "node.start", "", "went down while it was starting")
+        except (DiskFull, EnvironmentProblem) as problem:  # the fault that caused it will end
+            self.trace.record(node.name, "node.start", "", problem.message)
+            node.crash(loses_power=False)
 
     def retire(self, node: SimNode, *, notice_seconds: float = 0.0) -> None:
         """The node dies and never comes back."""
@@ -96,6 +103,8 @@ class World:
             await asyncio.sleep(fault.seconds)
             self.network.heal(one, other)
             self.trace.record(fault.nodes[0], "fault.healed", "", str(fault))
+        elif fault.kind is FaultKind.DISK_FULL:
+            await self._fill_disk(nodes[0], fault)
         elif nodes[0].life is not None:
             await self._end_life(nodes[0], fault)
             await asyncio.sleep(fault.seconds)
@@ -115,6 +124,13 @@ class World:
                 node.machine.disk.fail_next("sync", errno.EIO)
                 await asyncio.sleep(SYNC_FAULT_SECONDS)
                 await self._stop(node)
+
+    async def _fill_disk(self, node: SimNode, fault: Fault) -> None:
+        node.machine.disk.leave_free(fault.steps * PAGE_BYTES)
+        await asyncio.sleep(fault.seconds)
+        node.machine.disk.give_back()
+        self.trace.record(node.name, "fault.healed", "", str(fault))
+        await self.start(node)  # it may have found no space to start with
 
     async def _crash_at_step(self, node: SimNode, steps: int) -> None:
         crashed = asyncio.Event()

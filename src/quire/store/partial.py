@@ -76,7 +76,7 @@ class PartialWriter:
         loop = asyncio.get_running_loop()
         writing = loop.create_task(self._write(fetched, view, entry.block_size))
         self._writing[writing] = None
-        writing.add_done_callback(lambda task: self._writing.pop(task, None))
+        writing.add_done_callback(self._written)
         await asyncio.shield(writing)
 
     async def flush(self) -> None:
@@ -107,6 +107,11 @@ class PartialWriter:
         elif self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(BATCH_SECONDS, self._hand_in)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing.pop(task, None)
+        if not task.cancelled():
+            task.exception()  # seen: whoever put the range may have been cancelled
 
     def _hand_in(self) -> None:
         """Let what has gathered enter the index."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quire.base.errors import DiskFull
+from quire.base.errors import DiskFull, EnvironmentProblem
 from quire.store.ballast import Ballast
 from quire.store.disk import Disk
 from quire.store.extents import Extent, PackRow
@@ -31,14 +31,27 @@ class Recovered:
 
 
 def recover(disk: Disk, meta: Meta, ballast: Ballast) -> Recovered:
-    """Make files and index agree, and mark the store as running. Blocking."""
+    """Make files and index agree, and mark the store as running. Blocking.
+
+    Raises   DiskFull, StoreCorrupt
+             EnvironmentProblem  the disk cannot be read or written
+    """
+    try:
+        return _recover(disk, meta, ballast)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"the disk failed while the store was being opened: {error}; check the disk"
+        ) from error
+
+
+def _recover(disk: Disk, meta: Meta, ballast: Ballast) -> Recovered:
     catalog = meta.reading.catalog
     was_clean = catalog.setting(RUNNING) != 1
-    garbage = 0
     rows = meta.reading.extents.packs()
     names = disk.names()
+    garbage = _remove_unknown(disk, rows, names)
     if not was_clean:
-        garbage = _clear_packs(disk, meta, rows, names)
+        garbage += _clear_packs(disk, meta, rows, names)
         _with_ballast(ballast, lambda: _condemn_uploads(meta))
     _with_ballast(ballast, lambda: set_running(meta, True))
     present = {pack_number(name) for name in names}
@@ -57,7 +70,9 @@ def _condemn_uploads(meta: Meta) -> None:
         tables.trees.condemn_staging()
 
 
-def _clear_packs(disk: Disk, meta: Meta, rows: list[PackRow], names: list[str]) -> int:
+def _remove_unknown(disk: Disk, rows: list[PackRow], names: list[str]) -> int:
+    """Packs in which nothing was ever recorded; an upload that ends as first leaves one behind,
+    also when the store is closed in good order."""
     known = {row.id for row in rows}
     cleared = 0
     for name in names:
@@ -65,6 +80,11 @@ def _clear_packs(disk: Disk, meta: Meta, rows: list[PackRow], names: list[str]) 
         if number is not None and number not in known:
             cleared += disk.size(name)
             disk.remove(name)
+    return cleared
+
+
+def _clear_packs(disk: Disk, meta: Meta, rows: list[PackRow], names: list[str]) -> int:
+    cleared = 0
     for row in rows:
         if row.is_sealed or pack_name(row.id) not in names:
             continue

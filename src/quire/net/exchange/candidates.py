@@ -1,4 +1,4 @@
-"""Whom to try next for a key: connected peers first, then what a search finds.
+"""Whom to try next for a key: providers that a search found, and all connected peers.
 
 Used for trees (swarm) and for manifests and blocks (by_cid). A peer that could not help rests a
 while and is then tried again; a liar never is. Searches pause longer while they find nobody.
@@ -38,6 +38,7 @@ class Candidates:
         self._wants_more = wants_more  # given the number of attempts under way
         self._attempt = attempt
         self._resting: dict[PeerId, float] = {}  # until, monotonic
+        self._refusals: dict[PeerId, int] = {}  # in a row
         self._trying: dict[PeerId, asyncio.Task[None]] = {}
         self._found: dict[PeerId, tuple[Address, ...]] = {}
         self._search: asyncio.Task[None] | None = None
@@ -106,10 +107,10 @@ class Candidates:
         return "; ".join(parts)
 
     def _step(self, now: float) -> None:
-        for connection in self._context.transport.connections():
-            self._consider(connection.peer, now)
         for peer in list(self._found):
             self._consider(peer, now)
+        for connection in self._context.transport.connections():
+            self._consider(connection.peer, now)
         if (self._search is None and now >= self._next_search_at
                 and self._wants_more(len(self._trying))):
             self._search = asyncio.get_running_loop().create_task(self._run_search())
@@ -131,9 +132,12 @@ class Candidates:
             problem = await self._attempt(peer)
             self._resting[peer] = float("inf")
             if problem:
-                self.rest(peer, seconds, problem)
+                again = limits.again_seconds * 2.0 ** self._refusals.get(peer, 0)
+                self._refusals[peer] = min(self._refusals.get(peer, 0) + 1, 16)
+                self.rest(peer, min(again, seconds), problem)
             else:
                 self.problems.pop(peer, None)
+                self._refusals.pop(peer, None)
         except PeerLied as lie:
             self.lied(peer, lie)
         except ProtocolMismatch as problem:

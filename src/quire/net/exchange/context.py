@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from quire.base.clock import Clock
 from quire.base.errors import PeerLied
@@ -19,6 +18,9 @@ from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.sessions import Sessions
 from quire.net.transport import PeerId, ProviderRecord, Transport
 from quire.store.port import BlockStore
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 class ProviderSource(Protocol):

@@ -9,9 +9,9 @@ A peer whose data does not verify is banned and named in an event.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
 
 from quire.base.clock import Clock
 from quire.base.errors import (
@@ -30,7 +30,7 @@ from quire.formats.multihash import HASH_SHA256
 from quire.net.exchange.budget import Budget
 from quire.net.exchange.by_cid import Hunt
 from quire.net.exchange.context import ExchangeContext, ProviderSource
-from quire.net.exchange.job import FetchJob
+from quire.net.exchange.job import FetchJob, Progress
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.responder import Responder
@@ -40,6 +40,11 @@ from quire.net.exchange.transfer import Transfer
 from quire.net.transport import Channel, PeerId, Transport
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.port import BlockStore
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = ["Ban", "Exchange", "FetchJob", "Progress"]
 
 
 @dataclass(frozen=True, slots=True)

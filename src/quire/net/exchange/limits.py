@@ -25,7 +25,8 @@ class ExchangeLimits:
     timeout_first_seconds: float = 30.0  # before the first sample
     answer_seconds: float = 10.0  # for a small question: opening a channel, what do you have
     max_timeouts: int = 5  # in a row, then the peer is dropped from the job
-    rest_seconds: float = 30.0  # until a dropped or empty-handed peer is asked again
+    rest_seconds: float = 30.0  # until a peer that was dropped is tried again
+    again_seconds: float = 2.0  # until one that has nothing is; doubles up to the former
     busy_seconds: float = 0.5  # until a peer that was busy is asked again
     ban_seconds: float = 3600.0
     manifest_seconds: float = 86_400.0  # a fetched manifest is kept so long unless retained

@@ -26,6 +26,7 @@ from quire.formats.exchange import (
     Reply,
     Status,
     decode_message,
+    first_ranges,
 )
 from quire.net.exchange.fair_queue import FairQueue
 from quire.net.exchange.ledger import Ledger
@@ -115,9 +116,12 @@ class Responder:
         if tree is None:
             line.outbox.put(HaveReply(request.id, Status.NOT_HAVE))
             return
-        line.outbox.put(HaveReply(request.id, Status.OK, tree.leaf_count, tree.present))
-        if not tree.present.covers(0, tree.leaf_count):
-            line.told[request.root] = tree.present
+        told = first_ranges(tree.present)
+        line.outbox.put(
+            HaveReply(request.id, Status.OK, tree.leaf_count, told, tree.block_size)
+        )
+        if not told.covers(0, tree.leaf_count):
+            line.told[request.root] = told.copy()
             if len(line.told) > self._limits.subscriptions_per_channel:
                 del line.told[next(iter(line.told))]
             line.has_partial.set()
@@ -228,11 +232,12 @@ class Responder:
                 if tree is None:
                     del line.told[root]
                     continue
-                added = tree.present.minus(told)
+                added = first_ranges(tree.present.minus(told))
                 if added:
                     line.outbox.put(HaveUpdate(root, tree.leaf_count, added))
-                    line.told[root] = tree.present
-                if tree.present.covers(0, tree.leaf_count):
+                for start, stop in added:
+                    told.add(start, stop)
+                if told.covers(0, tree.leaf_count):
                     del line.told[root]
             if not line.told:
                 line.has_partial.clear()

@@ -40,6 +40,7 @@ class Swarm:
         self._context = context
         self._root = dataset.tree_root
         self._leaf_count = dataset.block_count
+        self._block_size = dataset.manifest.block_size
         self._subject = str(dataset.manifest_cid)
         self._is_hungry = is_hungry
         self._on_ranges = on_ranges
@@ -114,8 +115,10 @@ class Swarm:
         reply = await session.ask_have(self._root, deadline)
         if reply.status is not Status.OK or reply.present is None:
             return "does not have it"
-        if reply.leaf_count != self._leaf_count:
-            return f"knows the tree with {reply.leaf_count} blocks, not {self._leaf_count}"
+        if (reply.leaf_count, reply.block_size) != (self._leaf_count, self._block_size):
+            # A false manifest may name a true tree in another shape: nobody is to blame here.
+            return (f"knows the tree as {reply.leaf_count} blocks of {reply.block_size} bytes, not "
+                    f"{self._leaf_count} of {self._block_size}")
         if session.is_over:
             return "went away"
         self.members[peer] = Member(session)

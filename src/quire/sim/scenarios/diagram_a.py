@@ -29,7 +29,7 @@ from quire.flow.upload import UploadOrder
 from quire.formats.cid import Cid
 from quire.sim.checks import check_bytes
 from quire.sim.faults import Fault, draw_faults
-from quire.sim.node import NodeSizes, SimNode
+from quire.sim.node import NodeDown, NodeSizes, SimNode
 from quire.sim.parts import Parts
 from quire.sim.rng import Streams
 from quire.sim.world import World
@@ -38,10 +38,11 @@ GRACE_SECONDS = 300.0
 MANIFEST_SECONDS = 30.0
 LATE_SECONDS = 2.0  # how much later than asked for an answer may come
 RETRY_SECONDS = 0.5
-WINDOW_SECONDS = 20.0
-FAULTS_MAX = 4
+FAULTS_MAX = 6
 BLOCK_SIZES = (4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB)
 BLOCKS_MAX = 40
+LIAR_CHANCE = 0.3
+ROT_CHANCE = 0.3
 
 T = TypeVar("T")
 
@@ -83,12 +84,16 @@ class DiagramA:
         self.client, self.host1, self.host2 = (
             world.add(name, sizes) for name in ("client", "host1", "host2")
         )
+        lies = streams.stream("liar").random() < LIAR_CHANCE
+        self.liar = world.add("liar", sizes, is_liar=True) if lies else None
 
     async def run(self) -> None:
         """All ten steps. Raises `Bug` when one cannot be reached or a promise is broken."""
         world = self.world
         self._step(0, f"{len(self.file.content)} bytes in blocks of {self.file.block_size}")
         await asyncio.gather(*(world.start(node) for node in world.nodes.values()))
+        if self.liar is not None:  # it has the same file, and alters what it gives out
+            await self.liar.call(self._upload)
         cid = await self._phase(("client", "host1"), self._spread())
         world.retire(self.client, notice_seconds=self._faults.choice((0.0, 0.0, 20.0)))
         self._step(9, "the client is gone for good")
@@ -97,9 +102,7 @@ class DiagramA:
 
     async def _phase(self, names: tuple[str, ...], work: Coroutine[Any, Any, Cid]) -> Cid:
         """Do the work while faults befall the named nodes; it must end soon after they do."""
-        faults = draw_faults(
-            self._faults, names, window_seconds=WINDOW_SECONDS, count_max=FAULTS_MAX
-        )
+        faults = draw_faults(self._faults, names, count_max=FAULTS_MAX)
         try:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
                 group.create_task(self._suffer(faults, limit), name="faults")
@@ -153,13 +156,25 @@ class DiagramA:
         self._step(10, "host2 asks the network for it")
         if self._pieces.random() < 0.5:  # a host that keeps it, or a user who only reads
             await self._fetch(self.host2, cid)
-            self.world.acknowledge(self.host2, cid, self.file.content)
+            if self._pieces.random() < ROT_CHANCE:
+                self._rot(self.host2)
         found = await self._until_done(
             self.host2, "download", lambda parts: self._download(parts, cid)
         )
         check_bytes(self.file.content, found, "what host2 delivered")
+        self.world.acknowledge(self.host2, cid, self.file.content)
         self._step(10, "host2 has delivered the file, byte for byte, from host1")
         return cid
+
+    def _rot(self, node: SimNode) -> None:
+        """One byte of what a node holds goes bad; it has to notice, and to get it again."""
+        disk = node.machine.disk
+        packs = [name for name in disk.names() if name.startswith("pack-") and disk.size(name)]
+        if packs:
+            name = self._pieces.choice(packs)
+            offset = self._pieces.randrange(disk.size(name))
+            disk.corrupt(name, offset)
+            self.world.trace.record(node.name, "fault", "", f"byte {offset} of {name} went bad")
 
     async def _download(self, parts: Parts, cid: Cid) -> bytes:
         asked_at = self.world.now()
@@ -185,6 +200,8 @@ class DiagramA:
                 await asyncio.wait([job.task])
             if job.error is not None:
                 raise job.error
+            if job.state == "cancelled":
+                raise NodeDown(f"{node.name} stopped while it fetched")
             invariant(job.state == "complete", f"a fetch job ended as {job.state}")
 
         await self._until_done(node, "fetch", fetch)
@@ -198,6 +215,8 @@ class DiagramA:
                 return await node.call(work)
             except Bug:
                 raise
+            except NodeDown:
+                pass
             except QuireError as problem:
                 self.world.trace.record(node.name, f"{what}.failed", "", problem.message)
             await asyncio.sleep(RETRY_SECONDS)

@@ -22,6 +22,7 @@ from quire.formats.exchange import (
     Status,
     decode_message,
 )
+from quire.formats.manifest import Manifest, encode_manifest
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.memory_channel import SteadyLink
 from quire.net.transport import Channel
@@ -32,9 +33,11 @@ from support.networks import make_network
 BLOCK = 65536
 LEAVES = 64
 DATA = random_bytes(LEAVES * BLOCK)
-QUICK = ExchangeLimits(rest_seconds=0.1, search_pause_seconds=0.1, timeout_min_seconds=0.15,
-                       timeout_first_seconds=0.15, answer_seconds=0.3, busy_seconds=0.02)
+QUICK = ExchangeLimits(rest_seconds=0.1, again_seconds=0.1, search_pause_seconds=0.1,
+                       timeout_min_seconds=0.15, timeout_first_seconds=0.15,
+                       answer_seconds=0.3, busy_seconds=0.02)
 
+ALL = RangeSet([(0, LEAVES)])
 TRUE = MemoryStore()
 DATASET = TRUE.add(DATA)
 Lie = Callable[[RangeRequest], Awaitable[list[ExchangeMessage] | bytes]]
@@ -131,7 +134,7 @@ def lying(lie: Lie) -> Callable[[Channel], Awaitable[None]]:
             while True:
                 request = decode_message(await channel.receive())
                 if isinstance(request, HaveRequest):
-                    reply = HaveReply(request.id, Status.OK, LEAVES, RangeSet([(0, LEAVES)]))
+                    reply = HaveReply(request.id, Status.OK, LEAVES, ALL, BLOCK)
                     await channel.send(*reply.segments())
                 elif isinstance(request, BlockRequest):
                     await channel.send(*BlockReply(request.id, Status.NOT_HAVE).segments())
@@ -326,7 +329,7 @@ async def test_late_pieces_are_asked_of_a_second_peer_and_the_loser_is_cancelled
         while True:
             message = decode_message(await channel.receive())
             if isinstance(message, HaveRequest):
-                reply = HaveReply(message.id, Status.OK, LEAVES, RangeSet([(0, LEAVES)]))
+                reply = HaveReply(message.id, Status.OK, LEAVES, ALL, BLOCK)
                 await channel.send(*reply.segments())
             elif isinstance(message, Cancel):
                 cancelled.append(message.id)
@@ -345,3 +348,20 @@ async def test_late_pieces_are_asked_of_a_second_peer_and_the_loser_is_cancelled
         assert sum(count for _, count in host.store.put_ranges) == LEAVES
         await until(lambda: bool(cancelled))
         assert host.exchange.banned() == []
+
+
+@pytest.mark.parametrize(("size", "block_size"), [(LEAVES * 4096, 4096), (2 * len(DATA), BLOCK)])
+async def test_a_false_manifest_of_a_true_tree_makes_nobody_a_liar(
+    size: int, block_size: int
+) -> None:
+    async with world() as w:
+        host, seed = await w.node("host", QUICK), await w.node("seed")
+        seed.store.add(DATA)
+        await w.connect(host, seed)
+        false = host.store.register(
+            encode_manifest(Manifest(DATASET.manifest.tree_cid, block_size, size))
+        )
+        with pytest.raises(DeadlineExceeded, match="knows the tree as 64 blocks of 65536 bytes"):
+            await host.exchange.fetch(false).wait(soon(0.3))
+        assert host.exchange.banned() == []
+        assert host.transport.connections()

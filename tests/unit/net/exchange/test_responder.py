@@ -82,7 +82,7 @@ async def test_what_is_held_is_told_as_ranges() -> None:
     some = RangeSet([(0, 3), (10, 20)])
     async with serving(present=some) as (_, _, dataset, channel):
         reply = await ask(channel, HaveRequest(1, dataset.tree_root))
-        assert reply == HaveReply(1, Status.OK, 64, some)
+        assert reply == HaveReply(1, Status.OK, 64, some, BLOCK)
 
 
 async def test_growing_holdings_are_told_until_they_are_complete() -> None:
