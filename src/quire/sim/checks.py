@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from quire.base.errors import BlockMissing
 from quire.base.invariant import invariant
 from quire.formats.cid import Cid
+from quire.sim.clock import SimClock
 from quire.sim.loop import SimLoop
 from quire.sim.node import SimNode
 from quire.sim.parts import Parts
 from quire.sim.tasks import where
-
-if TYPE_CHECKING:
-    from quire.sim.world import World
 
 LOOK_SECONDS = 1.0
 LATE_SECONDS_MAX = 3.0  # how long a wait may outlast its deadline before it counts as forgotten
@@ -28,7 +26,10 @@ async def check_acknowledged(node: SimNode, acknowledged: Mapping[Cid, bytes]) -
             dataset = await parts.store.dataset(cid)
             if dataset is None or not dataset.is_complete:
                 return None
-            blocks = await parts.store.read_range(dataset.tree_root, 0, dataset.block_count)
+            try:
+                blocks = await parts.store.read_range(dataset.tree_root, 0, dataset.block_count)
+            except BlockMissing:
+                return None
             return blocks[: dataset.manifest.original_size]
 
         found = await node.call(held)
@@ -56,6 +57,9 @@ async def check_node(node: SimNode) -> None:
     problems = await node.call(verify)
     invariant(not problems, f"the store of {node.name} is not sound: {'; '.join(problems)}")
     check_quota(node)
+    if node.life is not None and node.life.parts is not None:
+        reserved = node.life.parts.store.space().quota_reserved_bytes
+        invariant(reserved == 0, f"{node.name} rests and has {reserved} bytes reserved")
 
 
 def check_quota(node: SimNode) -> None:
@@ -81,14 +85,15 @@ def check_nothing_left(loop: SimLoop) -> None:
 class Watch:
     """Looks, every second of virtual time, at what must hold at all times."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, nodes: Mapping[str, SimNode], clock: SimClock) -> None:
+        self._nodes = nodes
+        self._clock = clock
         self._late: dict[tuple[str, object, float], float] = {}
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for node in self._world.nodes.values():
+            for node in self._nodes.values():
                 check_quota(node)
                 self._check_waits(node)
 
@@ -96,7 +101,7 @@ class Watch:
         """No wait lasts longer than its deadline."""
         if node.life is None:
             return
-        now = self._world.now()
+        now = self._clock.monotonic()
         for wait in node.life.ground.waits.of():
             if wait["remainingSeconds"] != 0.0:
                 continue

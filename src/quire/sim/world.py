@@ -39,7 +39,7 @@ class World:
         self._around = Surroundings(loop, self.clock, streams, self.network, self.trace)
         self._loop = loop
         self._acknowledged: dict[str, dict[Cid, bytes]] = {}
-        self._watch = Watch(self)
+        self._watch = Watch(self.nodes, self.clock)
 
     # ---- nodes ----
 

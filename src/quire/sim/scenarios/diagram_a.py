@@ -33,6 +33,7 @@ from quire.sim.node import NodeDown, NodeSizes, SimNode
 from quire.sim.parts import Parts
 from quire.sim.rng import Streams
 from quire.sim.world import World
+from quire.store.dataset import Dataset
 
 GRACE_SECONDS = 300.0
 MANIFEST_SECONDS = 30.0
@@ -123,9 +124,12 @@ class DiagramA:
         self.world.acknowledge(self.client, cid, self.file.content)
         self._step(4, f"the client holds {cid} and announces it")
         self._step(5, "host1 asks the network for it")
+        await self._until_done(self.host1, "manifest", lambda parts: self._manifest(parts, cid))
+        self._step(6, "host1 has the manifest")
         await self._fetch(self.host1, cid)
         self.world.acknowledge(self.host1, cid, self.file.content)
-        self._step(8, "host1 holds every block and announces it")
+        self._step(7, "host1 holds every block")
+        self._step(8, "host1 announces it")
         return cid
 
     async def _upload(self, parts: Parts) -> Cid:
@@ -176,13 +180,16 @@ class DiagramA:
             disk.corrupt(name, offset)
             self.world.trace.record(node.name, "fault", "", f"byte {offset} of {name} went bad")
 
-    async def _download(self, parts: Parts, cid: Cid) -> bytes:
+    async def _manifest(self, parts: Parts, cid: Cid) -> Dataset:
         asked_at = self.world.now()
         try:
-            dataset = await parts.fetches.manifest(cid, MANIFEST_SECONDS)
+            return await parts.fetches.manifest(cid, MANIFEST_SECONDS)
         finally:
             took = self.world.now() - asked_at
             invariant(took <= MANIFEST_SECONDS + LATE_SECONDS, f"an answer took {took:.1f} s")
+
+    async def _download(self, parts: Parts, cid: Cid) -> bytes:
+        dataset = await self._manifest(parts, cid)
         received = bytearray()
         async with aclosing(parts.downloads.read(dataset)) as chunks:
             async for chunk in chunks:
