@@ -130,3 +130,4 @@ async def test_stopping_twice_does_no_harm() -> None:
     await made.start()
     await made.stop()
     await made.stop()
+    assert made.status() == []
