@@ -215,7 +215,7 @@ async def test_a_channel_that_nobody_holds_ends(pair: Pair) -> None:
                              deadline=soon())
     del channel
     async with asyncio.timeout(10):
-        await ended.wait()
+        assert await ended.wait()
 
 
 async def test_channels_to_one_peer_are_bounded_and_freed(pair: Pair) -> None:

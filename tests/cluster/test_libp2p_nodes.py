@@ -75,7 +75,9 @@ async def test_a_hundred_nodes_leave_no_thread_and_no_file() -> None:
     before = open_files(), threads()
     for number in range(49):
         await live(TCP if number % 2 else QUIC)
-    assert (open_files(), threads()) == before
+    # A timer that fires late keeps what it would have woken for some milliseconds.
+    await until(lambda: open_files() <= before[0])
+    assert threads() <= before[1]
 
 
 async def test_stopping_twice_and_before_starting_does_no_harm() -> None:

@@ -11,7 +11,7 @@ use libp2p::{StreamProtocol, identify, kad, mdns, ping};
 
 use crate::node::Config;
 use crate::records::Records;
-use crate::streams;
+use crate::streams::{self, Served};
 
 /// What identify says the family of protocols is; Codex nodes say the same.
 const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
@@ -34,7 +34,12 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    pub fn new(config: &Config, keypair: &Keypair, kad_protocol: StreamProtocol) -> Result<Self, String> {
+    pub fn new(
+        config: &Config,
+        keypair: &Keypair,
+        kad_protocol: StreamProtocol,
+        served: Served,
+    ) -> Result<Self, String> {
         let local = keypair.public().to_peer_id();
         let limits = ConnectionLimits::default()
             .with_max_established(Some(config.max_connections))
@@ -61,7 +66,7 @@ impl Behaviour {
         Ok(Self {
             bans: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(limits),
-            streams: streams::Behaviour::default(),
+            streams: streams::Behaviour::new(served),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
             kad,

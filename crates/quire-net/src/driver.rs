@@ -19,7 +19,7 @@ use crate::dials::Dial;
 use crate::node::Command;
 use crate::queue::{Event, Failure, Queue};
 use crate::registry::Registry;
-use crate::streams::{Open, StreamEvent};
+use crate::streams::{Open, Served, StreamEvent};
 
 pub const MAX_ADDRESSES: usize = 16;
 const MAX_PROTOCOLS: usize = 64;
@@ -50,7 +50,7 @@ pub struct Driver {
     pub queue: Arc<Queue>,
     registry: Arc<Registry>,
     kad_protocol: StreamProtocol,
-    limits: HashMap<StreamProtocol, usize>,
+    served: Served,
     listeners: HashMap<ListenerId, (Option<u64>, bool)>,
     pub dials: HashMap<ConnectionId, Dial>,
     openings: HashMap<u64, Opening>,
@@ -67,13 +67,14 @@ impl Driver {
         queue: Arc<Queue>,
         registry: Arc<Registry>,
         kad_protocol: StreamProtocol,
+        served: Served,
     ) -> Self {
         Self {
             swarm,
             queue,
             registry,
             kad_protocol,
-            limits: HashMap::new(),
+            served,
             listeners: HashMap::new(),
             dials: HashMap::new(),
             openings: HashMap::new(),
@@ -148,10 +149,6 @@ impl Driver {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Listen { op, address } => self.listen(op, address),
-            Command::Serve { protocol, max_bytes } => {
-                self.limits.insert(protocol.clone(), max_bytes);
-                self.swarm.behaviour_mut().streams.serve(protocol);
-            }
             Command::Dial { op, peer, addresses } => {
                 self.dial(Dial { op, peer, may_search: addresses.is_empty() }, addresses);
             }
@@ -332,8 +329,8 @@ impl Driver {
     fn on_stream(&mut self, peer: PeerId, event: StreamEvent) {
         match event {
             StreamEvent::Incoming { protocol, stream } => {
-                let Some(max_bytes) = self.limits.get(&protocol) else { return };
-                let Some(channel) = self.registry.admit(peer, false, *max_bytes) else { return };
+                let Some(max_bytes) = self.served.limit(&protocol) else { return };
+                let Some(channel) = self.registry.admit(peer, false, max_bytes) else { return };
                 let protocol = protocol.to_string();
                 self.queue.push(Event::Incoming { channel: channel.id, peer, protocol });
                 channel.start(stream, self.registry.clone(), self.queue.clone());

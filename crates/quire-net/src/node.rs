@@ -15,6 +15,7 @@ use crate::channel::Sent;
 use crate::driver::Driver;
 use crate::queue::{Event, Queue};
 use crate::registry::Registry;
+use crate::streams::Served;
 use crate::transport;
 
 const WORKERS: usize = 2;
@@ -37,10 +38,6 @@ pub enum Command {
     Listen {
         op: u64,
         address: Multiaddr,
-    },
-    Serve {
-        protocol: StreamProtocol,
-        max_bytes: usize,
     },
     Dial {
         op: u64,
@@ -98,6 +95,7 @@ pub struct Node {
     peer: PeerId,
     queue: Arc<Queue>,
     registry: Arc<Registry>,
+    served: Served,
     commands: UnboundedSender<Command>,
     runtime: Mutex<Option<Runtime>>,
 }
@@ -111,6 +109,7 @@ impl Node {
         let kad = StreamProtocol::try_from_owned(config.kad_protocol.clone()).map_err(|error| fail(&error))?;
         let queue = Arc::new(Queue::new().map_err(|error| fail(&error))?);
         let registry = Arc::new(Registry::default());
+        let served = Served::default();
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .thread_name("quire-net")
@@ -120,13 +119,13 @@ impl Node {
         let (commands, inbox) = unbounded_channel();
         // Sockets and timers of the swarm register with the runtime that is entered here.
         let guard = runtime.enter();
-        let behaviour = Behaviour::new(config, &keypair, kad.clone()).map_err(|error| fail(&error))?;
+        let behaviour = Behaviour::new(config, &keypair, kad.clone(), served.clone()).map_err(|error| fail(&error))?;
         let transport = transport::build(&keypair).map_err(|error| fail(&error))?;
         let swarm_config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(config.idle_timeout);
         let swarm = Swarm::new(transport, behaviour, peer, swarm_config);
-        runtime.spawn(Driver::new(swarm, queue.clone(), registry.clone(), kad).run(inbox));
+        runtime.spawn(Driver::new(swarm, queue.clone(), registry.clone(), kad, served.clone()).run(inbox));
         drop(guard);
-        Ok(Self { peer, queue, registry, commands, runtime: Mutex::new(Some(runtime)) })
+        Ok(Self { peer, queue, registry, served, commands, runtime: Mutex::new(Some(runtime)) })
     }
 
     pub fn peer(&self) -> PeerId {
@@ -145,6 +144,11 @@ impl Node {
     /// Hands a command to the swarm; lost when the node has stopped.
     pub fn command(&self, command: Command) {
         let _ = self.commands.send(command);
+    }
+
+    /// Accepts channels of a protocol from now on, messages up to `max_bytes`.
+    pub fn serve(&self, protocol: StreamProtocol, max_bytes: usize) {
+        self.served.add(protocol, max_bytes);
     }
 
     pub fn send(&self, channel: u64, segments: Vec<Bytes>) -> Sent {

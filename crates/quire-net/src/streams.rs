@@ -4,7 +4,7 @@
 //! at a time on a connection, dials when there is none, and keeps a sender for every connection
 //! that ever was.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::{Arc, RwLock};
@@ -25,7 +25,24 @@ use libp2p::swarm::{
 
 use crate::queue::Failure;
 
-type Served = Arc<RwLock<Vec<StreamProtocol>>>;
+/// The protocols that are accepted, each with its limit of a message. Shared by all connections and
+/// the handle of the node, so that a protocol is served from the moment on at which it is named.
+#[derive(Clone, Default)]
+pub struct Served(Arc<RwLock<HashMap<StreamProtocol, usize>>>);
+
+impl Served {
+    pub fn add(&self, protocol: StreamProtocol, max_bytes: usize) {
+        self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(protocol, max_bytes);
+    }
+
+    pub fn limit(&self, protocol: &StreamProtocol) -> Option<usize> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(protocol).copied()
+    }
+
+    fn names(&self) -> Vec<StreamProtocol> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).keys().cloned().collect()
+    }
+}
 
 /// A wish for a stream; `op` names it in the answer.
 #[derive(Debug)]
@@ -50,12 +67,8 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Accept streams of a protocol from now on, on all connections.
-    pub fn serve(&mut self, protocol: StreamProtocol) {
-        let mut served = self.served.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if !served.contains(&protocol) {
-            served.push(protocol);
-        }
+    pub fn new(served: Served) -> Self {
+        Self { served, ..Self::default() }
     }
 
     /// Ask for a stream on this connection.
@@ -139,8 +152,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = u64;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Negotiate> {
-        let served = self.served.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        SubstreamProtocol::new(Negotiate(served.clone()), ())
+        SubstreamProtocol::new(Negotiate(self.served.names()), ())
     }
 
     fn on_behaviour_event(&mut self, open: Open) {

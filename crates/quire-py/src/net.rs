@@ -207,7 +207,7 @@ impl NetNode {
     }
 
     fn serve(&self, protocol: String, max_bytes: usize) -> PyResult<()> {
-        self.0.command(Command::Serve { protocol: protocol_of(protocol)?, max_bytes });
+        self.0.serve(protocol_of(protocol)?, max_bytes);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO, TypeAlias
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 from quire.base.clock import Clock
 from quire.base.errors import BadConfig
@@ -94,10 +95,14 @@ def log_events(events: EventBus) -> Callable[[], None]:
     logger = structlog.get_logger()
     bad = (".failed", ".banned", ".lied", ".corrupt", ".lost", ".quarantined")
 
+    frequent = ("store.added", "store.complete")  # said again by upload and fetch
+
     def write(event: Event) -> None:
         topic = event.kind.partition(".")[0]
         facts = {name: value for name, value in event.facts.items() if name not in _RESERVED}
         log = logger.warning if event.kind.endswith(bad) else logger.info
+        if event.kind in frequent:
+            log = logger.debug
         log(event.message, topics=topic, kind=event.kind, subject=event.subject, **facts)
 
     return events.listen(write)
@@ -111,6 +116,10 @@ class _ToStructlog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger()
+        failure = record.exc_info[1] if record.exc_info else None
+        if isinstance(failure, HttpProcessingError):  # what somebody sent, answered with 400
+            log.debug("a malformed request", topics=record.name, reason=failure.message)
+            return
         write = log.error if record.levelno >= logging.ERROR else log.warning
         write(record.getMessage(), topics=record.name, exc_info=record.exc_info)
 

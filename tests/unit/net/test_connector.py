@@ -60,6 +60,7 @@ async def test_remembered_peers_are_found_again_without_bootstrap(tmp_path: Path
     made, _ = connector(one, book=PeerBook(tmp_path / "peers"))
     await made.start()
     await until(lambda: len(one.connections()) == 1)
+    assert one.connections()[0].peer == other.peer_id
     await made.stop()
 
 

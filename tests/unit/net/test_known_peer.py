@@ -11,10 +11,10 @@ from quire.base.errors import BadConfig
 from quire.formats.multibase import decode_base64url, encode_base64url
 from quire.formats.peer_record import decode_spr
 from quire.kernels import signing
-from quire.net.identity import make_identity
+from quire.net.identity import Identity, make_identity
 from quire.net.known_peer import KnownPeer, own_spr, parse_known_peer
 
-PEER = make_identity().peer_id
+PEER = Identity.of(bytes(range(1, 33))).peer_id  # fixed: it names test cases
 
 
 @pytest.mark.parametrize("address", [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from quire.base.errors import BlockMissing, InputError
@@ -19,7 +21,12 @@ NOT_A_MANIFEST = "Unable to decode as manifest"
 
 async def list_data(_request: web.Request, node: Node) -> web.Response:
     datasets = await node.store.datasets()
-    return reply_json(DataList([data_item(dataset) for dataset in datasets]))
+
+    def encode() -> web.Response:
+        return reply_json(DataList([data_item(dataset) for dataset in datasets]))
+
+    # Tens of thousands take long enough to make everybody else wait.
+    return await asyncio.get_running_loop().run_in_executor(None, encode)
 
 
 async def exists(request: web.Request, node: Node) -> web.Response:

@@ -8,6 +8,7 @@ import quire
 from quire.base.errors import BadConfig, InputError
 from quire.faces.rest.identity import key_of, listen_addresses, spr_of
 from quire.faces.rest.reply import Plain, reply_empty, reply_pretty
+from quire.faces.rest.route import QUIRE_BASE
 from quire.faces.rest.schemas import Table, TableNode
 from quire.formats.multiaddr import Multiaddr
 from quire.node.node import Node
@@ -62,6 +63,8 @@ async def log_level(request: web.Request, node: Node) -> web.Response:
     try:
         node.levels.set(level)
     except BadConfig as error:
+        if request.path.startswith(QUIRE_BASE):
+            raise  # 400: only the reference blames itself for a bad level
         raise Plain(500, LEVELS_TEXT, error) from None
     answer = reply_empty(200)
     answer.headers["Content-Type"] = "text/plain"

@@ -19,6 +19,7 @@ BAD_CID = Answer("the CID cannot be read")
 NOT_FOUND = Answer("it is not to be had")
 TOO_LATE = Answer("nobody answered in time")
 STREAM = "application/octet-stream"
+ANY = "*/*"  # a download has the media type it was stored with
 ITEM = Answer("the dataset", JSON, s.DataItem)
 NO_CHAIN = {503: Answer("this node has no chain")}
 
@@ -31,8 +32,8 @@ def all_routes(streams: EventStreams) -> list[Route]:
 def _data() -> list[Route]:
     network = {400: BAD_CID, 404: NOT_FOUND, 504: TOO_LATE}
     body = {
-        200: Answer("the bytes", STREAM),
-        206: Answer("the wanted range of the bytes", STREAM),
+        200: Answer("the bytes", ANY),
+        206: Answer("the wanted range of the bytes", ANY),
         304: Answer("unchanged"),
         416: Answer("the range is outside the dataset"),
     }
