@@ -68,8 +68,8 @@ def test_protobuf_fields(rows):
 
 @given(made.filenames)
 def test_names_fit_for_upload_are_fit_for_manifests(name):
-    check_filename(name)
-    check_received_filename(name)
+    assert check_filename(name) is None
+    assert check_received_filename(name) is None
 
 
 @given(made.manifests())

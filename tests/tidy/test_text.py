@@ -28,15 +28,18 @@ def lines_with(pattern: re.Pattern[str]) -> list[str]:
 
 
 def test_no_marker_of_unfinished_work_is_left() -> None:
-    assert lines_with(MARKERS) == []
+    found = lines_with(MARKERS)
+    assert not found, "\n".join(["", *found])
 
 
 def test_no_path_of_one_machine_is_written_down() -> None:
-    assert lines_with(MACHINE_PATH) == []
+    found = lines_with(MACHINE_PATH)
+    assert not found, "\n".join(["", *found])
 
 
 def test_no_address_of_a_package_registry_is_written_down() -> None:
-    assert lines_with(REGISTRY) == []
+    found = lines_with(REGISTRY)
+    assert not found, "\n".join(["", *found])
 
 
 def test_the_patterns_find_what_they_are_for() -> None:

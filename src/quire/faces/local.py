@@ -14,12 +14,12 @@ import selectors
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from quire.base.clock import SystemClock
 from quire.base.errors import DeadlineExceeded, NodeUnreachable
 
 START_SECONDS = 30.0
@@ -80,11 +80,12 @@ class LocalNode:
         assert process is not None
         assert process.stdout is not None
         line = b""
-        deadline = time.monotonic() + START_SECONDS
+        clock = SystemClock()
+        deadline = clock.monotonic() + START_SECONDS
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             while not line.endswith(b"\n"):
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                if not selector.select(max(0.0, deadline - clock.monotonic())):
                     self.kill()
                     raise DeadlineExceeded(f"the node did not start in {START_SECONDS:.0f} s")
                 more = os.read(process.stdout.fileno(), 65_536)

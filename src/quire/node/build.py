@@ -134,14 +134,7 @@ def _join(
         connector=connector,
         uploads=Uploads(store, events, clock),
         downloads=Downloads(store, exchange, clock),
-        fetches=Fetches(
-            store,
-            exchange,
-            events,
-            clock,
-            idle_seconds=config.fetch_idle_timeout,
-            keep_seconds=config.block_ttl or None,
-        ),
+        fetches=_fetches(config, ground, store, exchange),
         announcing=Announcing(store, announcer),
         registry=registry,
         lag=LoopLag(registry),
@@ -150,6 +143,17 @@ def _join(
     )
     registry.register(NodeMetrics(node))
     return node
+
+
+def _fetches(config: NodeConfig, ground: Ground, store: Store, exchange: Exchange) -> Fetches:
+    return Fetches(
+        store,
+        exchange,
+        ground.events,
+        ground.clock,
+        idle_seconds=config.fetch_idle_timeout,
+        keep_seconds=config.block_ttl or None,
+    )
 
 
 def bootstrap_peers(config: NodeConfig, profile: Profile) -> list[KnownPeer]:

@@ -130,6 +130,8 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, facts: dict[str, Any]) -> None:
         error, task = facts.get("exception"), facts.get("future") or facts.get("task")
+        if isinstance(task, SimTask) and task.owner in self._dead:
+            return  # its node is gone, so nobody is left to retrieve it
         whose = f" of {origin(task)}" if isinstance(task, asyncio.Task) else ""
         self.failures.append(f"{facts.get('message')}{whose}: {error!r}")
 
