@@ -110,14 +110,6 @@ def _join(
         waits=waits,
         protocol_id=profile.protocols.exchange,
     )
-    connector = Connector(
-        transport,
-        PeerBook(config.data_dir / "peers.json"),
-        bootstrap_peers(config, profile),
-        clock=clock,
-        rng=ground.rng,
-        events=events,
-    )
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -131,7 +123,7 @@ def _join(
         finder=finder,
         announcer=announcer,
         exchange=exchange,
-        connector=connector,
+        connector=_connector(config, profile, ground, transport),
         uploads=Uploads(store, events, clock),
         downloads=Downloads(store, exchange, clock),
         fetches=Fetches(
@@ -150,6 +142,19 @@ def _join(
     )
     registry.register(NodeMetrics(node))
     return node
+
+
+def _connector(
+    config: NodeConfig, profile: Profile, ground: Ground, transport: Transport
+) -> Connector:
+    return Connector(
+        transport,
+        PeerBook(config.data_dir / "peers.json"),
+        bootstrap_peers(config, profile),
+        clock=ground.clock,
+        rng=ground.rng,
+        events=ground.events,
+    )
 
 
 def bootstrap_peers(config: NodeConfig, profile: Profile) -> list[KnownPeer]:

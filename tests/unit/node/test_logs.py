@@ -72,7 +72,9 @@ def test_a_level_that_is_none_is_refused_and_changes_nothing(bad):
     "good", ["TRACE", "Info; TRACE: marketplace,node; ERROR: blockexchange", "fatal"]
 )
 def test_the_reference_s_level_syntax_is_understood(good):
-    LogLevels().set(good)
+    levels = LogLevels()
+    levels.set(good)
+    assert levels.allows(50, "node")
 
 
 @pytest.mark.parametrize(

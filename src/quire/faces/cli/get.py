@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import click
 
+from quire.base.clock import SystemClock
 from quire.base.errors import InputError, IntegrityError
 from quire.base.units import format_rate, format_size
 from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
@@ -38,7 +38,8 @@ def get_command(
     if output is None and as_json:
         raise InputError("--json and the data would both go to standard output; give -o FILE")
     name = Cid.parse(cid)
-    started = time.perf_counter()
+    clock = SystemClock()
+    started = clock.monotonic()
 
     async def download(client: Client) -> int:
         if output is None:
@@ -55,7 +56,7 @@ def get_command(
         return size
 
     size = with_client(context, download)
-    seconds = time.perf_counter() - started
+    seconds = clock.monotonic() - started
     if as_json:
         facts: dict[str, Any] = {"cid": str(name), "bytes": size, "seconds": round(seconds, 3)}
         show_json(facts | {"output": str(output), "verified": True})

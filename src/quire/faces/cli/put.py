@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import mimetypes
 import sys
-import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
+from quire.base.clock import SystemClock
 from quire.base.errors import InputError
 from quire.base.units import MIB, format_rate, format_size
 from quire.faces.cli.common import json_option, show_json, with_client
@@ -48,7 +48,8 @@ def put_command(
         name = mimetype = None
     elif name is not None and mimetype is None:
         mimetype = mimetypes.guess_type(name)[0]
-    started = time.perf_counter()
+    clock = SystemClock()
+    started = clock.monotonic()
     with _open(file) as source:
         size = None if file == "-" else Path(file).stat().st_size
         if size == 0:
@@ -61,7 +62,7 @@ def put_command(
 
             cid = with_client(context, send)
         sent = source.tell() if size is not None else None
-    seconds = time.perf_counter() - started
+    seconds = clock.monotonic() - started
     if as_json:
         show_json({"cid": cid, "bytes": sent, "seconds": round(seconds, 3)})
         return
