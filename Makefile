@@ -54,7 +54,7 @@ test: setup $(VENV)/ok-dev test-rust ## Run all tests.
 	@$(BIN)/pytest -n $(JOBS)
 
 test-rust: $(VENV)/ok-run
-	@cargo test --release --locked -q -p quire-kernel -p quire-net
+	@cargo test --release --locked -q -p quire-disk -p quire-kernel -p quire-net
 
 bench: setup ## Measure against limits taken in the same run; SIZE=1g, JSON in benchmarks/results.
 	@cargo build --release --locked -q -p quire-net --example bare_stream

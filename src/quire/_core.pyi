@@ -43,6 +43,22 @@ def verify_range(
 
     Raises ValueError when data is empty, not whole blocks, or out of bounds."""
 
+# ---- quire-disk: positioned reads and writes past the page cache -------------------------------
+
+def write_file(cached: int, direct: int, offset: int, data: Buffer) -> None:
+    """Write all of `data` at `offset`, past the page cache when offset and length are aligned.
+
+    `cached` and `direct` are descriptors of one file; `direct` was opened with O_DIRECT, or is -1.
+    Raises OSError."""
+
+def read_file(
+    cached: int, direct: int, offset: int, length: int, fill_cache: bool
+) -> tuple[bytes, bool]:
+    """`length` bytes, or fewer at the end of the file; and whether the page cache was passed by.
+
+    What the page cache holds is taken from there. `fill_cache` reads the rest through it.
+    Raises OSError."""
+
 # ---- quire-net: the libp2p swarm ----------------------------------------------------------------
 
 @final

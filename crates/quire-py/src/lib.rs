@@ -3,11 +3,14 @@
 
 use pyo3::prelude::*;
 
+mod buffers;
+mod disk;
 mod hashing;
 mod net;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    disk::register(module)?;
     hashing::register(module)?;
     net::register(module)
 }

@@ -1,4 +1,9 @@
-"""The real disk: one directory, positioned reads and writes, holes."""
+"""The real disk: one directory, positioned reads and writes, holes.
+
+Aligned runs go past the page cache (`O_DIRECT`), since blocks are written once and read seldom, in
+large runs. What is read a second time within a while is read through the cache, so that data in
+demand is served from memory, and a single pass over much data pushes nothing out.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,12 @@ from pathlib import Path
 from threading import Lock
 
 from quire.base.errors import DiskFull
+from quire.kernels.files import read_file, write_file
 from quire.store.disk import Buffer
 
 OPEN_FILES_MAX = 256
-_VECTORS_MAX = 1024  # IOV_MAX of Linux
+RECENT_READS_MAX = 65_536  # remembered; at 1 MiB each, a pass over 64 GiB
+_RECENT_UNIT_BITS = 20
 _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 _SYNC_RANGE_WRITE = 2  # SYNC_FILE_RANGE_WRITE
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -31,12 +38,23 @@ if _sync_file_range is not None:
 
 
 class _OpenFile:
-    __slots__ = ("fd", "is_dropped", "users")
+    """A file by both ways; `direct` is -1 where the file system refuses it."""
 
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
+    __slots__ = ("cached", "direct", "is_dropped", "users")
+
+    def __init__(self, path: Path) -> None:
+        self.cached = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self.direct = os.open(path, os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_DIRECT", 0))
+        except OSError:
+            self.direct = -1
         self.users = 0
         self.is_dropped = False
+
+    def close(self) -> None:
+        os.close(self.cached)
+        if self.direct >= 0:
+            os.close(self.direct)
 
 
 class DirectoryDisk:
@@ -45,6 +63,7 @@ class DirectoryDisk:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._open: OrderedDict[str, _OpenFile] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, int], bool] = OrderedDict()  # read past the cache
         self._lock = Lock()
 
     def names(self) -> list[str]:
@@ -57,49 +76,47 @@ class DirectoryDisk:
             self._sync_directory()
 
     def write_at(self, name: str, offset: int, segments: Sequence[Buffer]) -> None:
-        views = [memoryview(segment).cast("B") for segment in segments if len(segment)]
-        with self._mapped(name), self._file(name) as fd:
-            while views:
-                written = os.pwritev(fd, views[:_VECTORS_MAX], offset)
-                offset += written
-                while views and written >= len(views[0]):
-                    written -= len(views.pop(0))
-                if written:
-                    views[0] = views[0][written:]
+        with self._mapped(name), self._file(name) as file:
+            for segment in segments:
+                if len(segment):
+                    write_file(file.cached, file.direct, offset, segment)
+                    offset += memoryview(segment).nbytes
 
     def read_at(self, name: str, offset: int, length: int) -> bytes:
-        with self._file(name) as fd:
-            data = os.pread(fd, length, offset)
-            if len(data) == length or not data:
-                return data
-            parts = [data]
-            missing = length - len(data)
-            while missing and (data := os.pread(fd, missing, offset + length - missing)):
-                parts.append(data)
-                missing -= len(data)
-            return b"".join(parts)
+        unit = (name, offset >> _RECENT_UNIT_BITS)
+        with self._lock:
+            is_wanted_again = self._recent.pop(unit, False)
+        with self._file(name) as file:
+            data, is_direct = read_file(file.cached, file.direct, offset, length, is_wanted_again)
+        if is_direct:
+            with self._lock:
+                self._recent[unit] = True
+                if len(self._recent) > RECENT_READS_MAX:
+                    self._recent.popitem(last=False)
+        return data
 
     def start_writeback(self, name: str, offset: int, length: int) -> None:
         if _sync_file_range is not None:
-            with self._file(name) as fd:
-                _sync_file_range(fd, offset, length, _SYNC_RANGE_WRITE)  # a hint: result unused
+            with self._file(name) as file:
+                if file.direct < 0:
+                    _sync_file_range(file.cached, offset, length, _SYNC_RANGE_WRITE)  # a hint
 
     def sync(self, name: str) -> None:
-        with self._mapped(name), self._file(name) as fd:
-            os.fdatasync(fd)
+        with self._mapped(name), self._file(name) as file:
+            os.fdatasync(file.cached)
 
     def punch(self, name: str, offset: int, length: int) -> None:
-        with self._file(name) as fd:
+        with self._file(name) as file:
             if _fallocate is not None:
-                if _fallocate(fd, _PUNCH_HOLE_KEEP_SIZE, offset, length) == 0:
+                if _fallocate(file.cached, _PUNCH_HOLE_KEEP_SIZE, offset, length) == 0:
                     return
                 code = ctypes.get_errno()
                 if code not in (errno.EOPNOTSUPP, errno.ENOSYS):
                     raise OSError(code, f"cannot punch a hole into {name}: {os.strerror(code)}")
 
     def truncate(self, name: str, size: int) -> None:
-        with self._mapped(name), self._file(name) as fd:
-            os.ftruncate(fd, size)
+        with self._mapped(name), self._file(name) as file:
+            os.ftruncate(file.cached, size)
 
     def remove(self, name: str) -> None:
         with self._lock:
@@ -124,32 +141,31 @@ class DirectoryDisk:
                 self._drop(name)
 
     @contextmanager
-    def _file(self, name: str) -> Iterator[int]:
-        """The descriptor of a file, which stays open at least for the length of the block."""
+    def _file(self, name: str) -> Iterator[_OpenFile]:
+        """A file, which stays open at least for the length of the block."""
         with self._lock:
             entry = self._open.get(name)
             if entry is None:
-                fd = os.open(self.directory / name, os.O_RDWR | os.O_CLOEXEC)
-                entry = self._open[name] = _OpenFile(fd)
+                entry = self._open[name] = _OpenFile(self.directory / name)
                 while len(self._open) > OPEN_FILES_MAX:
                     self._drop(next(iter(self._open)))
             else:
                 self._open.move_to_end(name)
             entry.users += 1
         try:
-            yield entry.fd
+            yield entry
         finally:
             with self._lock:
                 entry.users -= 1
                 if entry.is_dropped and entry.users == 0:
-                    os.close(entry.fd)
+                    entry.close()
 
     def _drop(self, name: str) -> None:
         entry = self._open.pop(name, None)
         if entry is not None:
             entry.is_dropped = True
             if entry.users == 0:
-                os.close(entry.fd)
+                entry.close()
 
     def _sync_directory(self) -> None:
         fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
