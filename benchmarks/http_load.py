@@ -20,8 +20,6 @@ from benchmarks.data import PIECE_BYTES, pieces
 def _connect(url: str) -> tuple[socket.socket, str, str]:
     parts = urlsplit(url)
     connection = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=600)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PIECE_BYTES)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * PIECE_BYTES)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return connection, parts.netloc, path
 

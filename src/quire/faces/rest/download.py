@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from quire.base.errors import QuireError, UnknownDataset
+from quire.base.units import MIB
 from quire.faces.rest.data import NOT_A_MANIFEST, find_dataset
 from quire.faces.rest.inputs import cid_of, range_of, timeout_of
 from quire.faces.rest.reply import STREAM_HTML, Plain
@@ -21,6 +22,7 @@ from quire.store.dataset import Dataset
 
 NOT_LOCAL = "The requested CID could not be retrieved (Block not found in local store)."
 DEFAULT_TYPE = "application/octet-stream"
+SEND_BUFFER_BYTES = 2 * MIB  # of one answer; while the client takes these the next are read
 EXPOSED = {"Access-Control-Expose-Headers": "Content-Disposition"}
 
 
@@ -94,6 +96,8 @@ async def _send(
     words; after that the only way to tell the client is to cut the connection."""
     chunk = await anext(chunks, None)
     await answer.prepare(request)
+    if request.transport is not None:
+        request.transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES)
     try:
         while chunk is not None:
             await answer.write(chunk)
