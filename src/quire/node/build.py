@@ -110,14 +110,6 @@ def _join(
         waits=waits,
         protocol_id=profile.protocols.exchange,
     )
-    connector = Connector(
-        transport,
-        PeerBook(config.data_dir / "peers.json"),
-        bootstrap_peers(config, profile),
-        clock=clock,
-        rng=ground.rng,
-        events=events,
-    )
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -131,7 +123,7 @@ def _join(
         finder=finder,
         announcer=announcer,
         exchange=exchange,
-        connector=connector,
+        connector=_connector(config, profile, ground, transport),
         uploads=Uploads(store, events, clock),
         downloads=Downloads(store, exchange, clock),
         fetches=_fetches(config, ground, store, exchange),
@@ -153,6 +145,19 @@ def _fetches(config: NodeConfig, ground: Ground, store: Store, exchange: Exchang
         ground.clock,
         idle_seconds=config.fetch_idle_timeout,
         keep_seconds=config.block_ttl or None,
+    )
+
+
+def _connector(
+    config: NodeConfig, profile: Profile, ground: Ground, transport: Transport
+) -> Connector:
+    return Connector(
+        transport,
+        PeerBook(config.data_dir / "peers.json"),
+        bootstrap_peers(config, profile),
+        clock=ground.clock,
+        rng=ground.rng,
+        events=ground.events,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import socket
@@ -83,14 +84,13 @@ def _versions() -> Finding:
     if sys.version_info < LEAST_PYTHON:
         return Finding("versions", "problem", f"Python {python}", "use Python 3.11 or newer")
     try:
-        from quire import _core
+        importlib.import_module("quire.kernels.hashing")
     except ImportError as error:
         return Finding("versions", "problem", f"the core does not load: {error}", "run make setup")
-    core = getattr(_core, "__version__", quire.__version__)
     return Finding(
         "versions",
         "ok",
-        f"Quire {quire.__version__}, core {core}, Python {python}, SQLite {sqlite3.sqlite_version}",
+        f"Quire {quire.__version__}, Python {python}, SQLite {sqlite3.sqlite_version}",
     )
 
 

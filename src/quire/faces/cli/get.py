@@ -38,7 +38,8 @@ def get_command(
     if output is None and as_json:
         raise InputError("--json and the data would both go to standard output; give -o FILE")
     name = Cid.parse(cid)
-    started = SystemClock().monotonic()
+    clock = SystemClock()
+    started = clock.monotonic()
 
     async def download(client: Client) -> int:
         if output is None:
@@ -55,7 +56,7 @@ def get_command(
         return size
 
     size = with_client(context, download)
-    seconds = SystemClock().monotonic() - started
+    seconds = clock.monotonic() - started
     if as_json:
         facts: dict[str, Any] = {"cid": str(name), "bytes": size, "seconds": round(seconds, 3)}
         show_json(facts | {"output": str(output), "verified": True})

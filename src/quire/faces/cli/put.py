@@ -48,7 +48,8 @@ def put_command(
         name = mimetype = None
     elif name is not None and mimetype is None:
         mimetype = mimetypes.guess_type(name)[0]
-    started = SystemClock().monotonic()
+    clock = SystemClock()
+    started = clock.monotonic()
     with _open(file) as source:
         size = None if file == "-" else Path(file).stat().st_size
         if size == 0:
@@ -61,7 +62,7 @@ def put_command(
 
             cid = with_client(context, send)
         sent = source.tell() if size is not None else None
-    seconds = SystemClock().monotonic() - started
+    seconds = clock.monotonic() - started
     if as_json:
         show_json({"cid": cid, "bytes": sent, "seconds": round(seconds, 3)})
         return
