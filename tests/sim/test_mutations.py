@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from quire.kernels.hashing import sha256_blocks
+from quire.net.exchange.by_cid import Hunt
 from quire.net.exchange.swarm import Swarm
 from quire.net.exchange.transfer import Transfer
 from quire.sim.disk import SimDisk
@@ -77,6 +78,16 @@ def test_a_search_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Swarm, "stop", stop)
     expect_failure("tasks are left at the end")
+
+
+def test_a_search_that_outlasts_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait = Hunt.wait
+
+    async def patient(self: Hunt, deadline: float) -> bytes:
+        return await wait(self, deadline + 20)
+
+    monkeypatch.setattr(Hunt, "wait", patient)
+    expect_failure("an answer took")
 
 
 def test_a_quota_that_forgets_to_release(monkeypatch: pytest.MonkeyPatch) -> None:

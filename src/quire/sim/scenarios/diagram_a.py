@@ -9,7 +9,8 @@ Faults befall the client and host1 during steps 1 to 8, host1 and host2 during s
 ends and the client dies only after host1 has acknowledged the whole file. Whoever asks asks again
 after an error, as a user does. So success is possible under every schedule, and it is demanded:
 each step must be done `GRACE_SECONDS` after the last fault of its phase ended. Single calls may
-fail before that, with an error of Quire and within the time they were given.
+fail before that, with an error of Quire and within the time they were given. During steps 1 to 8
+host2 is also asked for what nobody has, and has to say so in time.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from quire.base.errors import Bug, QuireError
+from quire.base.errors import Bug, DeadlineExceeded, NotFound, QuireError
 from quire.base.invariant import invariant
 from quire.base.units import KIB
 from quire.flow.fetch import Fetch
 from quire.flow.upload import UploadOrder
-from quire.formats.cid import Cid
+from quire.formats.cid import Cid, manifest_cid
 from quire.sim.checks import check_bytes
 from quire.sim.faults import Fault, draw_faults
 from quire.sim.node import NodeDown, NodeSizes, SimNode
@@ -95,7 +96,9 @@ class DiagramA:
         await asyncio.gather(*(world.start(node) for node in world.nodes.values()))
         if self.liar is not None:  # it has the same file, and alters what it gives out
             await self.liar.call(self._upload)
-        cid = await self._phase(("client", "host1"), self._spread())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ask_for_nothing(), name="asking for nothing")
+            cid = await self._phase(("client", "host1"), self._spread())
         world.retire(self.client, notice_seconds=self._faults.choice((0.0, 0.0, 20.0)))
         self._step(9, "the client is gone for good")
         await self._phase(("host1", "host2"), self._deliver(cid))
@@ -180,13 +183,24 @@ class DiagramA:
             disk.corrupt(name, offset)
             self.world.trace.record(node.name, "fault", "", f"byte {offset} of {name} went bad")
 
-    async def _manifest(self, parts: Parts, cid: Cid) -> Dataset:
+    async def _manifest(self, parts: Parts, cid: Cid, seconds: float = MANIFEST_SECONDS) -> Dataset:
         asked_at = self.world.now()
         try:
-            return await parts.fetches.manifest(cid, MANIFEST_SECONDS)
+            return await parts.fetches.manifest(cid, seconds)
         finally:
             took = self.world.now() - asked_at
-            invariant(took <= MANIFEST_SECONDS + LATE_SECONDS, f"an answer took {took:.1f} s")
+            invariant(took <= seconds + LATE_SECONDS, f"an answer took {took:.1f} of {seconds} s")
+
+    async def _ask_for_nothing(self) -> None:
+        """Somebody asks host2 for what nobody has, and is told so in time."""
+        cid = manifest_cid(self._pieces.randbytes(64))
+        seconds = self._pieces.choice((0.0, 0.3, 3.0, 30.0))
+        try:
+            await self.host2.call(lambda parts: self._manifest(parts, cid, seconds))
+        except (NotFound, DeadlineExceeded) as answer:
+            self.world.trace.record("host2", "manifest.unknown", str(cid), answer.message)
+        else:
+            raise Bug(f"host2 has found {cid}, which nobody has")
 
     async def _download(self, parts: Parts, cid: Cid) -> bytes:
         dataset = await self._manifest(parts, cid)
