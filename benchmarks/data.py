@@ -1,4 +1,4 @@
-"""Data for benchmarks: unpredictable, all blocks different, made without a disk or a generator's cost.
+"""Data for benchmarks: unpredictable, all blocks different, cheap to make.
 
 One MiB of random bytes is sent again and again; the first eight bytes of each 64 KiB block are a
 counter, so that no two blocks are equal and nothing can be saved by storing a block once.

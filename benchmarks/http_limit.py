@@ -48,7 +48,9 @@ async def main() -> None:
     app = web.Application(client_max_size=0)
     app.router.add_post("/", hash_only)
     app.router.add_get("/", from_memory)
-    runner = web.AppRunner(app, access_log=None, read_bufsize=int(os.environ.get("READ", PIECE_BYTES)))
+    runner = web.AppRunner(
+        app, access_log=None, read_bufsize=int(os.environ.get("READ", PIECE_BYTES))
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

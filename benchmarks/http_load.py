@@ -33,7 +33,9 @@ def _head(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
         data += more
     head, rest = data.split(b"\r\n\r\n", 1)
     lines = head.decode().split("\r\n")
-    headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
+    headers = {
+        k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])
+    }
     return int(lines[0].split()[1]), headers, rest
 
 
@@ -60,7 +62,9 @@ def get(url: str) -> tuple[int, str]:
     """GET and throw away; returns the bytes received. Fails when the length is not as promised."""
     connection, host, path = _connect(url)
     with connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+        )
         status, headers, rest = _head(connection)
         if status != 200:
             raise SystemExit(f"{status}: {rest.decode()}")

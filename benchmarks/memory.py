@@ -22,8 +22,13 @@ def memory(directory: Path, sizes: tuple[int, ...] = (64 * MIB, GIB, 8 * GIB)) -
             get(f"{data}/{cid}")
             peaks[size] = node.resources()["peak_rss_bytes"] / 1e6
         rows.append(
-            Row(f"peak memory of a node, {format_size(size)} in and out", peaks[size], "MB",
-                peaks.get(GIB) if size > GIB else None, "the run of 1 GiB",
-                "≤ 1.2 × the 1 GiB run, < 250 MB" if size > GIB else "< 250 MB")
+            Row(
+                f"peak memory of a node, {format_size(size)} in and out",
+                peaks[size],
+                "MB",
+                peaks.get(GIB) if size > GIB else None,
+                "the run of 1 GiB",
+                "ratio ≤ 1.2, < 250 MB" if size > GIB else "< 250 MB",
+            )
         )
     return rows

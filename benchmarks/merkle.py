@@ -42,7 +42,13 @@ def merkle(size_bytes: int = GIB) -> list[Row]:
     leaves = os.urandom(32 * (size_bytes // BLOCK_BYTES))
     tree_ms = middle([_seconds(lambda: merkle_tree(leaves)) * 1000 for _ in range(9)])
     return [
-        Row("Merkle build of 1 GiB (blocks and tree)", middle(builds), "MB/s", middle(raws),
-            "hashlib SHA-256, one core", "at the limit or above",
-            f"tree over {len(leaves) // 32} leaves alone: {tree_ms:.2f} ms"),
+        Row(
+            "Merkle build of 1 GiB (blocks and tree)",
+            middle(builds),
+            "MB/s",
+            middle(raws),
+            "hashlib SHA-256, one core",
+            "at the limit or above",
+            f"tree over {len(leaves) // 32} leaves alone: {tree_ms:.2f} ms",
+        ),
     ]

@@ -28,7 +28,9 @@ def _bare(size_bytes: int) -> dict[str, Any]:
         address = listener.stdout.readline().strip()
         done = subprocess.run(
             [binary, "fetch", address, str(size_bytes)],
-            stdout=subprocess.PIPE, text=True, check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
         )
         return dict(json.loads(done.stdout.splitlines()[-1]))
     finally:
@@ -59,9 +61,10 @@ def network(directory: Path, size_bytes: int) -> list[Row]:
     cpu = (0.0, 0.0)
     quota = str(size_bytes * (REPEATS + 1))
     arguments = ["--storage-quota", quota]
-    with LocalNode(directory / "net-from", arguments=arguments) as source, LocalNode(
-        directory / "net-to", arguments=arguments, bootstrap=[source.address]
-    ) as target:
+    with (
+        LocalNode(directory / "net-from", arguments=arguments) as source,
+        LocalNode(directory / "net-to", arguments=arguments, bootstrap=[source.address]) as target,
+    ):
         for run in range(REPEATS):
             _, cid = put(f"{source.api}/api/codex/v1/data", size_bytes, seed=run)
             settle()
@@ -71,8 +74,13 @@ def network(directory: Path, size_bytes: int) -> list[Row]:
             after = source.resources()["cpu_seconds"], target.resources()["cpu_seconds"]
             cpu = after[0] - before[0], after[1] - before[1]
     return [
-        Row(f"network fetch of {format_size(size_bytes)}, verified and durable", middle(rates),
-            "MB/s", middle(limits), "bare libp2p stream, same transport",
+        Row(
+            f"network fetch of {format_size(size_bytes)}, verified and durable",
+            middle(rates),
+            "MB/s",
+            middle(limits),
+            "bare libp2p stream, same transport",
             "ratio ≥ 0.5 and ≥ 200 MB/s",
-            f"CPU s of the last: {cpu[0]:.2f} sender, {cpu[1]:.2f} receiver"),
+            f"CPU s of the last: {cpu[0]:.2f} sender, {cpu[1]:.2f} receiver",
+        ),
     ]

@@ -1,4 +1,4 @@
-"""Many small datasets: 64 uploads of 1 MiB at once, then 10 000 of one block, and the loop's lag."""
+"""Many small datasets: 64 uploads of 1 MiB at once, then 10 000 of one block; the loop's lag."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ PARTS = {"A": run_diagram_a}
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--part", default="A", help="which demo: A (default) or all")
-    parser.add_argument("--file", type=Path, help="the file to store; default: an archive of real files")
+    parser.add_argument(
+        "--file", type=Path, help="the file to store; default: an archive of real files"
+    )
     wanted = parser.parse_args()
     parts = list(PARTS) if wanted.part.lower() == "all" else [wanted.part.upper()]
     unknown = [part for part in parts if part not in PARTS]

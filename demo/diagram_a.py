@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from rich.progress import (
 
 from quire.base.errors import DeadlineExceeded, IntegrityError, QuireError
 from quire.base.units import MIB, format_duration, format_rate, format_size
-from quire.faces.client import Client, error_of
+from quire.faces.client import Client
 from quire.faces.local import LocalNode
 
 STEP_SECONDS = 600.0  # no step may take longer
@@ -44,20 +45,29 @@ class Steps:
 
     def done(self, who: str, what: str, *figures: str) -> None:
         self._number += 1
-        at = format_duration(time.perf_counter() - self.started)
-        detail = f"  [dim]{' · '.join(figures)}[/]" if figures else ""
-        self._console.print(f"[green]✔[/] {self._number:2d}/10 [bold]{who:<7}[/] {what}{detail}  [dim]@ {at}[/]")
+        at = time.perf_counter() - self.started
+        self._console.print(
+            f"[dim]{at:5.1f} s[/] [green]✔[/] {self._number:2d}/10 [bold]{who:<6}[/] {what}",
+            soft_wrap=True,
+        )
+        for figure in figures:
+            self._console.print(f"{'':22}[dim]{figure}[/]", soft_wrap=True)
 
     def bar(self) -> Progress:
         return Progress(
-            TextColumn("        {task.description:<14}"), BarColumn(), DownloadColumn(True),
-            TransferSpeedColumn(), TimeRemainingColumn(),
-            console=self._console, transient=True,
+            TextColumn("        {task.description:<14}"),
+            BarColumn(),
+            DownloadColumn(True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
         )
 
 
 def rate_text(size_bytes: int, seconds: float) -> str:
-    return f"{format_size(size_bytes)} in {format_duration(seconds)}, {format_rate(size_bytes / seconds)}"
+    rate = format_rate(size_bytes / seconds)
+    return f"{format_size(size_bytes)} in {format_duration(seconds)}, {rate}"
 
 
 def sha256_of(path: Path) -> str:
@@ -88,25 +98,27 @@ async def _announced(node: Client) -> int:
     return int(status["announce"]["published"])
 
 
-async def _fetch(node: Client, steps: Steps, cid: str, manifest_known: Callable[[Any], None]) -> Any:
+async def _fetch(node: Client, steps: Steps, cid: str, manifest_known: Callable[[], None]) -> Any:
     """Run a fetch job with a progress bar; its last state."""
     path = f"/datasets/{cid}/fetch"
     state = await node.json("POST", path)
-    told = False
+    is_told = False
     with steps.bar() as bar:
         task = bar.add_task("verified")
         while state["state"] in ("searching", "fetching"):
             if state["totalBytes"] is not None:
-                if not told:
-                    manifest_known(state)
-                    told = True
+                if not is_told:
+                    manifest_known()
+                    is_told = True
                 bar.update(task, total=state["totalBytes"], completed=state["verifiedBytes"])
             await asyncio.sleep(0.02)
             state = await node.json("GET", path)
     if state["state"] != "complete":
-        raise error_of(500, str(state["error"]).encode()) if state["error"] else QuireError(str(state))
-    if not told:
-        manifest_known(state)
+        raise QuireError(
+            f"the fetch ended as {state['state']}: {state['error'] or state['reason']}"
+        )
+    if not is_told:
+        manifest_known()
     return state
 
 
@@ -125,84 +137,131 @@ async def _download(node: Client, steps: Steps, cid: str, target: Path) -> tuple
     return digest.hexdigest(), count
 
 
-def _from_peers(state: Any, names: dict[str, str]) -> str:
-    parts = [f"{format_size(count)} from {names.get(peer, peer)}" for peer, count in state["peers"].items()]
-    return ", ".join(parts)
+@dataclass(slots=True)
+class Run:
+    """One run of the demo: the nodes by name, the file, and what was learnt on the way."""
+
+    steps: Steps
+    nodes: dict[str, LocalNode]
+    file: Path
+    size: int
+    expected: str
+    cid: str = ""
+    blocks: int = 0
+
+    def name_of(self, peer: str) -> str:
+        return next((n for n, node in self.nodes.items() if node.peer_id == peer), peer)
+
+    def api(self, name: str) -> Client:
+        return Client(self.nodes[name].api)
 
 
 async def run_diagram_a(console: Console, directory: Path, file: Path) -> None:
     """Run the ten steps; raises when anything is not as it must be. Leaves no process behind."""
-    size = file.stat().st_size
+    size = await asyncio.to_thread(lambda: file.stat().st_size)
     expected = await asyncio.to_thread(sha256_of, file)
     console.print(f"[bold]Diagram A[/]: {file.name}, {format_size(size)}, sha256 {expected[:16]}…")
-    quota = ["--storage-quota", str(2 * size + 64 * MIB)]
-    nodes: list[LocalNode] = []
+    run = Run(Steps(console), {}, file, size, expected)
     try:
-        client = _start(nodes, directory / "client", [], quota)
-        host1 = _start(nodes, directory / "host1", [client.address], quota)
-        host2 = _start(nodes, directory / "host2", [host1.address], quota)
-        names = {client.peer_id: "client", host1.peer_id: "host1", host2.peer_id: "host2"}
-        console.print(f"        three nodes on loopback: {', '.join(n.api for n in nodes)}")
-        await _ten_steps(Steps(console), console, nodes, names, file, expected)
+        _start(run, directory, "client", [])
+        _start(run, directory, "host1", ["client"])
+        _start(run, directory, "host2", ["host1"])
+        console.print(f"  three nodes on loopback: {', '.join(n.api for n in run.nodes.values())}")
+        await _put(run)
+        await _spread(run)
+        await asyncio.to_thread(_kill, run)
+        moved = await _come_back(run, directory / "returned")
+        _summary(console, run, moved)
     finally:
-        for node in nodes:
+        for node in run.nodes.values():
             await asyncio.to_thread(node.stop)
 
 
-def _start(nodes: list[LocalNode], place: Path, bootstrap: list[str], arguments: list[str]) -> LocalNode:
-    node = LocalNode(place, bootstrap=bootstrap, arguments=arguments)
-    nodes.append(node)
-    return node.start()
+def _start(run: Run, directory: Path, name: str, knows: list[str]) -> None:
+    quota = ["--storage-quota", str(2 * run.size + 64 * MIB)]
+    bootstrap = [run.nodes[other].address for other in knows]
+    run.nodes[name] = LocalNode(directory / name, bootstrap=bootstrap, arguments=quota)
+    run.nodes[name].start()
 
 
-async def _ten_steps(
-    steps: Steps, console: Console, nodes: list[LocalNode], names: dict[str, str], file: Path, expected: str
-) -> None:
-    client, host1, host2 = nodes
-    size = file.stat().st_size
-    async with Client(client.api) as c, Client(host1.api) as h1, Client(host2.api) as h2:
+async def _put(run: Run) -> None:
+    """Steps 1 to 3: the file becomes a dataset on the client's node."""
+    async with run.api("client") as client:
         started = time.perf_counter()
-        with steps.bar() as bar:
-            task = bar.add_task("uploaded", total=size)
-            cid = await c.put(_pieces(file, lambda n: bar.advance(task, n)), size=size, filename=file.name)
+        with run.steps.bar() as bar:
+            task = bar.add_task("uploaded", total=run.size)
+            pieces = _pieces(run.file, lambda n: bar.advance(task, n))
+            run.cid = await client.put(pieces, size=run.size, filename=run.file.name)
         took = time.perf_counter() - started
-        stat = await c.json("GET", f"/datasets/{cid}")
-        blocks = stat["totalBlocks"]
-        steps.done("client", f"cut into {blocks} blocks, hashed, Merkle tree built", f"tree {stat['manifest']['treeCid'][:14]}…")
-        steps.done("client", "stored durably, all visible at once", rate_text(size, took))
-        records = await _announced(c)
-        steps.done("client", f"announced; manifest CID [cyan]{cid}[/]", f"{records} provider records")
+        stat = await client.json("GET", f"/datasets/{run.cid}")
+        run.blocks = stat["totalBlocks"]
+        tree = f"tree {stat['manifest']['treeCid'][:14]}…"
+        run.steps.done("client", f"cut into {run.blocks} blocks, hashed, tree built", tree)
+        run.steps.done("client", "stored durably, visible all at once", rate_text(run.size, took))
+        records = await _announced(client)
+        run.steps.done("client", "announced", f"{records} provider records", run.cid)
 
-        found: list[float] = []
+
+async def _spread(run: Run) -> None:
+    """Steps 4 to 7: host1 gets everything, knowing only the CID."""
+    async with run.api("host1") as host1:
         started = time.perf_counter()
 
-        def manifest_known(state: Any) -> None:
-            found.append(time.perf_counter() - started)
-            steps.done("host1", "found a provider by the manifest CID", "asked with nothing but the CID")
-            steps.done("host1", "fetched the manifest, checked it against its CID", format_duration(found[0]))
+        def manifest_known() -> None:
+            took = format_duration(time.perf_counter() - started)
+            run.steps.done("host1", "found a provider by the manifest CID alone")
+            run.steps.done("host1", "fetched the manifest, checked against its CID", took)
 
-        state = await _fetch(h1, steps, cid, manifest_known)
+        state = await _fetch(host1, run.steps, run.cid, manifest_known)
         took = time.perf_counter() - started
-        steps.done("host1", f"fetched {blocks} blocks, each range verified against the tree", rate_text(size, took), _from_peers(state, names))
-        records = await _announced(h1)
-        steps.done("host1", "announced what it holds", f"{records} provider records")
+        what = f"fetched {run.blocks} blocks, each range proven against the tree"
+        sources = [f"{format_size(n)} from {run.name_of(p)}" for p, n in state["peers"].items()]
+        run.steps.done("host1", what, rate_text(run.size, took), *sources)
+        records = await _announced(host1)
+        run.steps.done("host1", "announced what it holds", f"{records} provider records")
 
-        pid = client.pid
-        await asyncio.to_thread(client.kill)
-        steps.done("client", f"killed with SIGKILL (process {pid}); only host1 has the file now")
 
+def _kill(run: Run) -> None:
+    """Step 8: the node that the file was put on is gone without a word."""
+    client = run.nodes["client"]
+    pid = client.pid
+    client.kill()
+    run.steps.done("client", "killed with SIGKILL; only host1 has the file now", f"process {pid}")
+
+
+async def _come_back(run: Run, target: Path) -> dict[str, dict[str, int]]:
+    """Steps 9 and 10: host2 returns the file; what each host received, by the sender's name."""
+    async with run.api("host1") as host1, run.api("host2") as host2:
         started = time.perf_counter()
-        target = nodes[2].data_dir.with_name("returned")
-        digest, count = await _download(h2, steps, cid, target)
+        digest, count = await _download(host2, run.steps, run.cid, target)
         took = time.perf_counter() - started
-        state = await h2.json("GET", f"/datasets/{cid}")
-        steps.done("host2", "found host1 by the CID and downloaded the file", rate_text(count, took))
-        if digest != expected or count != size:
-            raise IntegrityError(f"host2 returned {count} bytes with sha256 {digest}, not {size} with {expected}")
-        steps.done("user", "compared: the same bytes", f"sha256 {digest}")
-        moved = await h2.json("GET", "/peers")
+        run.steps.done("host2", "found host1 by the CID, downloaded", rate_text(count, took))
+        if digest != run.expected or count != run.size:
+            raise IntegrityError(
+                f"host2 returned {count} bytes with sha256 {digest},"
+                f" not {run.size} with {run.expected}"
+            )
+        run.steps.done("user", "compared: the same bytes", f"sha256 {digest[:16]}…")
+        return {"host1": await _received(run, host1), "host2": await _received(run, host2)}
+
+
+async def _received(run: Run, node: Client) -> dict[str, int]:
+    """Verified bytes by the name of the peer that sent them, peers that left included."""
+    body = await node.json("GET", "/peers")
+    counts: dict[str, int] = {}
+    for peer in [*body["peers"], *body["past"]]:
+        if peer["receivedBytes"]:
+            counts[run.name_of(peer["peerId"])] = peer["receivedBytes"]
+    return counts
+
+
+def _summary(console: Console, run: Run, moved: dict[str, dict[str, int]]) -> None:
+    total = format_duration(time.perf_counter() - run.steps.started)
     console.print()
-    console.print(f"[bold green]Proven:[/] {file.name} outlived the node it was put on.")
-    console.print(f"  CID      {cid}")
-    console.print(f"  SHA-256  {digest} (equal)")
-    console.print(f"  total    {format_duration(time.perf_counter() - steps.started)}")
+    console.print(f"[bold green]Proven[/]: {run.file.name} outlived the node it was put on.")
+    console.print(f"  CID      {run.cid}", soft_wrap=True)
+    console.print(f"  SHA-256  {run.expected}, put and returned", soft_wrap=True)
+    for receiver, senders in moved.items():
+        for sender, count in senders.items():
+            console.print(f"  moved    {sender} → {receiver}: {format_size(count)} of blocks")
+    console.print(f"  time     {total}")
