@@ -22,7 +22,7 @@ from quire.store.disk import Buffer
 
 OPEN_FILES_MAX = 256
 RECENT_READS_MAX = 65_536  # remembered; at 1 MiB each, a pass over 64 GiB
-_RECENT_UNIT_BITS = 20
+_RECENT_UNIT_BITS = 20  # reads are remembered by the MiB in which they begin
 _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 _SYNC_RANGE_WRITE = 2  # SYNC_FILE_RANGE_WRITE
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -57,13 +57,33 @@ class _OpenFile:
             os.close(self.direct)
 
 
+class _RecentReads:
+    """What was read past the cache not long ago: one bit for each MiB, forgotten all at once."""
+
+    def __init__(self) -> None:
+        self._bits: dict[str, int] = {}
+        self._count = 0
+        self._lock = Lock()
+
+    def was_read(self, name: str, offset: int) -> bool:
+        return bool(self._bits.get(name, 0) >> (offset >> _RECENT_UNIT_BITS) & 1)
+
+    def add(self, name: str, offset: int) -> None:
+        with self._lock:
+            if self._count == RECENT_READS_MAX:
+                self._bits.clear()
+                self._count = 0
+            self._bits[name] = self._bits.get(name, 0) | 1 << (offset >> _RECENT_UNIT_BITS)
+            self._count += 1
+
+
 class DirectoryDisk:
     """`Disk` over the regular files of one directory. Safe to call from several threads."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._open: OrderedDict[str, _OpenFile] = OrderedDict()
-        self._recent: OrderedDict[tuple[str, int], bool] = OrderedDict()  # read past the cache
+        self._recent = _RecentReads()
         self._lock = Lock()
 
     def names(self) -> list[str]:
@@ -83,16 +103,11 @@ class DirectoryDisk:
                     offset += memoryview(segment).nbytes
 
     def read_at(self, name: str, offset: int, length: int) -> bytes:
-        unit = (name, offset >> _RECENT_UNIT_BITS)
-        with self._lock:
-            is_wanted_again = self._recent.pop(unit, False)
+        is_wanted_again = self._recent.was_read(name, offset)
         with self._file(name) as file:
             data, is_direct = read_file(file.cached, file.direct, offset, length, is_wanted_again)
         if is_direct:
-            with self._lock:
-                self._recent[unit] = True
-                if len(self._recent) > RECENT_READS_MAX:
-                    self._recent.popitem(last=False)
+            self._recent.add(name, offset)
         return data
 
     def start_writeback(self, name: str, offset: int, length: int) -> None:

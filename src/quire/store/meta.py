@@ -140,7 +140,7 @@ def connect_file(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=1024")  # 8 MiB
-        connection.execute("PRAGMA cache_size=-16384")  # KiB
+        connection.execute("PRAGMA cache_size=-6144")  # KiB
         connection.execute("PRAGMA temp_store=MEMORY")
     except BaseException:
         connection.close()
@@ -153,7 +153,7 @@ def connect_file_reader(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA query_only=ON")
-        connection.execute("PRAGMA cache_size=-8192")
+        connection.execute("PRAGMA cache_size=-2048")
     except BaseException:
         connection.close()
         raise

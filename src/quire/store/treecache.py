@@ -13,7 +13,7 @@ from quire.store.shape import DIGEST_BYTES, PAGE_LEAVES, UNKNOWN, TreeShape, fil
 from quire.store.trees import TreeRow, TreeTable
 
 ENTRIES_COST_MAX = 16_384
-PAGES_BYTES_MAX = 24 * MIB  # about 600 pages, 38 GiB of data
+PAGES_BYTES_MAX = 8 * MIB  # about 200 pages, 12 GiB of data
 LAYERS_BYTES_MAX = 8 * MIB
 _UPPER = -1
 

@@ -1,6 +1,6 @@
 """An upload: bytes come in at any size, blocks go to the disk, a dataset appears at the end.
 
-Bytes gather in a segment of about 1 MiB; full segments are hashed and written by worker threads,
+Bytes gather in a segment of about 2 MiB; full segments are hashed and written by worker threads,
 a few at a time, while the next one fills. What has piled up enters the index in steps as a tree
 without a name, so that the last transaction is short however long the upload was. Only `commit`
 gives the tree its name and the dataset its row, in one transaction.
@@ -33,7 +33,7 @@ from quire.store.quota import Reservation
 from quire.store.segment import LeafBatch, Segment, SegmentWriter, is_in
 from quire.store.shape import PAGE_LEAVES
 
-SEGMENT_BYTES = 1 << 20
+SEGMENT_BYTES = 1 << 21
 SEGMENTS_IN_FLIGHT = 3  # of one upload
 STAGE_LEAVES = 2 * PAGE_LEAVES  # a step into the index: 128 MiB of 64 KiB blocks
 MANIFEST_BYTES_EXPECTED = 512
