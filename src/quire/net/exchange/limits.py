@@ -16,7 +16,7 @@ class ExchangeLimits:
     peer_window_min: int = 256 * KIB  # asked of one peer and not yet received
     peer_window_first: int = 1 * MIB  # before its speed is known
     peer_window_max: int = 8 * MIB
-    piece_bytes: int = 1 * MIB  # largest request
+    piece_bytes: int = 2 * MIB  # largest request
     piece_bytes_first: int = 256 * KIB  # before the peer's speed is known
     window_seconds: float = 0.2  # of the peer's speed, beside its round trip, kept asked for
     piece_seconds: float = 0.25  # of the peer's speed in one request

@@ -45,8 +45,8 @@ def test_speed_is_measured_over_busy_time_only() -> None:
 
 
 @pytest.mark.parametrize(("speed", "rtt", "window", "blocks"), [
-    (400 * MIB, 0.001, 8 * MIB, 16),
-    (10 * MIB, 0.3, 5 * MIB, 16),
+    (400 * MIB, 0.001, 8 * MIB, 32),
+    (10 * MIB, 0.3, 5 * MIB, 32),
     (1 * MIB, 0.05, 256 * KIB, 4),
     (10 * KIB, 0.05, 256 * KIB, 1),
 ])
