@@ -192,7 +192,7 @@ def test_a_quota_that_fills_midway_is_507(node):
     with sending(node, "Transfer-Encoding: chunked") as line:
         number = 0
         with contextlib.suppress(ConnectionError):
-            for number in range(2 * QUOTA // len(PIECE)):  # noqa: B007
+            for number in range(2 * QUOTA // len(PIECE)):
                 line.sendall(chunk(number.to_bytes(4, "big") + PIECE[4:]))
             line.sendall(b"0\r\n\r\n")
         status, body = answer_on(line)

@@ -115,7 +115,7 @@ def test_a_name_that_does_not_exist_is_refused_with_the_nearest(tmp_path, wrong,
 
 def test_variables_of_the_client_are_not_settings_of_the_node():
     environment = {"QUIRE_API": "http://x", "QUIRE_TOKEN_FILE": "/t", "QUIRE_CONFIG_FILE": "/c"}
-    assert load_config({}, environment | {"HOME": "/home/someone"}, None) == load_config({}, {}, None)
+    assert load_config({}, environment | {"HOME": "/h"}, None) == load_config({}, {}, None)
 
 
 @pytest.mark.parametrize("content", [b"not toml", b"\xff\xfe", None])
