@@ -90,7 +90,8 @@ class LocalNode:
                     raise DeadlineExceeded(f"the node did not start in {START_SECONDS:.0f} s")
                 more = os.read(process.stdout.fileno(), 65_536)
                 if not more:
-                    code = process.wait()
+                    process.wait(STOP_SECONDS)
+                    code = self._end(signal.SIGKILL)
                     tail = self.log_path.read_text(errors="replace")[-2000:]
                     raise NodeUnreachable(f"the node ended with exit code {code}:\n{tail}")
                 line += more
@@ -108,7 +109,7 @@ class LocalNode:
         process, self._process = self._process, None
         if process is None:
             return 0
-        process.send_signal(how)
+        process.send_signal(how)  # does nothing to one that has ended
         try:
             code = process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

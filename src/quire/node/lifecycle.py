@@ -85,13 +85,16 @@ class Lifecycle:
             listen=" ".join(node.transport.listen_addresses()),
         )
 
-    async def run_until_signal(self) -> None:
-        """Wait for SIGINT or SIGTERM, then stop."""
+    async def run_until_signal(self, on_ready: Callable[[], None]) -> None:
+        """Start, call `on_ready`, wait for SIGINT or SIGTERM, stop. A signal that comes during the
+        start counts too, so that whoever was told that the node is ready can stop it at once."""
         loop = asyncio.get_running_loop()
         asked = asyncio.Event()
         for number in SIGNALS:
             loop.add_signal_handler(number, asked.set)
         try:
+            await self.start()
+            on_ready()
             await asked.wait()
             self._log.info("stopping; a second signal ends the wait", topics="node")
             asked.clear()

@@ -136,6 +136,8 @@ def connect_file(path: Path) -> sqlite3.Connection:
     """The writer's connection to a database file: WAL, durable at each commit."""
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
+        if _is_foreign(connection):
+            return connection  # `Meta` refuses it, and nothing of it has been changed
         connection.execute("PRAGMA page_size=8192")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
@@ -146,6 +148,14 @@ def connect_file(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _is_foreign(connection: sqlite3.Connection) -> bool:
+    """Whether it is the database of another program."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    return application != APPLICATION_ID and bool(
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    )
 
 
 def connect_file_reader(path: Path) -> sqlite3.Connection:

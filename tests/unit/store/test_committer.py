@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 
 import pytest
+
 from quire.base.errors import Busy, DiskFull
 from quire.store.ballast import Ballast
 from quire.store.committer import Change, Committer

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
+from quire.base.units import format_size
 from quire.faces.cli.common import json_option, show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.client import Client
@@ -32,33 +34,44 @@ def why_command(context: Context, cid: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def peers_command(context: Context, as_json: bool) -> None:
-    """List the peers that the node is connected to."""
+    """List the peers of the node, and the bytes exchanged with each since the node started."""
     found = with_client(context, lambda client: client.json("GET", "/peers"))
     if as_json:
         show_json(found)
         return
     for peer in found["peers"]:
         way = "to" if peer["outgoing"] else "from"
-        click.echo(f"{peer['peerId']}  {way:<4} {peer['address']}  {peer['agent']}".rstrip())
+        where = f"{way:<4} {peer['address']}  {peer['agent']}".rstrip()
+        click.echo(f"{peer['peerId']}  {where}  {_moved(peer)}")
     for wanted in found["wanted"]:
         if wanted["state"] != "connected":
             click.echo(f"{wanted['peerId']}  {wanted['state']}: {wanted['reason']}".rstrip(": "))
+    for past in found["past"]:
+        click.echo(f"{past['peerId']}  left  {_moved(past)}")
     if not found["peers"]:
         click.echo("connected to nobody", err=True)
+
+
+def _moved(peer: dict[str, Any]) -> str:
+    sent, received = format_size(peer["sentBytes"]), format_size(peer["receivedBytes"])
+    return f"sent {sent}, received {received}"
 
 
 @click.command()
 @json_option
 @click.pass_obj
 def id_command(context: Context, as_json: bool) -> None:
-    """Print the peer id and the addresses of the node."""
+    """Print the peer id, the addresses and the signed record (spr:) of the node. An address or the
+    record is what another node takes as --bootstrap."""
     found = with_client(context, lambda client: client.json("GET", "/status"))
     if as_json:
-        show_json({"peerId": found["peerId"], "addresses": found["addresses"]})
+        show_json({name: found[name] for name in ("peerId", "addresses", "spr")})
         return
     click.echo(found["peerId"])
     for address in found["addresses"]:
         click.echo(address)
+    if found["spr"]:
+        click.echo(found["spr"])
 
 
 @click.command()

@@ -57,10 +57,12 @@ async def _run(config: NodeConfig, as_json: bool) -> None:
         await node.store.close()
         raise
     lifecycle = Lifecycle(node, [face])
-    await lifecycle.start()
-    state = node_state(node)
-    if as_json:
-        click.echo(json.dumps(state))
-    else:
-        click.echo(f"API      {state['api']}\npeer id  {state['peerId']}", err=True)
-    await lifecycle.run_until_signal()
+
+    def tell() -> None:
+        state = node_state(node)
+        if as_json:
+            click.echo(json.dumps(state))
+        else:
+            click.echo(f"API      {state['api']}\npeer id  {state['peerId']}", err=True)
+
+    await lifecycle.run_until_signal(tell)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from quire.base.clock import SystemClock
-from quire.base.errors import InputError
+from quire.base.errors import EmptyUpload, InputError
 from quire.base.units import MIB, format_rate, format_size
 from quire.faces.cli.common import json_option, show_json, with_client
 from quire.faces.cli.main import Context
@@ -53,10 +55,11 @@ def put_command(
     with _open(file) as source:
         size = None if file == "-" else Path(file).stat().st_size
         if size == 0:
-            raise InputError(f"{file} is empty; a dataset needs at least one byte")
+            raise EmptyUpload(f"{file} is empty; a dataset needs at least one byte")
         with progress("put", size, is_quiet=as_json) as report:
 
             async def send(client: Client) -> str:
+                _end_at_interrupt()
                 pieces = _pieces(source, report)
                 return await client.put(pieces, size=size, filename=name, mimetype=mimetype)
 
@@ -69,6 +72,21 @@ def put_command(
     click.echo(cid)
     if sent is not None:
         click.echo(f"{format_size(sent)} at {format_rate(sent / seconds)}", err=True)
+
+
+def _end_at_interrupt() -> None:
+    """Let Ctrl-C end the command in the middle of a read.
+
+    Reading blocks the loop. Were the interrupt only noted until the read returns, the end of a pipe
+    that died of the same Ctrl-C would pass for the end of the data, and half of it would be kept.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    asyncio.get_running_loop().set_exception_handler(_report)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
 
 
 def _open(file: str) -> BinaryIO:

@@ -98,12 +98,25 @@ class FetchStatus(Shape, frozen=True):
 
 
 class PeerBody(Shape, frozen=True):
+    """A connection. Bytes are payload exchanged with the peer since this node started; what was
+    received counts once it is verified."""
+
     peer_id: str
     address: str
     outgoing: bool
     since: float
     agent: str
     protocols: list[str]
+    sent_bytes: int
+    received_bytes: int
+
+
+class PastPeer(Shape, frozen=True):
+    """A peer that gave or took bytes and is not connected any more."""
+
+    peer_id: str
+    sent_bytes: int
+    received_bytes: int
 
 
 class WantedPeer(Shape, frozen=True):
@@ -120,6 +133,7 @@ class WantedPeer(Shape, frozen=True):
 class PeerList(Shape, frozen=True):
     peers: list[PeerBody]
     wanted: list[WantedPeer]
+    past: list[PastPeer]
 
 
 class LagBody(Shape, frozen=True):
@@ -141,6 +155,7 @@ class StatusBody(Shape, frozen=True):
     profile: str
     uptime_seconds: float
     addresses: list[str]
+    spr: str
     peers: int
     space: SpaceBody
     uploads: int

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 import quire
 from quire.base.errors import NotFound, UnknownDataset
 from quire.faces.rest.data import space_body
-from quire.faces.rest.identity import listen_addresses
+from quire.faces.rest.identity import listen_addresses, spr_of
 from quire.faces.rest.inputs import cid_of, timeout_of
 from quire.faces.rest.reply import reply_empty, reply_json, reply_text
 from quire.faces.rest.schemas import (
@@ -19,6 +19,7 @@ from quire.faces.rest.schemas import (
     Doctor,
     FetchStatus,
     LagBody,
+    PastPeer,
     PeerBody,
     PeerList,
     StatusBody,
@@ -28,6 +29,8 @@ from quire.faces.rest.schemas import (
 )
 from quire.flow.fetch import Fetch
 from quire.formats.cid import Cid, is_manifest
+from quire.net.exchange.ledger import Account
+from quire.net.transport import ConnectionInfo
 from quire.node.doctor import examine_node
 from quire.node.node import Node
 from quire.node.why import why
@@ -42,6 +45,7 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         profile=node.profile.name,
         uptime_seconds=round(node.clock.now() - node.started_at, 3),
         addresses=[f"{address}/p2p/{peer}" for address in listen_addresses(node)],
+        spr=spr_of(node),
         peers=len({c.peer for c in node.transport.connections()}),
         space=space_body(node),
         uploads=node.uploads.active,
@@ -115,14 +119,33 @@ async def explain(request: web.Request, node: Node) -> web.Response:
 
 
 async def peers(_request: web.Request, node: Node) -> web.Response:
+    accounts = node.exchange.ledger.all()
+    live = node.transport.connections()
+    connected = {c.peer for c in live}
     return reply_json(
         PeerList(
-            [
-                PeerBody(c.peer, c.address, c.outgoing, c.since, c.agent, list(c.protocols))
-                for c in node.transport.connections()
-            ],
+            [_peer(connection, accounts) for connection in live],
             [_wanted(entry) for entry in node.connector.status()],
+            [
+                PastPeer(peer, account.sent_bytes, account.received_bytes)
+                for peer, account in accounts.items()
+                if peer not in connected and (account.sent_bytes or account.received_bytes)
+            ],
         )
+    )
+
+
+def _peer(connection: ConnectionInfo, accounts: dict[str, Account]) -> PeerBody:
+    account = accounts.get(connection.peer, Account())
+    return PeerBody(
+        peer_id=connection.peer,
+        address=connection.address,
+        outgoing=connection.outgoing,
+        since=connection.since,
+        agent=connection.agent,
+        protocols=list(connection.protocols),
+        sent_bytes=account.sent_bytes,
+        received_bytes=account.received_bytes,
     )
 
 
