@@ -68,12 +68,13 @@ check: setup $(VENV)/ok-dev ## Lint, types, layers: what must be clean before a 
 	@cargo fmt --check
 	@$(BIN)/pytest tests/tidy
 
-long: setup $(VENV)/ok-dev ## An hour of simulated seeds and fuzzing.
+long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, and fuzzing of every decoder.
+	@$(BIN)/pip install -q --require-hashes -r requirements/fuzz.txt
 	@$(BIN)/quire sim --seed 1 --runs 5000
 	@for target in tests/fuzz/fuzz_*.py; do echo "$$target"; $(BIN)/python "$$target" -runs=200000; done
 
 lock: ## Renew the lock files (needs uv).
-	@for set in run dev; do \
+	@for set in run dev fuzz; do \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 	    pyproject.toml requirements/$$set.in -o requirements/$$set.txt; \
 	done

@@ -17,6 +17,7 @@ from quire.base.clock import Clock
 from quire.base.errors import (
     BadCid,
     BlockMissing,
+    Busy,
     InputError,
     PeerError,
     PeerGone,
@@ -73,6 +74,7 @@ class Exchange:
         self._bans: dict[PeerId, Ban] = {}
         self._transfers: dict[bytes, Transfer] = {}  # by tree root
         self._hunts: dict[Cid, Hunt] = {}
+        self._is_stopped = False
         self._sessions = Sessions(transport, protocol_id, limits, self.ledger,
                                   self._updated, self._session_ended)
         self._responder = Responder(store, limits, self.ledger)
@@ -89,7 +91,8 @@ class Exchange:
         self._transport.on_peer_joined(self._peer_joined)
 
     async def stop(self) -> None:
-        """End all fetches and sessions. Waiting consumers get `PeerGone`."""
+        """End all fetches and sessions. Waiting consumers get `PeerGone`, later ones `Busy`."""
+        self._is_stopped = True
         for transfer in list(self._transfers.values()):
             await transfer.stop(PeerGone("the node stops"))
         for hunt in list(self._hunts.values()):
@@ -123,6 +126,7 @@ class Exchange:
             pass
         hunt = self._hunts.get(cid)
         if hunt is None or hunt.is_over:
+            self._check_running()
             hunt = Hunt(self._context, cid)
             self._hunts[cid] = hunt
         try:
@@ -223,9 +227,14 @@ class Exchange:
     def _transfer(self, dataset: Dataset) -> Transfer:
         transfer = self._transfers.get(dataset.tree_root)
         if transfer is None:
+            self._check_running()
             transfer = Transfer(self._context, dataset, self._transfer_over)
             self._transfers[dataset.tree_root] = transfer
         return transfer
+
+    def _check_running(self) -> None:
+        if self._is_stopped:
+            raise Busy("the node is stopping and fetches nothing new; try another node")
 
     def _transfer_over(self, transfer: Transfer) -> None:
         if self._transfers.get(transfer.dataset.tree_root) is transfer:

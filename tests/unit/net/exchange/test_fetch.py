@@ -10,6 +10,7 @@ import pytest
 
 from quire.base.errors import (
     BadCid,
+    Busy,
     DeadlineExceeded,
     InputError,
     PeerGone,
@@ -379,6 +380,19 @@ async def test_stopping_the_node_ends_all_waits() -> None:
             with pytest.raises(PeerGone):
                 await wait
         assert host.waits.of() == []
+
+
+async def test_a_stopped_exchange_begins_nothing_new() -> None:
+    async with world() as w:
+        seed, host = await w.node("seed"), await w.node("host")
+        dataset = seed.store.add(random_bytes(5000))
+        await w.connect(host, seed)
+        known = await host.exchange.fetch_manifest(dataset.manifest_cid, soon())
+        await host.exchange.stop()
+        with pytest.raises(Busy):
+            host.exchange.fetch(known)
+        with pytest.raises(Busy):
+            await host.exchange.fetch_block(block_cid(bytes(32)), soon())
 
 
 async def test_nothing_runs_on_after_a_fetch_has_ended() -> None:
