@@ -136,7 +136,8 @@ async def test_small_answers(tmp_path):
     async with live_node(tmp_path) as (_, url):
         assert (await send(url, "GET", f"{QUIRE_BASE}/health")).text == "OK"
         assert (await get(url, "/version"))[1]["profile"] == "quire"
-        assert (await get(url, "/peers"))[1] == {"peers": [], "wanted": [], "past": []}
+        lists = ("peers", "wanted", "past", "banned")
+        assert (await get(url, "/peers"))[1] == {name: [] for name in lists}
         findings = (await get(url, "/doctor"))[1]["findings"]
         assert {f["state"] for f in findings} <= {"ok", "warning"}
 

@@ -3,7 +3,11 @@
 import json
 import os
 import random
+import re
+import shutil
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -102,6 +106,38 @@ def test_what_goes_wrong_is_said_with_its_exit_code(node, arguments, code, words
     assert done.code in (code if isinstance(code, tuple) else (code,)), done.err
     assert words in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("arguments", [["wat"], ["get", UNKNOWN, "--timeout", "soon"], ["put"]])
+def test_a_usage_error_is_json_too_when_asked_for(arguments):
+    done = quire(*arguments, "--json")
+    assert (done.code, done.out) == (2, b"")
+    assert json.loads(done.err)["code"] == "input"
+
+
+@pytest.mark.skipif(shutil.which("script") is None, reason="script(1) makes the terminal")
+def test_on_a_terminal_progress_shows_bytes_rate_and_time_to_go(node, file, tmp_path):
+    cid = quire("put", "--plain", str(file), "--json", api=node.api).json["cid"]
+    base = f"{sys.executable} -m quire.faces.cli.main --api {node.api}"
+    with LocalNode(tmp_path / "other", bootstrap=[node.address]) as other:
+        shown = {}
+        for name, command in {
+            "put": f"{base} put --plain '{file}'",
+            "get": f"{base} get {cid} -o '{tmp_path / 'copy'}'",
+            "fetch": f"{base.replace(node.api, other.api)} fetch {cid}",
+        }.items():
+            done = subprocess.run(
+                ["script", "-qec", command, "/dev/null"],
+                stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60,
+                env=os.environ | {"TERM": "xterm", "COLUMNS": "100",
+                                  "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            )  # fmt: skip
+            shown[name] = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", done.stdout.decode())
+    for name, text in shown.items():
+        assert f"{name} " in text
+        assert "293.0/293.0 KiB" in text, text
+        assert re.search(r"\d+:\d\d:\d\d", text)
+        assert "B/s" in text or name == "fetch"  # too small to have a rate
 
 
 def test_put_without_plain_says_why(node, file):

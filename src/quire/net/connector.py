@@ -20,7 +20,7 @@ from quire.net.transport import PeerId, Transport
 
 TARGET_PEERS = 16
 DIAL_SECONDS = 10.0
-SAVE_PAUSE_SECONDS = 10.0
+SAVE_PAUSE_SECONDS = 2.0
 
 
 class Connector:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from quire.base.units import format_rate, format_size
+from quire.base.units import format_size
 from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
@@ -32,6 +32,8 @@ def fetch_command(
     path = f"/datasets/{Cid.parse(cid)}/fetch"
     if cancel:
         with_client(context, lambda client: client.json("DELETE", path))
+        if as_json:
+            show_json({"cid": cid, "state": "cancelled"})
         return
 
     async def fetch(client: Client) -> dict[str, Any]:
@@ -52,10 +54,10 @@ async def _watch(client: Client, path: str, *, is_quiet: bool) -> dict[str, Any]
     with progress("fetch", None, is_quiet=is_quiet) as report:
         while True:
             status: dict[str, Any] = await client.json("GET", path)
-            rate = format_rate(status["rateBytesPerSecond"])
-            total = format_size(status["totalBytes"] or 0)
-            note = f"of {total}, {rate}, {len(status['peers'])} peers: {status['reason']}"
-            report(status["verifiedBytes"], note)
+            is_moving = status["rateBytesPerSecond"] > 0
+            count = len(status["peers"])
+            note = f"{count} peer{'s' * (count != 1)}" if is_moving else status["reason"]
+            report(status["verifiedBytes"], note, total=status["totalBytes"])
             if status["state"] in ENDED:
                 return status
             await asyncio.sleep(POLL_SECONDS)

@@ -48,6 +48,8 @@ def peers_command(context: Context, as_json: bool) -> None:
             click.echo(f"{wanted['peerId']}  {wanted['state']}: {wanted['reason']}".rstrip(": "))
     for past in found["past"]:
         click.echo(f"{past['peerId']}  left  {_moved(past)}")
+    for banned in found["banned"]:
+        click.echo(f"{banned['peerId']}  banned: {banned['reason']}")
     if not found["peers"]:
         click.echo("connected to nobody", err=True)
 

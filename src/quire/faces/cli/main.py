@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from quire import __version__
-from quire.base.errors import Bug, QuireError
+from quire.base.errors import Bug, InputError, QuireError
 
 DEFAULT_API = "http://127.0.0.1:8080"
 EXIT_INTERRUPTED = 130
@@ -93,8 +93,10 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        if not as_json:
+            error.show()
+            return error.exit_code
+        return _fail(InputError(error.format_message()), as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

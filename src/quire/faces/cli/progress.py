@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from quire.faces.cli.common import is_terminal
 
-Report = Callable[[int, str], None]
+BAR_CHARACTERS = 20
 
 
-def _ignore(_done: int, _note: str) -> None:
+class Report(Protocol):
+    """Takes the bytes done so far, a short note, and the total once it is known."""
+
+    def __call__(self, done: int, note: str, /, total: int | None = None) -> None: ...
+
+
+def _ignore(_done: int, _note: str, /, total: int | None = None) -> None:
     """Nobody watches."""
 
 
 @contextmanager
 def progress(title: str, total: int | None, *, is_quiet: bool) -> Iterator[Report]:
-    """Gives `report(done_bytes, note)`; does nothing without a terminal or when quiet."""
+    """Gives a `Report`; does nothing without a terminal or when quiet."""
     if is_quiet or not is_terminal():
         yield _ignore
         return
@@ -29,19 +36,20 @@ def progress(title: str, total: int | None, *, is_quiet: bool) -> Iterator[Repor
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(BAR_CHARACTERS),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, note="")
 
-        def report(done: int, note: str) -> None:
-            bar.update(task, completed=done, note=note)
+        def report(done: int, note: str, /, total: int | None = None) -> None:
+            bar.update(task, completed=done, note=note, total=total)  # None leaves it as it is
 
         yield report

@@ -130,10 +130,19 @@ class WantedPeer(Shape, frozen=True):
     next_in_seconds: float
 
 
+class BannedPeer(Shape, frozen=True):
+    """A peer that lied, for how much longer it is refused, and what it did."""
+
+    peer_id: str
+    remaining_seconds: float
+    reason: str
+
+
 class PeerList(Shape, frozen=True):
     peers: list[PeerBody]
     wanted: list[WantedPeer]
     past: list[PastPeer]
+    banned: list[BannedPeer]
 
 
 class LagBody(Shape, frozen=True):

@@ -16,6 +16,7 @@ from quire.faces.rest.inputs import cid_of, timeout_of
 from quire.faces.rest.reply import reply_empty, reply_json, reply_text
 from quire.faces.rest.schemas import (
     AnnounceBody,
+    BannedPeer,
     Doctor,
     FetchStatus,
     LagBody,
@@ -130,6 +131,10 @@ async def peers(_request: web.Request, node: Node) -> web.Response:
                 PastPeer(peer, account.sent_bytes, account.received_bytes)
                 for peer, account in accounts.items()
                 if peer not in connected and (account.sent_bytes or account.received_bytes)
+            ],
+            [
+                BannedPeer(ban.peer, round(ban.until - node.clock.monotonic(), 1), ban.reason)
+                for ban in node.exchange.banned()
             ],
         )
     )
