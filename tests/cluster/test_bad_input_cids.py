@@ -119,5 +119,3 @@ def test_a_cid_of_another_kind_ends_the_command_with_3(pair, command):
     assert (done.code, done.out) == (3, b"")
     assert "not a manifest CID" in done.err
     until_held(node, before)
-
-

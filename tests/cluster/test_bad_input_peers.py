@@ -59,8 +59,9 @@ async def open_to(peer, node):
     """A channel on which a peer of this process asks a node."""
     soon = asyncio.get_running_loop().time() + 5
     await peer.dial(node.peer_id, [node.address.partition("/p2p/")[0]], soon)
-    return await peer.open(node.peer_id, bad.PROTOCOL, max_message_bytes=bad.MOST_BYTES,
-                           deadline=soon)
+    return await peer.open(
+        node.peer_id, bad.PROTOCOL, max_message_bytes=bad.MOST_BYTES, deadline=soon
+    )
 
 
 def check_nothing_is_left(node, honest):

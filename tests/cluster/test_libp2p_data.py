@@ -75,8 +75,17 @@ async def test_segments_of_every_kind_of_memory(pair: Pair) -> None:
     changing = bytearray(constant)
     await channel.send(constant)
     received = await channel.receive()  # a view of a received message can be sent on
-    segments = (b"", constant, changing, memoryview(constant)[7:40_000], memoryview(changing)[3:],
-                memoryview(changing).toreadonly()[5:9_000], received, received[1:20_000], b"end")
+    segments = (
+        b"",
+        constant,
+        changing,
+        memoryview(constant)[7:40_000],
+        memoryview(changing)[3:],
+        memoryview(changing).toreadonly()[5:9_000],
+        received,
+        received[1:20_000],
+        b"end",
+    )
     expected = b"".join(segments)
     await channel.send(*segments)
     changing[:] = bytes(len(changing))  # was copied: the peer must not see this
@@ -118,8 +127,9 @@ async def test_a_receiver_that_does_not_read_stops_the_sender_in_bounded_memory(
             return
 
     other.serve("/quire-test/lazy/1.0.0", lazy, max_message_bytes=BIG)
-    channel = await one.open(other.peer_id, "/quire-test/lazy/1.0.0", max_message_bytes=BIG,
-                             deadline=soon())
+    channel = await one.open(
+        other.peer_id, "/quire-test/lazy/1.0.0", max_message_bytes=BIG, deadline=soon()
+    )
     taken = 0
 
     async def flood() -> None:
@@ -161,8 +171,9 @@ async def test_a_message_above_the_limit_costs_the_channel_and_not_the_connectio
             seen.set_result(problem)
 
     other.serve("/quire-test/strict/1.0.0", strict, max_message_bytes=10)
-    channel = await one.open(other.peer_id, "/quire-test/strict/1.0.0", max_message_bytes=BIG,
-                             deadline=soon())
+    channel = await one.open(
+        other.peer_id, "/quire-test/strict/1.0.0", max_message_bytes=BIG, deadline=soon()
+    )
     await channel.send(b"fits")
     await channel.send(bytes(BIG))
     async with asyncio.timeout(10):
@@ -185,15 +196,17 @@ async def test_messages_queued_before_closing_or_stopping_arrive(pair: Pair) -> 
             return
 
     other.serve("/quire-test/count/1.0.0", count, max_message_bytes=BIG)
-    channel = await one.open(other.peer_id, "/quire-test/count/1.0.0", max_message_bytes=BIG,
-                             deadline=soon())
+    channel = await one.open(
+        other.peer_id, "/quire-test/count/1.0.0", max_message_bytes=BIG, deadline=soon()
+    )
     for _ in range(3):
         await channel.send(bytes(MIB))
     channel.close()
     del channel
     await until(lambda: len(sizes) == 3)
-    channel = await one.open(other.peer_id, "/quire-test/count/1.0.0", max_message_bytes=BIG,
-                             deadline=soon())
+    channel = await one.open(
+        other.peer_id, "/quire-test/count/1.0.0", max_message_bytes=BIG, deadline=soon()
+    )
     for _ in range(3):
         await channel.send(bytes(MIB))
     await one.stop(soon())
@@ -211,8 +224,9 @@ async def test_a_channel_that_nobody_holds_ends(pair: Pair) -> None:
             ended.set()
 
     other.serve("/quire-test/held/1.0.0", wait_for_end, max_message_bytes=BIG)
-    channel = await one.open(other.peer_id, "/quire-test/held/1.0.0", max_message_bytes=BIG,
-                             deadline=soon())
+    channel = await one.open(
+        other.peer_id, "/quire-test/held/1.0.0", max_message_bytes=BIG, deadline=soon()
+    )
     del channel
     async with asyncio.timeout(10):
         assert await ended.wait()

@@ -100,7 +100,8 @@ async def test_stopping_ends_what_waits(start: Start) -> None:
     channel = await one.open(other.peer_id, ECHO, max_message_bytes=MAX, deadline=soon())
     receiving = asyncio.ensure_future(channel.receive())
     dialling = asyncio.ensure_future(
-        one.dial(make_node().peer_id, ["/ip4/192.0.2.1/tcp/1"], soon()))
+        one.dial(make_node().peer_id, ["/ip4/192.0.2.1/tcp/1"], soon())
+    )
     await asyncio.sleep(0.05)
     await one.stop(soon())
     for waiting in (receiving, dialling):
@@ -111,11 +112,19 @@ async def test_stopping_ends_what_waits(start: Start) -> None:
 
 
 async def test_a_node_that_is_dropped_without_stopping_ends() -> None:
-    code = ("import asyncio, sys; from support.libp2p import make_node\n"
-            "async def main():\n    node = make_node(); await node.start()\n"
-            "asyncio.run(main())\n")
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], timeout=30,
-                          capture_output=True, text=True, env=child_environment(), check=False)
+    code = (
+        "import asyncio, sys; from support.libp2p import make_node\n"
+        "async def main():\n    node = make_node(); await node.start()\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        timeout=30,
+        capture_output=True,
+        text=True,
+        env=child_environment(),
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -134,10 +143,19 @@ async def test_a_taken_port_is_an_error_that_names_the_address(start: Start, kin
     assert threads() == before
 
 
-@pytest.mark.parametrize("address", [
-    "", "8070", "/ip4/127.0.0.1", "/ip4/127.0.0.1/tcp/99999", "/ip4/127.0.0.1/udp/0",
-    "/dns4/localhost/tcp/0", "/ip4/192.0.2.1/tcp/0", "/ip4/192.0.2.1/udp/0/quic-v1",
-])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "8070",
+        "/ip4/127.0.0.1",
+        "/ip4/127.0.0.1/tcp/99999",
+        "/ip4/127.0.0.1/udp/0",
+        "/dns4/localhost/tcp/0",
+        "/ip4/192.0.2.1/tcp/0",
+        "/ip4/192.0.2.1/udp/0/quic-v1",
+    ],
+)
 async def test_an_address_to_listen_on_that_cannot_be_used(address: str) -> None:
     with pytest.raises(BadConfig, match="cannot listen on"):
         await make_node([address]).start()
@@ -159,9 +177,14 @@ async def test_a_host_name_is_resolved(start: Start) -> None:
         await one.dial(make_node().peer_id, ["/dns4/no-such-host.invalid/tcp/1"], soon())
 
 
-@pytest.mark.parametrize("address", [
-    "/ip4/192.0.2.1/tcp/9", "/ip4/192.0.2.1/udp/9/quic-v1", "/ip4/127.0.0.1/tcp/1",
-])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/ip4/192.0.2.1/tcp/9",
+        "/ip4/192.0.2.1/udp/9/quic-v1",
+        "/ip4/127.0.0.1/tcp/1",
+    ],
+)
 async def test_a_dead_address_ends_within_the_deadline(start: Start, address: str) -> None:
     node = await start()
     loop = asyncio.get_running_loop()
@@ -174,8 +197,11 @@ async def test_a_peer_that_accepts_and_says_nothing_is_silent(start: Start) -> N
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(PeerSilent):
-            await node.dial(make_node().peer_id, [f"/ip4/127.0.0.1/tcp/{port}"],
-                            asyncio.get_running_loop().time() + 0.5)
+            await node.dial(
+                make_node().peer_id,
+                [f"/ip4/127.0.0.1/tcp/{port}"],
+                asyncio.get_running_loop().time() + 0.5,
+            )
 
 
 async def test_an_unknown_peer_without_address_is_silent(start: Start) -> None:
@@ -213,16 +239,21 @@ async def test_garbage_on_the_socket_disturbs_nobody(start: Start) -> None:
 
 async def test_a_killed_peer_is_gone_on_open_channels(start: Start) -> None:
     node = await start()
-    child = subprocess.Popen([sys.executable, "-m", "support.libp2p_child"], text=True,
-                             stdout=subprocess.PIPE, env=child_environment())
+    child = subprocess.Popen(
+        [sys.executable, "-m", "support.libp2p_child"],
+        text=True,
+        stdout=subprocess.PIPE,
+        env=child_environment(),
+    )
     try:
         assert child.stdout is not None
         peer, address = child.stdout.readline().split()
         left: list[str] = []
         node.on_peer_left(left.append)
         await node.dial(peer, [address], soon())
-        channels = [await node.open(peer, ECHO, max_message_bytes=MAX, deadline=soon())
-                    for _ in range(3)]
+        channels = [
+            await node.open(peer, ECHO, max_message_bytes=MAX, deadline=soon()) for _ in range(3)
+        ]
         await channels[0].send(b"x")
         assert await channels[0].receive() == b"x"
         child.kill()
@@ -328,17 +359,23 @@ async def test_networks_with_other_routing_protocols_do_not_mix_records(start: S
 async def test_bootstrap_by_signed_record_over_real_sockets(start: Start) -> None:
     identity = Identity.of(bytes(31) + b"\x07")
     clock = SystemClock()
-    other = Libp2pTransport(identity, listen=[TCP, QUIC], agent="x",
-                            kad_protocol="/quire-test/kad/1.0.0", clock=clock,
-                            events=EventBus(clock))
+    other = Libp2pTransport(
+        identity,
+        listen=[TCP, QUIC],
+        agent="x",
+        kad_protocol="/quire-test/kad/1.0.0",
+        clock=clock,
+        events=EventBus(clock),
+    )
     await other.start()
     one = await start()
     text = own_spr(identity, other.listen_addresses(), clock.now())
     assert text is not None
     known = parse_known_peer(text)
     assert known == KnownPeer(identity.peer_id, tuple(other.listen_addresses()))
-    connector = Connector(one, None, [known], clock=clock, rng=seeded_rng(1),
-                          events=EventBus(clock))
+    connector = Connector(
+        one, None, [known], clock=clock, rng=seeded_rng(1), events=EventBus(clock)
+    )
     await connector.start()
     await until(lambda: [c.peer for c in one.connections()] == [identity.peer_id])
     await connector.stop()

@@ -49,8 +49,12 @@ async def test_a_partition_stalls_and_healing_delivers() -> None:
     await asyncio.wait([waiting], timeout=0.02)
     assert not waiting.done()
     with pytest.raises(PeerSilent):
-        await one.open(other.peer_id, ECHO, max_message_bytes=MAX,
-                       deadline=asyncio.get_running_loop().time() + 0.01)
+        await one.open(
+            other.peer_id,
+            ECHO,
+            max_message_bytes=MAX,
+            deadline=asyncio.get_running_loop().time() + 0.01,
+        )
     network.heal(one.peer_id, other.peer_id)
     assert bytes(await waiting) == b"held"
     await one.stop(soon())

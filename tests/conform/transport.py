@@ -127,8 +127,9 @@ class TransportConformance:
                 caught.set_result(problem)
 
         other.serve("/quire-test/small/1.0.0", small, max_message_bytes=10)
-        wide = await one.open(other.peer_id, "/quire-test/small/1.0.0",
-                              max_message_bytes=MAX, deadline=soon())
+        wide = await one.open(
+            other.peer_id, "/quire-test/small/1.0.0", max_message_bytes=MAX, deadline=soon()
+        )
         await wide.send(b"x" * 1000)
         async with asyncio.timeout(PATIENCE):
             assert isinstance(await caught, PeerLied)
@@ -179,8 +180,9 @@ class TransportConformance:
 
         other.serve("/quire-test/abort/1.0.0", listen, max_message_bytes=MAX)
         await connect(one, other)
-        channel = await one.open(other.peer_id, "/quire-test/abort/1.0.0",
-                                 max_message_bytes=MAX, deadline=soon())
+        channel = await one.open(
+            other.peer_id, "/quire-test/abort/1.0.0", max_message_bytes=MAX, deadline=soon()
+        )
         await channel.send(b"x")
         channel.abort("test")
         channel.abort("twice does no harm")
@@ -215,8 +217,9 @@ class TransportConformance:
 
         other.serve("/quire-test/lazy/1.0.0", lazy, max_message_bytes=MAX)
         await connect(one, other)
-        channel = await one.open(other.peer_id, "/quire-test/lazy/1.0.0",
-                                 max_message_bytes=MAX, deadline=soon())
+        channel = await one.open(
+            other.peer_id, "/quire-test/lazy/1.0.0", max_message_bytes=MAX, deadline=soon()
+        )
         sent = 0
 
         async def flood() -> None:
@@ -249,8 +252,9 @@ class TransportConformance:
         one, other = await start(), await start()
         await connect(one, other)
         with pytest.raises(ProtocolMismatch):
-            await one.open(other.peer_id, "/quire-test/unknown/1.0.0",
-                           max_message_bytes=MAX, deadline=soon())
+            await one.open(
+                other.peer_id, "/quire-test/unknown/1.0.0", max_message_bytes=MAX, deadline=soon()
+            )
 
     async def test_opening_to_a_stranger_says_gone(self, start: Start) -> None:
         one, other = await start(), await start()

@@ -29,6 +29,15 @@ from support.memory_store import MemoryStore
 from support.networks import make_network, make_transport
 
 PROTOCOL = "/quire/exchange/1.0.0"
+QUICK = ExchangeLimits(  # for tests: everything that is waited for comes soon
+    rest_seconds=0.1,
+    again_seconds=0.05,
+    search_pause_seconds=0.1,
+    update_seconds=0.05,
+    timeout_min_seconds=0.2,
+    timeout_first_seconds=0.3,
+    busy_seconds=0.02,
+)
 
 
 @dataclass
@@ -64,8 +73,15 @@ class World:
         events, waits, store = EventBus(clock), Waits(clock), MemoryStore()
         finder = Finder(transport, clock, seeded_rng(0), events, waits=waits)
         exchange = Exchange(
-            transport, store, finder, clock=clock, rng=seeded_rng(len(self.nodes)), events=events,
-            waits=waits, protocol_id=PROTOCOL, limits=limits,
+            transport,
+            store,
+            finder,
+            clock=clock,
+            rng=seeded_rng(len(self.nodes)),
+            events=events,
+            waits=waits,
+            protocol_id=PROTOCOL,
+            limits=limits,
         )
         await transport.start()
         await exchange.start()
@@ -73,8 +89,9 @@ class World:
         self.nodes.append(node)
         return node
 
-    async def stranger(self, name: str,
-                       behave: Callable[[Channel], Awaitable[None]]) -> MemoryTransport:
+    async def stranger(
+        self, name: str, behave: Callable[[Channel], Awaitable[None]]
+    ) -> MemoryTransport:
         """A peer that speaks the protocol in its own way."""
         transport = make_transport(self.network, name)
         transport.serve(PROTOCOL, behave, max_message_bytes=MAX_MESSAGE_BYTES)
@@ -118,8 +135,9 @@ async def until(fact: Callable[[], bool], seconds: float = 10.0) -> None:
 Request = HaveRequest | RangeRequest | BlockRequest
 
 
-def answering(answer: Callable[[Request], list[ExchangeMessage] | bytes | None]
-              ) -> Callable[[Channel], Awaitable[None]]:
+def answering(
+    answer: Callable[[Request], list[ExchangeMessage] | bytes | None],
+) -> Callable[[Channel], Awaitable[None]]:
     """A peer that answers each request with messages, with raw bytes, or not at all."""
 
     async def behave(channel: Channel) -> None:
@@ -138,3 +156,9 @@ def answering(answer: Callable[[Request], list[ExchangeMessage] | bytes | None]
             return
 
     return behave
+
+
+async def fetch_all(node: Node, dataset_cid: object, data: bytes) -> None:
+    dataset = await node.exchange.fetch_manifest(dataset_cid, soon())  # type: ignore[arg-type]
+    await node.exchange.fetch(dataset).wait(soon(20))
+    assert node.store.content(dataset) == data

@@ -30,5 +30,6 @@ async def send_until_gone(channel: Channel) -> None:
 def make_node(listen: Sequence[str] = (TCP,), **options: Any) -> Libp2pTransport:
     clock = SystemClock()
     options = {"agent": "quire-test", "kad_protocol": "/quire-test/kad/1.0.0"} | options
-    return Libp2pTransport(make_identity(), listen=list(listen), clock=clock,
-                           events=EventBus(clock), **options)
+    return Libp2pTransport(
+        make_identity(), listen=list(listen), clock=clock, events=EventBus(clock), **options
+    )

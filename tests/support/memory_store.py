@@ -46,15 +46,16 @@ class MemoryStore:
 
     # ---- for tests ----
 
-    def add(self, data: bytes, *, block_size: int = 65536,
-            present: RangeSet | None = None) -> Dataset:
+    def add(
+        self, data: bytes, *, block_size: int = 65536, present: RangeSet | None = None
+    ) -> Dataset:
         """Hold a dataset, or only some of its blocks."""
         tree = merkle_tree(sha256_blocks(data, block_size))
         manifest = Manifest(tree_cid(tree[-32:]), block_size, len(data))
         dataset = self.register(encode_manifest(manifest))
         state = self._trees[dataset.tree_root]
         state.nodes = tree
-        state.data[:len(data)] = data
+        state.data[: len(data)] = data
         for start, stop in present if present is not None else [(0, state.leaf_count)]:
             state.present.add(start, stop)
         return dataset
@@ -85,7 +86,7 @@ class MemoryStore:
         """The bytes of a complete dataset."""
         tree = self._trees[dataset.tree_root]
         assert tree.present.covers(0, tree.leaf_count)
-        return bytes(tree.data[:dataset.manifest.dataset_size])
+        return bytes(tree.data[: dataset.manifest.dataset_size])
 
     # ---- the port ----
 
@@ -101,8 +102,9 @@ class MemoryStore:
         await asyncio.sleep(0)
         if not tree.present.covers(start, start + count):
             raise BlockMissing(f"blocks {start} to {start + count - 1} are not here")
-        return bytes(memoryview(tree.data)[start * tree.block_size:
-                                           (start + count) * tree.block_size])
+        return bytes(
+            memoryview(tree.data)[start * tree.block_size : (start + count) * tree.block_size]
+        )
 
     async def prove_range(self, root: bytes, start: int, count: int) -> bytes:
         tree = self._known(root, start, count)
@@ -122,8 +124,9 @@ class MemoryStore:
     async def put_manifest(self, data: bytes, root: RetentionRoot) -> Dataset:
         return self.register(data)
 
-    async def put_range(self, root: bytes, start: int, data: Buffer, digests: Buffer,
-                        proof: Buffer) -> None:
+    async def put_range(
+        self, root: bytes, start: int, data: Buffer, digests: Buffer, proof: Buffer
+    ) -> None:
         if self.put_problem is not None:
             raise self.put_problem
         if self.put_seconds:
@@ -133,7 +136,7 @@ class MemoryStore:
         tree = self._trees[root]
         count = len(digests) // 32
         assert verify_range(data, tree.block_size, start, tree.leaf_count, proof, root) == digests
-        tree.data[start * tree.block_size:(start + count) * tree.block_size] = data
+        tree.data[start * tree.block_size : (start + count) * tree.block_size] = data
         tree.pending.add(start, start + count)
         self._written[root] = None
         self.put_ranges.append((start, count))

@@ -27,9 +27,17 @@ class Connector:
     """One per node. Publishes `peer.unreachable`, `peer.given-up`, `peerbook.unreadable`
     and `peerbook.unwritable`."""
 
-    def __init__(self, transport: Transport, book: PeerBook | None,
-                 bootstrap: Sequence[KnownPeer], *, clock: Clock, rng: random.Random,
-                 events: EventBus, target_peers: int = TARGET_PEERS) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        book: PeerBook | None,
+        bootstrap: Sequence[KnownPeer],
+        *,
+        clock: Clock,
+        rng: random.Random,
+        events: EventBus,
+        target_peers: int = TARGET_PEERS,
+    ) -> None:
         self._transport = transport
         self._book = book
         self._bootstrap = tuple(bootstrap)
@@ -113,16 +121,22 @@ class Connector:
     def _on_failed(self, target: Target, problem: QuireError) -> None:
         now = self._clock.monotonic()
         if self._plan.failed(target.peer, problem.message, now) is None:
-            self._events.publish("peer.given-up", target.peer,
-                                 f"not tried any more after {target.failures} failures: "
-                                 f"{problem.message}")
+            self._events.publish(
+                "peer.given-up",
+                target.peer,
+                f"not tried any more after {target.failures} failures: {problem.message}",
+            )
             if self._book is not None:
                 self._book.forget(target.peer)
                 self._is_dirty = True
         else:
-            self._events.publish("peer.unreachable", target.peer, problem.message,
-                                 failures=target.failures,
-                                 next_in_seconds=round(target.next_at - now, 1))
+            self._events.publish(
+                "peer.unreachable",
+                target.peer,
+                problem.message,
+                failures=target.failures,
+                next_in_seconds=round(target.next_at - now, 1),
+            )
 
     def _on_joined(self, peer: PeerId) -> None:
         self._plan.joined(peer, self._clock.monotonic())
@@ -130,8 +144,11 @@ class Connector:
         if self._book is None:
             return
         # Only an address that was dialled is known to work; what an incoming peer says is not.
-        addresses = [info.address for info in self._transport.connections()
-                     if info.peer == peer and info.outgoing]
+        addresses = [
+            info.address
+            for info in self._transport.connections()
+            if info.peer == peer and info.outgoing
+        ]
         if addresses and self._book.remember(peer, addresses, self._clock.now()):
             self._is_dirty = True
 
@@ -152,8 +169,9 @@ class Connector:
         try:
             await asyncio.get_running_loop().run_in_executor(None, self._book.save)
         except OSError as problem:
-            self._events.publish("peerbook.unwritable", "",
-                                 f"the remembered peers could not be written: {problem}")
+            self._events.publish(
+                "peerbook.unwritable", "", f"the remembered peers could not be written: {problem}"
+            )
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

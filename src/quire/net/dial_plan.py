@@ -112,13 +112,18 @@ class DialPlan:
 
     def _waiting(self) -> list[Target]:
         """Idle targets that are wanted now, in the order in which to dial them."""
-        idle = [target for target in self.targets()
-                if not target.is_dialling and target.peer not in self._connected]
+        idle = [
+            target
+            for target in self.targets()
+            if not target.is_dialling and target.peer not in self._connected
+        ]
         under_way = sum(target.is_dialling for target in self._targets.values())
         lacking = max(0, self._target_peers - len(self._connected) - under_way)
         wanted = [target for target in idle if target.is_bootstrap]
-        others = sorted((target for target in idle if not target.is_bootstrap),
-                        key=lambda target: target.next_at)
+        others = sorted(
+            (target for target in idle if not target.is_bootstrap),
+            key=lambda target: target.next_at,
+        )
         return wanted + others[:lacking]
 
     def _rest(self, target: Target, now: float) -> None:

@@ -60,7 +60,8 @@ def load_or_create_key(path: Path) -> Identity:
         return _load(path)
     except OSError as error:
         raise EnvironmentProblem(
-            f"the network private key file {path} cannot be used: {error.strerror}") from None
+            f"the network private key file {path} cannot be used: {error.strerror}"
+        ) from None
 
 
 def _load(path: Path) -> Identity:
@@ -69,17 +70,21 @@ def _load(path: Path) -> Identity:
         if mode & 0o077:
             raise UnsafePermissions(
                 f"The network private key file is not safe: others may use {path} "
-                f"(mode {mode:04o}); run: chmod 600 {path}")
+                f"(mode {mode:04o}); run: chmod 600 {path}"
+            )
         data = file.read(KEY_FILE_BYTES + 1)
     if len(data) != KEY_FILE_BYTES or not data.startswith(_HEADER):
         raise EnvironmentProblem(
             f"{path} is not a network private key: {KEY_FILE_BYTES} bytes that begin with "
-            f"{_HEADER.hex()} are expected; restore the file, or move it away for a new identity")
+            f"{_HEADER.hex()} are expected; restore the file, or move it away for a new identity"
+        )
     try:
-        return Identity.of(data[len(_HEADER):])
+        return Identity.of(data[len(_HEADER) :])
     except BadEncoding as error:
-        raise EnvironmentProblem(f"{path} is not a network private key: {error.message}; "
-                                 "restore the file, or move it away for a new identity") from None
+        raise EnvironmentProblem(
+            f"{path} is not a network private key: {error.message}; "
+            "restore the file, or move it away for a new identity"
+        ) from None
 
 
 def _create(path: Path, identity: Identity) -> None:

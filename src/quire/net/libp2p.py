@@ -40,15 +40,31 @@ class Libp2pTransport:
     `peer.connected`, `peer.disconnected` and `peer.banned`, each with the reason.
     """
 
-    def __init__(self, identity: Identity, *, listen: Sequence[Address], agent: str,
-                 kad_protocol: str, mdns: bool = False, max_connections: int = 160,
-                 clock: Clock, events: EventBus, idle_seconds: float = 3600.0,
-                 record_seconds: float = 48 * 3600.0) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        listen: Sequence[Address],
+        agent: str,
+        kad_protocol: str,
+        mdns: bool = False,
+        max_connections: int = 160,
+        clock: Clock,
+        events: EventBus,
+        idle_seconds: float = 3600.0,
+        record_seconds: float = 48 * 3600.0,
+    ) -> None:
         self.peer_id = identity.peer_id
         self._make_node = partial(
-            NetNode, identity.private_key, agent=agent, kad_protocol=kad_protocol, mdns=mdns,
-            max_connections=max_connections, idle_seconds=idle_seconds,
-            record_seconds=record_seconds)
+            NetNode,
+            identity.private_key,
+            agent=agent,
+            kad_protocol=kad_protocol,
+            mdns=mdns,
+            max_connections=max_connections,
+            idle_seconds=idle_seconds,
+            record_seconds=record_seconds,
+        )
         self._listen = tuple(listen)
         self._clock = clock
         self._events = events
@@ -73,23 +89,31 @@ class Libp2pTransport:
             node = self._make_node()
         except (RuntimeError, ValueError) as error:
             raise EnvironmentProblem(f"the network does not start: {error}") from None
-        invariant(node.peer == self.peer_id, "both sides derive the same peer id",
-                  here=self.peer_id, there=node.peer)
-        self._running = Swarm(node, {
-            "incoming": self._on_incoming,
-            "connected": self._on_connected,
-            "disconnected": self._on_disconnected,
-            "identified": self._on_identified,
-            "listening": self._on_listening,
-            "unlistening": self._on_unlistening,
-        })
+        invariant(
+            node.peer == self.peer_id,
+            "both sides derive the same peer id",
+            here=self.peer_id,
+            there=node.peer,
+        )
+        self._running = Swarm(
+            node,
+            {
+                "incoming": self._on_incoming,
+                "connected": self._on_connected,
+                "disconnected": self._on_disconnected,
+                "identified": self._on_identified,
+                "listening": self._on_listening,
+                "unlistening": self._on_unlistening,
+            },
+        )
         for protocol, (_, max_bytes) in self._protocols.items():
             node.serve(protocol, max_bytes)
         deadline = self._loop.time() + LISTEN_SECONDS
         try:
             for address in self._listen:
-                await self._running.ask(partial(node.listen, address=address), deadline,
-                                        f"cannot listen on {address}")
+                await self._running.ask(
+                    partial(node.listen, address=address), deadline, f"cannot listen on {address}"
+                )
         except BaseException:
             await self.stop(self._loop.time() + GIVE_UP_SECONDS)
             raise
@@ -101,8 +125,7 @@ class Libp2pTransport:
         for task in list(self._handlers):
             task.cancel()
         if self._handlers:
-            await asyncio.wait(list(self._handlers),
-                               timeout=max(0.0, deadline - self._loop.time()))
+            await asyncio.wait(list(self._handlers), timeout=max(0.0, deadline - self._loop.time()))
         await self._running.stop(deadline)
         for _, _, timer in self._bans.values():
             timer.cancel()
@@ -131,8 +154,10 @@ class Libp2pTransport:
             return
         if peer in self._bans:
             until, reason, _ = self._bans[peer]
-            raise PeerRefused(f"{peer} is banned here for another "
-                              f"{until - self._loop.time():.0f} s: {reason}", peer=peer)
+            raise PeerRefused(
+                f"{peer} is banned here for another {until - self._loop.time():.0f} s: {reason}",
+                peer=peer,
+            )
         where = ", ".join(addresses) or "any known address"
         what = f"cannot connect to {peer} at {where}"
         try:
@@ -144,8 +169,9 @@ class Libp2pTransport:
             raise PeerSilent(f"{what}: no usable address", peer=peer)
         await swarm.ask(lambda op: swarm.node.dial(op, peer, found), deadline, what, peer)
 
-    async def open(self, peer: PeerId, protocol: str, *, max_message_bytes: int,
-                   deadline: float) -> Channel:
+    async def open(
+        self, peer: PeerId, protocol: str, *, max_message_bytes: int, deadline: float
+    ) -> Channel:
         return await self._swarm().open(peer, protocol, max_message_bytes, deadline)
 
     def hang_up(self, peer: PeerId) -> None:
@@ -171,15 +197,19 @@ class Libp2pTransport:
 
     async def provide(self, key: bytes, deadline: float) -> int:
         swarm = self._swarm()
-        count = await swarm.ask(lambda op: swarm.node.provide(op, key), deadline,
-                                f"cannot publish a record for {key.hex()}")
+        count = await swarm.ask(
+            lambda op: swarm.node.provide(op, key),
+            deadline,
+            f"cannot publish a record for {key.hex()}",
+        )
         return int(count)
 
     async def withdraw(self, key: bytes) -> None:
         self._swarm().node.stop_providing(key)
 
-    async def find_providers(self, key: bytes, deadline: float,
-                             on_found: Callable[[ProviderRecord], None]) -> None:
+    async def find_providers(
+        self, key: bytes, deadline: float, on_found: Callable[[ProviderRecord], None]
+    ) -> None:
         seen: dict[PeerId, None] = {}
 
         def found(peer: PeerId, addresses: tuple[Address, ...]) -> None:

@@ -38,14 +38,19 @@ async def _resolved(address: Multiaddr) -> list[Multiaddr]:
         return [address]
     try:
         infos = await asyncio.get_running_loop().getaddrinfo(
-            host, None, family=_FAMILY[name], type=socket.SOCK_STREAM)
+            host, None, family=_FAMILY[name], type=socket.SOCK_STREAM
+        )
     except (OSError, UnicodeError):  # the latter for names that cannot be encoded
         return []
-    rest = "".join(f"/{key}/{value}" if value else f"/{key}"
-                   for key, value in address.components[1:])
+    rest = "".join(
+        f"/{key}/{value}" if value else f"/{key}" for key, value in address.components[1:]
+    )
     kinds = {socket.AF_INET: "ip4", socket.AF_INET6: "ip6"}
-    return [Multiaddr.parse(f"/{kinds[family]}/{where[0]}{rest}")
-            for family, _, _, _, where in infos if family in kinds]
+    return [
+        Multiaddr.parse(f"/{kinds[family]}/{where[0]}{rest}")
+        for family, _, _, _, where in infos
+        if family in kinds
+    ]
 
 
 def check_free(text: Address) -> None:
@@ -62,8 +67,9 @@ def check_free(text: Address) -> None:
     except BadEncoding as error:
         raise BadConfig(f"cannot listen on {text!r}: {error.message}") from None
     if not is_dialable(address):
-        raise BadConfig(f"cannot listen on {text}: write /ip4/IP/tcp/PORT or "
-                        "/ip4/IP/udp/PORT/quic-v1")
+        raise BadConfig(
+            f"cannot listen on {text}: write /ip4/IP/tcp/PORT or /ip4/IP/udp/PORT/quic-v1"
+        )
     (kind, host), (protocol, port) = address.components[:2]
     if protocol != "tcp":
         return

@@ -17,8 +17,9 @@ class Libp2pChannel:
     """One end of a stream. Dropping the last reference ends it: at once, or, when closed, after
     what is queued."""
 
-    def __init__(self, node: NetNode, number: int, peer: PeerId, protocol: str,
-                 max_message_bytes: int) -> None:
+    def __init__(
+        self, node: NetNode, number: int, peer: PeerId, protocol: str, max_message_bytes: int
+    ) -> None:
         self.peer = peer
         self.protocol = protocol
         self._node = node
@@ -48,7 +49,9 @@ class Libp2pChannel:
                 size = sum(memoryview(segment).nbytes for segment in segments)
                 raise TooLarge(
                     f"a message of {size} bytes exceeds the limit of {self.protocol}, "
-                    f"{self._max_message_bytes} bytes", peer=self.peer) from None
+                    f"{self._max_message_bytes} bytes",
+                    peer=self.peer,
+                ) from None
             if is_taken:
                 return
             if is_taken is None:
@@ -108,8 +111,9 @@ class Libp2pChannel:
         _wake(self._receivers)
 
     def _gone(self, reason: str) -> PeerGone:
-        return PeerGone(f"the channel {self.protocol} with {self.peer} ended: {reason}",
-                        peer=self.peer)
+        return PeerGone(
+            f"the channel {self.protocol} with {self.peer} ended: {reason}", peer=self.peer
+        )
 
     async def _wait_in(self, queue: list[asyncio.Future[None]]) -> None:
         turn = self._loop.create_future()

@@ -81,8 +81,9 @@ class Swarm:
             if not future.done():
                 future.set_exception(PeerGone("this node stopped"))
 
-    async def ask(self, begin: Callable[[int], None], deadline: float, what: str,
-                  peer: PeerId = "") -> Any:
+    async def ask(
+        self, begin: Callable[[int], None], deadline: float, what: str, peer: PeerId = ""
+    ) -> Any:
         """Give a command and wait for its answer; a late answer is dropped.
 
         Raises   the error that the answer stands for, its message beginning with `what`
@@ -112,21 +113,24 @@ class Swarm:
             self._finding.pop(op, None)
             self.node.forget(op)
 
-    async def open(self, peer: PeerId, protocol: str, max_message_bytes: int,
-                   deadline: float) -> Libp2pChannel:
+    async def open(
+        self, peer: PeerId, protocol: str, max_message_bytes: int, deadline: float
+    ) -> Libp2pChannel:
         """A channel to a connected peer; errors as the port has them."""
 
         def begin(op: int) -> None:
             self._opening[op] = (peer, protocol, max_message_bytes)
-            self.node.open(op, peer, protocol, max_message_bytes,
-                           max(0.001, deadline - self._loop.time()))
+            self.node.open(
+                op, peer, protocol, max_message_bytes, max(0.001, deadline - self._loop.time())
+            )
 
         channel = await self.ask(begin, deadline, f"cannot open {protocol} with {peer}", peer)
         assert isinstance(channel, Libp2pChannel)
         return channel
 
-    async def find_providers(self, key: bytes, deadline: float,
-                             on_found: Callable[[PeerId, tuple[Address, ...]], None]) -> None:
+    async def find_providers(
+        self, key: bytes, deadline: float, on_found: Callable[[PeerId, tuple[Address, ...]], None]
+    ) -> None:
         """Search until done or `deadline`; the same provider may be found several times."""
 
         def begin(op: int) -> None:

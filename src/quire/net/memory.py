@@ -73,8 +73,9 @@ class MemoryNetwork:
     `link_between(sender, receiver)` makes the link of one direction of a new connection.
     """
 
-    def __init__(self, clock: Clock,
-                 link_between: Callable[[PeerId, PeerId], Link] | None = None) -> None:
+    def __init__(
+        self, clock: Clock, link_between: Callable[[PeerId, PeerId], Link] | None = None
+    ) -> None:
         self.clock = clock
         self._link_between = link_between or (lambda sender, receiver: Link())
         self._nodes: dict[Address, MemoryTransport] = {}
@@ -133,8 +134,15 @@ class MemoryNetwork:
 class MemoryTransport:
     """One node of a `MemoryNetwork`."""
 
-    def __init__(self, network: MemoryNetwork, peer_id: PeerId, address: Address,
-                 *, agent: str = "memory", record_seconds: float = RECORD_SECONDS) -> None:
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        peer_id: PeerId,
+        address: Address,
+        *,
+        agent: str = "memory",
+        record_seconds: float = RECORD_SECONDS,
+    ) -> None:
         self.peer_id = peer_id
         self.agent = agent
         self._network = network
@@ -206,8 +214,9 @@ class MemoryTransport:
         if peer not in self._connections:
             self._connect(target)
 
-    async def open(self, peer: PeerId, protocol: str, *, max_message_bytes: int,
-                   deadline: float) -> MemoryChannel:
+    async def open(
+        self, peer: PeerId, protocol: str, *, max_message_bytes: int, deadline: float
+    ) -> MemoryChannel:
         connection = self._connections.get(peer)
         if connection is None:
             raise PeerGone(f"not connected to {peer}", peer=peer)
@@ -222,8 +231,7 @@ class MemoryTransport:
         there = connection.pipe_from(self.peer_id, is_cut)
         back = connection.pipe_from(peer, is_cut)
         on_channel, their_limit = served
-        target._accept(on_channel,
-                       MemoryChannel(self.peer_id, protocol, back, there, their_limit))
+        target._accept(on_channel, MemoryChannel(self.peer_id, protocol, back, there, their_limit))
         return MemoryChannel(peer, protocol, there, back, max_message_bytes)
 
     def hang_up(self, peer: PeerId) -> None:
@@ -235,9 +243,14 @@ class MemoryTransport:
 
     def connections(self) -> list[ConnectionInfo]:
         return [
-            ConnectionInfo(peer, c.other(self.peer_id)._address, c.dialer is self, c.since,
-                           c.other(self.peer_id).agent,
-                           tuple(c.other(self.peer_id)._protocols))
+            ConnectionInfo(
+                peer,
+                c.other(self.peer_id)._address,
+                c.dialer is self,
+                c.since,
+                c.other(self.peer_id).agent,
+                tuple(c.other(self.peer_id)._protocols),
+            )
             for peer, c in self._connections.items()
         ]
 
@@ -271,8 +284,9 @@ class MemoryTransport:
     async def withdraw(self, key: bytes) -> None:
         self._records.get(key, {}).pop(self.peer_id, None)
 
-    async def find_providers(self, key: bytes, deadline: float,
-                             on_found: Callable[[ProviderRecord], None]) -> None:
+    async def find_providers(
+        self, key: bytes, deadline: float, on_found: Callable[[ProviderRecord], None]
+    ) -> None:
         now = asyncio.get_running_loop().time()
         seen = {self.peer_id}
         for node in [self, *self._reachable()]:
@@ -329,8 +343,10 @@ class MemoryTransport:
             raise PeerSilent(f"{peer} did not answer in time", peer=peer)
 
     def _connect(self, target: MemoryTransport) -> None:
-        links = {self.peer_id: self._network.link(self.peer_id, target.peer_id),
-                 target.peer_id: self._network.link(target.peer_id, self.peer_id)}
+        links = {
+            self.peer_id: self._network.link(self.peer_id, target.peer_id),
+            target.peer_id: self._network.link(target.peer_id, self.peer_id),
+        }
         connection = _Connection(self, target, self._network.clock.now(), links)
         self._connections[target.peer_id] = connection
         target._connections[self.peer_id] = connection

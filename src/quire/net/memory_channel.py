@@ -175,8 +175,9 @@ class Pipe:
 class MemoryChannel:
     """One end of a channel; see the port."""
 
-    def __init__(self, peer: PeerId, protocol: str, outward: Pipe, inward: Pipe,
-                 max_message_bytes: int) -> None:
+    def __init__(
+        self, peer: PeerId, protocol: str, outward: Pipe, inward: Pipe, max_message_bytes: int
+    ) -> None:
         self.peer = peer
         self.protocol = protocol
         self._outward = outward
@@ -186,17 +187,22 @@ class MemoryChannel:
     async def send(self, *segments: Message) -> None:
         size = sum(len(segment) for segment in segments)
         if size > self._max_message_bytes:
-            raise TooLarge(f"a message of {size} bytes exceeds the limit of {self.protocol}, "
-                           f"{self._max_message_bytes} bytes", peer=self.peer)
+            raise TooLarge(
+                f"a message of {size} bytes exceeds the limit of {self.protocol}, "
+                f"{self._max_message_bytes} bytes",
+                peer=self.peer,
+            )
         await self._outward.send(memoryview(b"".join(segments)))
 
     async def receive(self) -> memoryview:
         message = await self._inward.receive()
         if len(message) > self._max_message_bytes:
             self.abort("message too large")
-            raise PeerLied(f"{self.peer} sent a message of {len(message)} bytes on "
-                           f"{self.protocol}, above the limit of {self._max_message_bytes}",
-                           peer=self.peer)
+            raise PeerLied(
+                f"{self.peer} sent a message of {len(message)} bytes on "
+                f"{self.protocol}, above the limit of {self._max_message_bytes}",
+                peer=self.peer,
+            )
         return message
 
     def close(self) -> None:

@@ -90,8 +90,10 @@ class PeerBook:
 
     def peers(self) -> list[KnownPeer]:
         """All remembered peers, the most recently reached first."""
-        return [KnownPeer(entry.peer, tuple(entry.addresses))
-                for entry in reversed(self._entries.values())]
+        return [
+            KnownPeer(entry.peer, tuple(entry.addresses))
+            for entry in reversed(self._entries.values())
+        ]
 
     def __len__(self) -> int:
         return len(self._entries)

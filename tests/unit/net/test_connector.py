@@ -25,8 +25,9 @@ def known(transport: MemoryTransport) -> KnownPeer:
     return KnownPeer(transport.peer_id, tuple(transport.listen_addresses()))
 
 
-def connector(transport: MemoryTransport, *bootstrap: KnownPeer,
-              book: PeerBook | None = None) -> tuple[Connector, EventBus]:
+def connector(
+    transport: MemoryTransport, *bootstrap: KnownPeer, book: PeerBook | None = None
+) -> tuple[Connector, EventBus]:
     clock = SystemClock()
     events = EventBus(clock)
     made = Connector(transport, book, bootstrap, clock=clock, rng=seeded_rng(1), events=events)

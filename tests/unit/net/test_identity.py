@@ -58,16 +58,20 @@ def test_a_key_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> None
         load_or_create_key(path)
 
 
-@pytest.mark.parametrize("data", [
-    b"",
-    bytes.fromhex("08021220"),
-    bytes.fromhex("08021220") + bytes(31),
-    bytes.fromhex("08021220") + bytes(31) + b"\x01\x00",
-    bytes.fromhex("08011220") + bytes(31) + b"\x01",
-    bytes.fromhex("08021220") + bytes(32),
-    bytes.fromhex("08021220") + b"\xff" * 32,
-    b"-----BEGIN PRIVATE KEY-----\n",
-], ids=["empty", "header", "short", "long", "ed25519", "zero", "order", "pem"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        bytes.fromhex("08021220"),
+        bytes.fromhex("08021220") + bytes(31),
+        bytes.fromhex("08021220") + bytes(31) + b"\x01\x00",
+        bytes.fromhex("08011220") + bytes(31) + b"\x01",
+        bytes.fromhex("08021220") + bytes(32),
+        bytes.fromhex("08021220") + b"\xff" * 32,
+        b"-----BEGIN PRIVATE KEY-----\n",
+    ],
+    ids=["empty", "header", "short", "long", "ed25519", "zero", "order", "pem"],
+)
 def test_a_file_that_is_no_key_is_an_error_and_stays(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path / "key", data)
     with pytest.raises(EnvironmentProblem, match=r"not a network private key.*move it away"):

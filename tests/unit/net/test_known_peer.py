@@ -17,11 +17,14 @@ from quire.net.known_peer import KnownPeer, own_spr, parse_known_peer
 PEER = Identity.of(bytes(range(1, 33))).peer_id  # fixed: it names test cases
 
 
-@pytest.mark.parametrize("address", [
-    "/ip4/127.0.0.1/tcp/8070",
-    "/ip6/::1/udp/8070/quic-v1",
-    "/dns4/node.example/tcp/8070",
-])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/ip4/127.0.0.1/tcp/8070",
+        "/ip6/::1/udp/8070/quic-v1",
+        "/dns4/node.example/tcp/8070",
+    ],
+)
 def test_an_address_with_its_peer(address: str) -> None:
     assert parse_known_peer(f"{address}/p2p/{PEER}") == KnownPeer(PEER, (address,))
 
@@ -56,19 +59,22 @@ def _texts(value: object) -> list[str]:
     return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
 
 
-@pytest.mark.parametrize("text", [
-    "",
-    "spr:",
-    "spr:!!!",
-    "spr:AAAA",
-    "/ip4/127.0.0.1/tcp/8070",
-    f"/p2p/{PEER}",
-    f"/ip4/127.0.0.1/tcp/8070/p2p/{PEER[:-1]}",
-    "/ip4/127.0.0.1/tcp/8070/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf",
-    f"/ip4/300.0.0.1/tcp/8070/p2p/{PEER}",
-    f"127.0.0.1:8070/p2p/{PEER}",
-    "spr:" + "A" * 100_000,
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "spr:",
+        "spr:!!!",
+        "spr:AAAA",
+        "/ip4/127.0.0.1/tcp/8070",
+        f"/p2p/{PEER}",
+        f"/ip4/127.0.0.1/tcp/8070/p2p/{PEER[:-1]}",
+        "/ip4/127.0.0.1/tcp/8070/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf",
+        f"/ip4/300.0.0.1/tcp/8070/p2p/{PEER}",
+        f"127.0.0.1:8070/p2p/{PEER}",
+        "spr:" + "A" * 100_000,
+    ],
+)
 def test_a_text_that_names_no_reachable_peer_is_refused(text: str) -> None:
     with pytest.raises(BadConfig):
         parse_known_peer(text)

@@ -55,21 +55,24 @@ def test_the_least_recent_is_forgotten_first(tmp_path: Path) -> None:
     assert len(book) == MAX_PEERS - 1
 
 
-@pytest.mark.parametrize("content", [
-    b"",
-    b"{",
-    b"\xff\xfe",
-    b"[]",
-    json.dumps({"version": 2, "peers": []}).encode(),
-    json.dumps({"version": 1}).encode(),
-    json.dumps({"version": 1, "peers": [], "more": 1}).encode(),
-    json.dumps({"version": 1, "peers": [entry(peer="nobody")]}).encode(),
-    json.dumps({"version": 1, "peers": [entry(addresses=[])]}).encode(),
-    json.dumps({"version": 1, "peers": [entry(addresses=[ADDRESS] * 9)]}).encode(),
-    json.dumps({"version": 1, "peers": [entry(addresses=["10.0.0.1:1"])]}).encode(),
-    json.dumps({"version": 1, "peers": [entry(seen_at="yesterday")]}).encode(),
-    b" " * (MAX_FILE_BYTES + 1),
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        json.dumps({"version": 2, "peers": []}).encode(),
+        json.dumps({"version": 1}).encode(),
+        json.dumps({"version": 1, "peers": [], "more": 1}).encode(),
+        json.dumps({"version": 1, "peers": [entry(peer="nobody")]}).encode(),
+        json.dumps({"version": 1, "peers": [entry(addresses=[])]}).encode(),
+        json.dumps({"version": 1, "peers": [entry(addresses=[ADDRESS] * 9)]}).encode(),
+        json.dumps({"version": 1, "peers": [entry(addresses=["10.0.0.1:1"])]}).encode(),
+        json.dumps({"version": 1, "peers": [entry(seen_at="yesterday")]}).encode(),
+        b" " * (MAX_FILE_BYTES + 1),
+    ],
+)
 def test_a_bad_file_is_set_aside_and_the_book_is_empty(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "peers"
     path.write_bytes(content)

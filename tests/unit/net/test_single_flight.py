@@ -58,8 +58,9 @@ async def test_an_error_reaches_every_caller_and_the_next_run_is_new() -> None:
     async def succeed() -> int:
         return 1
 
-    results = await asyncio.gather(flight.run("k", fail), flight.run("k", fail),
-                                   return_exceptions=True)
+    results = await asyncio.gather(
+        flight.run("k", fail), flight.run("k", fail), return_exceptions=True
+    )
     assert [type(result) for result in results] == [ValueError, ValueError]
     with pytest.raises(ValueError, match="once"):
         await flight.run("k", fail)

@@ -48,8 +48,15 @@ class AnnounceStatus:
 class Announcer:
     """Publishes keys as provider records, renews them, and withdraws them."""
 
-    def __init__(self, transport: Transport, clock: Clock, rng: Random, events: EventBus, *,
-                 timing: AnnounceTiming | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        rng: Random,
+        events: EventBus,
+        *,
+        timing: AnnounceTiming | None = None,
+    ) -> None:
         self._transport = transport
         self._clock = clock
         self._events = events
@@ -124,8 +131,10 @@ class Announcer:
         )
         states = [item.state for item in items]
         return AnnounceStatus(
-            states.count("queued") + states.count("publishing"), states.count("published"),
-            states.count("failed"), items,
+            states.count("queued") + states.count("publishing"),
+            states.count("published"),
+            states.count("failed"),
+            items,
         )
 
     async def _run(self) -> None:
@@ -165,8 +174,12 @@ class Announcer:
         if not entry.is_wanted:
             await self._withdraw(entry.cid)  # it was withdrawn while being published
         elif first and not problem:
-            self._events.publish("announce.published", str(entry.cid),
-                                 f"{peers} nodes know that we have it", peers=peers)
+            self._events.publish(
+                "announce.published",
+                str(entry.cid),
+                f"{peers} nodes know that we have it",
+                peers=peers,
+            )
 
     async def _withdraw(self, cid: Cid) -> None:
         if self._schedule.get(cid) is None:

@@ -43,8 +43,16 @@ class _Key:
 class Finder:
     """The searches of one node."""
 
-    def __init__(self, transport: Transport, clock: Clock, rng: Random, events: EventBus, *,
-                 waits: Waits | None = None, limits: FinderLimits | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        rng: Random,
+        events: EventBus,
+        *,
+        waits: Waits | None = None,
+        limits: FinderLimits | None = None,
+    ) -> None:
         self._transport = transport
         self._clock = clock
         self._rng = rng
@@ -120,8 +128,13 @@ class Finder:
             if record.peer == self._transport.peer_id:
                 return
             if key.found.pop(record.peer, None) is None:
-                self._events.publish("provider.found", str(cid), f"{record.peer} says it has it",
-                                     peer=record.peer, addresses=", ".join(record.addresses))
+                self._events.publish(
+                    "provider.found",
+                    str(cid),
+                    f"{record.peer} says it has it",
+                    peer=record.peer,
+                    addresses=", ".join(record.addresses),
+                )
             key.found[record.peer] = record, self._clock.monotonic()
             if len(key.found) > self._limits.providers_per_key:
                 del key.found[next(iter(key.found))]

@@ -80,8 +80,9 @@ class Hunt:
         if reply.status is not Status.OK:
             return f"answers {reply.status.name}"
         if hashlib.sha256(reply.data).digest() != self.cid.digest:
-            raise PeerLied(f"{peer} sent {len(reply.data)} bytes that are not {self.cid}",
-                           peer=peer)
+            raise PeerLied(
+                f"{peer} sent {len(reply.data)} bytes that are not {self.cid}", peer=peer
+            )
         self._context.ledger.of(peer).received_bytes += len(reply.data)
         if not self._found.done():
             self._found.set_result(bytes(reply.data))

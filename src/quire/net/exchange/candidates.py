@@ -28,8 +28,14 @@ class Candidates:
     before `rest` releases it), any other text says why not.
     """
 
-    def __init__(self, context: ExchangeContext, subject: str, keys: tuple[Cid, ...],
-                 wants_more: Callable[[int], bool], attempt: Attempt) -> None:
+    def __init__(
+        self,
+        context: ExchangeContext,
+        subject: str,
+        keys: tuple[Cid, ...],
+        wants_more: Callable[[int], bool],
+        attempt: Attempt,
+    ) -> None:
         self.liars: dict[PeerId, str] = {}
         self.problems: dict[PeerId, str] = {}
         self._context = context
@@ -111,13 +117,20 @@ class Candidates:
             self._consider(peer, now)
         for connection in self._context.transport.connections():
             self._consider(connection.peer, now)
-        if (self._search is None and now >= self._next_search_at
-                and self._wants_more(len(self._trying))):
+        if (
+            self._search is None
+            and now >= self._next_search_at
+            and self._wants_more(len(self._trying))
+        ):
             self._search = asyncio.get_running_loop().create_task(self._run_search())
 
     def _consider(self, peer: PeerId, now: float) -> None:
-        if (peer in self._trying or now < self._resting.get(peer, 0.0)
-                or self._context.is_banned(peer) or not self._wants_more(len(self._trying))):
+        if (
+            peer in self._trying
+            or now < self._resting.get(peer, 0.0)
+            or self._context.is_banned(peer)
+            or not self._wants_more(len(self._trying))
+        ):
             return
         self._trying[peer] = asyncio.get_running_loop().create_task(self._try(peer))
 
@@ -166,8 +179,7 @@ class Candidates:
             self._searches += 1
             self._next_search_at = clock.monotonic() + self._pause_seconds
             if len(self._found) == before:
-                self._pause_seconds = min(2 * self._pause_seconds,
-                                          limits.search_pause_max_seconds)
+                self._pause_seconds = min(2 * self._pause_seconds, limits.search_pause_max_seconds)
 
     def _note(self, peer: PeerId, problem: str) -> None:
         self.problems.pop(peer, None)

@@ -60,9 +60,20 @@ class Ban:
 class Exchange:
     """Fetches from and serves other nodes. Deadlines are monotonic seconds."""
 
-    def __init__(self, transport: Transport, store: BlockStore, finder: ProviderSource, *,
-                 clock: Clock, rng: Random, events: EventBus, waits: Waits, protocol_id: str,
-                 limits: ExchangeLimits | None = None, executor: Executor | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        store: BlockStore,
+        finder: ProviderSource,
+        *,
+        clock: Clock,
+        rng: Random,
+        events: EventBus,
+        waits: Waits,
+        protocol_id: str,
+        limits: ExchangeLimits | None = None,
+        executor: Executor | None = None,
+    ) -> None:
         limits = limits or ExchangeLimits()
         self.ledger = Ledger()
         self._transport = transport
@@ -75,19 +86,32 @@ class Exchange:
         self._transfers: dict[bytes, Transfer] = {}  # by tree root
         self._hunts: dict[Cid, Hunt] = {}
         self._is_stopped = False
-        self._sessions = Sessions(transport, protocol_id, limits, self.ledger,
-                                  self._updated, self._session_ended)
+        self._sessions = Sessions(
+            transport, protocol_id, limits, self.ledger, self._updated, self._session_ended
+        )
         self._responder = Responder(store, limits, self.ledger)
         self._context = ExchangeContext(
-            transport, store, finder, clock, rng, events, waits,
-            limits, self.ledger, Budget(limits.bytes_in_flight), self._sessions, self.blame,
-            self.is_banned, executor,
+            transport,
+            store,
+            finder,
+            clock,
+            rng,
+            events,
+            waits,
+            limits,
+            self.ledger,
+            Budget(limits.bytes_in_flight),
+            self._sessions,
+            self.blame,
+            self.is_banned,
+            executor,
         )
 
     async def start(self) -> None:
         """Serve the protocol; fetches are possible from now on."""
-        self._transport.serve(self._protocol_id, self._on_channel,
-                              max_message_bytes=MAX_MESSAGE_BYTES)
+        self._transport.serve(
+            self._protocol_id, self._on_channel, max_message_bytes=MAX_MESSAGE_BYTES
+        )
         self._transport.on_peer_joined(self._peer_joined)
 
     async def stop(self) -> None:
@@ -147,8 +171,10 @@ class Exchange:
                  DeadlineExceeded  with the reason  ·  QuotaExceeded, DiskFull
         """
         if start < 0 or count < 0 or start + count > dataset.block_count:
-            raise InputError(f"blocks {start} to {start + count - 1} are not all in a dataset of "
-                             f"{dataset.block_count} blocks")
+            raise InputError(
+                f"blocks {start} to {start + count - 1} are not all in a dataset of "
+                f"{dataset.block_count} blocks"
+            )
         tree = self._store.tree(dataset.tree_root)
         if count == 0 or (tree is not None and tree.present.covers(start, start + count)):
             return
@@ -160,13 +186,16 @@ class Exchange:
         """What is being asked of whom, and who asks us."""
         return {
             "fetches": [
-                {"cid": t.subject, "verifiedBlocks": t.scheduler.done.count(),
-                 "totalBlocks": t.scheduler.leaf_count, "reason": t.reason(),
-                 "peers": dict(t.received)}
+                {
+                    "cid": t.subject,
+                    "verifiedBlocks": t.scheduler.done.count(),
+                    "totalBlocks": t.scheduler.leaf_count,
+                    "reason": t.reason(),
+                    "peers": dict(t.received),
+                }
                 for t in self._transfers.values()
             ],
-            "searches": [{"cid": str(h.cid), "reason": h.describe()}
-                         for h in self._hunts.values()],
+            "searches": [{"cid": str(h.cid), "reason": h.describe()} for h in self._hunts.values()],
             "peers": [_describe(session) for session in self._sessions.all().values()],
             "serving": self._responder.status(),
             "bytesInFlight": self._context.budget.used_bytes,
@@ -190,8 +219,11 @@ class Exchange:
         seconds = self._limits.ban_seconds
         self._bans[peer] = Ban(peer, self._clock.monotonic() + seconds, problem.message)
         self._events.publish(
-            "peer.banned", subject or peer, f"{peer} is banned for {seconds:.0f} s: "
-            f"{problem.message}", peer=peer, reason=problem.message,
+            "peer.banned",
+            subject or peer,
+            f"{peer} is banned for {seconds:.0f} s: {problem.message}",
+            peer=peer,
+            reason=problem.message,
         )
         self._sessions.end(peer, problem)
         self._transport.ban(peer, seconds, problem.message)
@@ -244,7 +276,8 @@ class Exchange:
 def _describe(session: Session) -> dict[str, object]:
     speed = session.estimate.bytes_per_second
     return {
-        "peer": session.peer, "openRequests": session.open_requests,
+        "peer": session.peer,
+        "openRequests": session.open_requests,
         "pendingBytes": session.pending_bytes,
         "windowBytes": session.estimate.window_bytes(),
         "bytesPerSecond": None if speed is None else round(speed),

@@ -78,8 +78,9 @@ class PeerEstimate:
         cost = self.cost_seconds(size_bytes)
         if cost is None:
             return self._limits.timeout_first_seconds
-        return min(max(3 * cost, self._limits.timeout_min_seconds),
-                   self._limits.timeout_max_seconds)
+        return min(
+            max(3 * cost, self._limits.timeout_min_seconds), self._limits.timeout_max_seconds
+        )
 
 
 class RateMeter:

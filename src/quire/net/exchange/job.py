@@ -44,8 +44,14 @@ class FetchJob:
         rate = transfer.meter.shown(now)
         done = min(done, total)
         eta = (total - done) / rate if rate >= 1 else None
-        return Progress(done, total, rate, 0.0 if done == total else eta,
-                        dict(transfer.received), transfer.reason())
+        return Progress(
+            done,
+            total,
+            rate,
+            0.0 if done == total else eta,
+            dict(transfer.received),
+            transfer.reason(),
+        )
 
     async def wait(self, deadline: float | None) -> None:
         """Return when all of it is here and durable.

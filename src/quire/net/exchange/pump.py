@@ -51,8 +51,14 @@ class PumpEvents:
 class Pump:
     """Keeps the peers of one fetch busy, within the global byte budget."""
 
-    def __init__(self, context: ExchangeContext, dataset: Dataset, scheduler: Scheduler,
-                 swarm: Swarm, events: PumpEvents) -> None:
+    def __init__(
+        self,
+        context: ExchangeContext,
+        dataset: Dataset,
+        scheduler: Scheduler,
+        swarm: Swarm,
+        events: PumpEvents,
+    ) -> None:
         self._context = context
         self._root = dataset.tree_root
         self._subject = str(dataset.manifest_cid)
@@ -116,7 +122,10 @@ class Pump:
         wait_seconds = session.estimate.timeout_seconds(session.pending_bytes)
         try:
             reply = await session.ask_range(
-                self._root, piece.start, piece.count, fetch.size_bytes,
+                self._root,
+                piece.start,
+                piece.count,
+                fetch.size_bytes,
                 self._context.clock.monotonic() + wait_seconds,
             )
             fetch.received()
@@ -153,13 +162,22 @@ class Pump:
         """Verify a reply and store it. Raises `PeerLied` when it does not verify."""
         context = self._context
         digests = await asyncio.get_running_loop().run_in_executor(
-            context.executor, verify_range, reply.data, self._block_size, piece.start,
-            self._scheduler.leaf_count, reply.proof, self._root,
+            context.executor,
+            verify_range,
+            reply.data,
+            self._block_size,
+            piece.start,
+            self._scheduler.leaf_count,
+            reply.proof,
+            self._root,
         )
         if digests is None:
             raise PeerLied(
                 f"{peer} sent blocks {piece.start} to {piece.stop - 1} of {self._subject} that "
-                "do not verify", peer=peer, start=piece.start, count=piece.count,
+                "do not verify",
+                peer=peer,
+                start=piece.start,
+                count=piece.count,
             )
         size, account = len(reply.data), context.ledger.of(peer)
         others = self._scheduler.claim(piece, peer)
@@ -170,9 +188,7 @@ class Pump:
             if fetch.piece is piece and fetch.member.peer in others:
                 fetch.cancel()
         try:
-            await context.store.put_range(
-                self._root, piece.start, reply.data, digests, reply.proof
-            )
+            await context.store.put_range(self._root, piece.start, reply.data, digests, reply.proof)
         except BaseException:
             self._scheduler.unclaim(piece)
             raise

@@ -64,8 +64,9 @@ class Responder:
                 await line.outbox.until_room()
                 await self._take(line, await channel.receive())
         except BadEncoding as problem:
-            raise PeerLied(f"{channel.peer} sent garbage: {problem.message}",
-                           peer=channel.peer) from None
+            raise PeerLied(
+                f"{channel.peer} sent garbage: {problem.message}", peer=channel.peer
+            ) from None
         finally:
             updates.cancel()
             line.outbox.close()
@@ -81,9 +82,12 @@ class Responder:
     def status(self) -> list[dict[str, object]]:
         """Who waits for what from us."""
         return [
-            {"peer": peer, "queuedRequests": sum(line.queued for line in lines),
-             "queuedBytes": sum(line.queued_bytes for line in lines),
-             "sentBytes": self._ledger.of(peer).sent_bytes}
+            {
+                "peer": peer,
+                "queuedRequests": sum(line.queued for line in lines),
+                "queuedBytes": sum(line.queued_bytes for line in lines),
+                "sentBytes": self._ledger.of(peer).sent_bytes,
+            }
             for peer, lines in self._inbound.items()
         ]
 
@@ -117,9 +121,7 @@ class Responder:
             line.outbox.put(HaveReply(request.id, Status.NOT_HAVE))
             return
         told = first_ranges(tree.present)
-        line.outbox.put(
-            HaveReply(request.id, Status.OK, tree.leaf_count, told, tree.block_size)
-        )
+        line.outbox.put(HaveReply(request.id, Status.OK, tree.leaf_count, told, tree.block_size))
         if not told.covers(0, tree.leaf_count):
             line.told[request.root] = told.copy()
             if len(line.told) > self._limits.subscriptions_per_channel:
@@ -134,8 +136,10 @@ class Responder:
         size = request.count * tree.block_size
         if size > MAX_DATA_BYTES:
             return Status.REFUSED
-        if (line.queued >= self._limits.requests_per_peer
-                or line.queued_bytes + size > self._limits.bytes_per_peer):
+        if (
+            line.queued >= self._limits.requests_per_peer
+            or line.queued_bytes + size > self._limits.bytes_per_peer
+        ):
             return Status.BUSY
         return None
 
@@ -281,5 +285,3 @@ def _refused(request: RangeRequest | BlockRequest, status: Status) -> Reply:
     if isinstance(request, RangeRequest):
         return RangeReply(request.id, status)
     return BlockReply(request.id, status)
-
-

@@ -39,8 +39,15 @@ class Piece:
 class Scheduler:
     """The assignment of one tree's missing blocks to peers. Pure: time and chance are arguments."""
 
-    def __init__(self, leaf_count: int, present: RangeSet, rng: Random, *,
-                 region_blocks: int, end_game_pieces: int) -> None:
+    def __init__(
+        self,
+        leaf_count: int,
+        present: RangeSet,
+        rng: Random,
+        *,
+        region_blocks: int,
+        end_game_pieces: int,
+    ) -> None:
         self.leaf_count = leaf_count
         self.done = present.copy()
         self._rng = rng
@@ -158,16 +165,20 @@ class Scheduler:
 
     def is_awaited(self, piece: Piece) -> bool:
         """Whether a window needs a part of the piece."""
-        return any(start < piece.stop and piece.start < stop
-                   for start, stop in self._windows.values())
+        return any(
+            start < piece.stop and piece.start < stop for start, stop in self._windows.values()
+        )
 
     def claim(self, piece: Piece, peer: PeerId) -> list[PeerId] | None:
         """The peer delivered the piece: it is being stored now, nobody else is needed for it.
 
         Returns the other owners, whose requests are to be cancelled; None when it comes too late.
         """
-        if (self._pieces.get(piece.start) is not piece or piece.is_claimed
-                or peer not in piece.owners):
+        if (
+            self._pieces.get(piece.start) is not piece
+            or piece.is_claimed
+            or peer not in piece.owners
+        ):
             return None
         piece.is_claimed = True
         return [owner for owner in piece.owners if owner != peer]
@@ -244,8 +255,9 @@ class Scheduler:
                 best = (holders, region)
         return None if best is None else best[1]
 
-    def _assign(self, peer: PeerId, span: tuple[int, int], piece_blocks: int,
-                expected_at: float) -> Piece:
+    def _assign(
+        self, peer: PeerId, span: tuple[int, int], piece_blocks: int, expected_at: float
+    ) -> Piece:
         start, stop = span
         stop = min(stop, start - start % piece_blocks + piece_blocks)
         piece = Piece(start, stop, expected_at, {peer: None})

@@ -50,8 +50,14 @@ class _Open:
 class Session:
     """The requester's end of one channel. Ends once, with a reason, for all that wait on it."""
 
-    def __init__(self, channel: Channel, limits: ExchangeLimits, account: Account,
-                 on_update: OnUpdate, on_end: OnEnd) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        limits: ExchangeLimits,
+        account: Account,
+        on_update: OnUpdate,
+        on_end: OnEnd,
+    ) -> None:
         self.peer = channel.peer
         self.estimate = PeerEstimate(limits)
         self.account = account
@@ -94,19 +100,25 @@ class Session:
         self._last_id += 1
         return await self._ask(HaveRequest(self._last_id, root), HaveReply, 0, deadline)
 
-    async def ask_range(self, root: bytes, start: int, count: int, size_bytes: int,
-                        deadline: float) -> RangeReply:
+    async def ask_range(
+        self, root: bytes, start: int, count: int, size_bytes: int, deadline: float
+    ) -> RangeReply:
         """Blocks of a tree, `size_bytes` of them. Not verified yet."""
         self._last_id += 1
         request = RangeRequest(self._last_id, root, start, count)
         reply = await self._ask(request, RangeReply, size_bytes, deadline)
         if reply.status is Status.OK:
             if reply.start != start:
-                raise PeerLied(f"{self.peer} sent blocks from {reply.start} on where {start} was "
-                               "asked for", peer=self.peer)
+                raise PeerLied(
+                    f"{self.peer} sent blocks from {reply.start} on where {start} was asked for",
+                    peer=self.peer,
+                )
             if len(reply.data) != size_bytes:
-                raise PeerLied(f"{self.peer} sent {len(reply.data)} bytes for {count} blocks of "
-                               f"{size_bytes} bytes", peer=self.peer)
+                raise PeerLied(
+                    f"{self.peer} sent {len(reply.data)} bytes for {count} blocks of "
+                    f"{size_bytes} bytes",
+                    peer=self.peer,
+                )
         return reply
 
     async def ask_block(self, cid: Cid, deadline: float) -> BlockReply:
@@ -129,8 +141,9 @@ class Session:
                 entry.reply.exception()  # seen: whoever asked may have been cancelled
         self._on_end(self, problem)
 
-    async def _ask(self, request: Request, kind: type[AnyReply], size_bytes: int,
-                   deadline: float) -> AnyReply:
+    async def _ask(
+        self, request: Request, kind: type[AnyReply], size_bytes: int, deadline: float
+    ) -> AnyReply:
         """Send and wait for the reply.
 
         Raises   PeerSilent  no reply before `deadline`; the request is then cancelled
@@ -145,23 +158,28 @@ class Session:
                 await self._channel.send(*request.segments())
                 reply = await entry.reply
         except TimeoutError:
-            raise PeerSilent(f"{self.peer} did not answer within "
-                             f"{self._loop.time() - entry.asked_at:.1f} s",
-                             peer=self.peer) from None
+            raise PeerSilent(
+                f"{self.peer} did not answer within {self._loop.time() - entry.asked_at:.1f} s",
+                peer=self.peer,
+            ) from None
         finally:
             if self._open.pop(request.id, None) is not None and self._ended is None:
                 self._give_up(request.id)
         if not isinstance(reply, kind):
-            raise PeerLied(f"{self.peer} answered a request with another kind of reply",
-                           peer=self.peer)
+            raise PeerLied(
+                f"{self.peer} answered a request with another kind of reply", peer=self.peer
+            )
         return reply
 
     def _give_up(self, request_id: int) -> None:
         """Tell the peer that a reply is not wanted any more; it may be on its way already."""
         self._abandoned[request_id] = None
         if len(self._abandoned) > self._limits.abandoned_requests:
-            self.end(PeerSilent(f"{self.peer} left {len(self._abandoned)} requests unanswered",
-                                peer=self.peer))
+            self.end(
+                PeerSilent(
+                    f"{self.peer} left {len(self._abandoned)} requests unanswered", peer=self.peer
+                )
+            )
             return
         task = self._loop.create_task(self._send_quietly(Cancel(request_id)))
         self._sends[task] = None

@@ -16,8 +16,15 @@ from quire.net.transport import PeerId, Transport
 class Sessions:
     """The open sessions of one node."""
 
-    def __init__(self, transport: Transport, protocol_id: str, limits: ExchangeLimits,
-                 ledger: Ledger, on_update: OnUpdate, on_end: OnEnd) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        protocol_id: str,
+        limits: ExchangeLimits,
+        ledger: Ledger,
+        on_update: OnUpdate,
+        on_end: OnEnd,
+    ) -> None:
         self._transport = transport
         self._protocol_id = protocol_id
         self._limits = limits
@@ -55,8 +62,9 @@ class Sessions:
         channel = await self._transport.open(
             peer, self._protocol_id, max_message_bytes=MAX_MESSAGE_BYTES, deadline=deadline
         )
-        session = Session(channel, self._limits, self._ledger.of(peer), self._on_update,
-                          self._ended)
+        session = Session(
+            channel, self._limits, self._ledger.of(peer), self._on_update, self._ended
+        )
         self._sessions[peer] = session
         return session
 
@@ -64,5 +72,3 @@ class Sessions:
         if self._sessions.get(session.peer) is session:
             del self._sessions[session.peer]
         self._on_end(session, problem)
-
-

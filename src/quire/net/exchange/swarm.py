@@ -33,9 +33,14 @@ class Member:
 class Swarm:
     """Who helps with one tree. `on_ranges(peer, ranges)` and `on_left(peer)` tell the fetch."""
 
-    def __init__(self, context: ExchangeContext, dataset: Dataset, is_hungry: Callable[[], bool],
-                 on_ranges: Callable[[PeerId, RangeSet], None],
-                 on_left: Callable[[PeerId], None]) -> None:
+    def __init__(
+        self,
+        context: ExchangeContext,
+        dataset: Dataset,
+        is_hungry: Callable[[], bool],
+        on_ranges: Callable[[PeerId, RangeSet], None],
+        on_left: Callable[[PeerId], None],
+    ) -> None:
         self.members: dict[PeerId, Member] = {}
         self._context = context
         self._root = dataset.tree_root
@@ -83,7 +88,9 @@ class Swarm:
         """Do without a member, for a while."""
         del self.members[member.peer]
         self._context.events.publish(
-            "fetch.peer-dropped", self._subject, f"{member.peer} is out: {problem}",
+            "fetch.peer-dropped",
+            self._subject,
+            f"{member.peer} is out: {problem}",
             peer=member.peer,
         )
         self._on_left(member.peer)
@@ -98,16 +105,20 @@ class Swarm:
         self._context.ledger.of(member.peer).timeouts += 1
         limits = self._context.limits
         if member.timeouts >= limits.max_timeouts and member.peer in self.members:
-            self.drop(member, limits.rest_seconds,
-                      f"{member.timeouts} requests in a row timed out: {problem.message}")
+            self.drop(
+                member,
+                limits.rest_seconds,
+                f"{member.timeouts} requests in a row timed out: {problem.message}",
+            )
         else:
             self._context.events.publish(
                 "fetch.peer-slow", self._subject, problem.message, peer=member.peer
             )
 
     def _wants_more(self, under_way: int) -> bool:
-        return (self._is_hungry()
-                and len(self.members) + under_way < self._context.limits.peers_per_job)
+        return (
+            self._is_hungry() and len(self.members) + under_way < self._context.limits.peers_per_job
+        )
 
     async def _join(self, peer: PeerId) -> str:
         deadline = self._context.clock.monotonic() + self._context.limits.answer_seconds
@@ -117,14 +128,18 @@ class Swarm:
             return "does not have it"
         if (reply.leaf_count, reply.block_size) != (self._leaf_count, self._block_size):
             # A false manifest may name a true tree in another shape: nobody is to blame here.
-            return (f"knows the tree as {reply.leaf_count} blocks of {reply.block_size} bytes, not "
-                    f"{self._leaf_count} of {self._block_size}")
+            return (
+                f"knows the tree as {reply.leaf_count} blocks of {reply.block_size} bytes, not "
+                f"{self._leaf_count} of {self._block_size}"
+            )
         if session.is_over:
             return "went away"
         self.members[peer] = Member(session)
         self._context.events.publish(
-            "fetch.peer-joined", self._subject,
-            f"{peer} has {reply.present.count()} of {self._leaf_count} blocks", peer=peer,
+            "fetch.peer-joined",
+            self._subject,
+            f"{peer} has {reply.present.count()} of {self._leaf_count} blocks",
+            peer=peer,
         )
         self._on_ranges(peer, reply.present)
         return ""

@@ -34,15 +34,18 @@ _WATCH_SECONDS = 0.25
 class Transfer:
     """The fetch of one tree; at most one for each tree and node. `on_over` is called at its end."""
 
-    def __init__(self, context: ExchangeContext, dataset: Dataset,
-                 on_over: Callable[[Transfer], None]) -> None:
+    def __init__(
+        self, context: ExchangeContext, dataset: Dataset, on_over: Callable[[Transfer], None]
+    ) -> None:
         limits, block_size = context.limits, dataset.manifest.block_size
         tree = context.store.tree(dataset.tree_root)
         now = context.clock.monotonic()
         self.dataset = dataset
         self.subject = str(dataset.manifest_cid)
         self.scheduler = Scheduler(
-            dataset.block_count, RangeSet() if tree is None else tree.present, context.rng,
+            dataset.block_count,
+            RangeSet() if tree is None else tree.present,
+            context.rng,
             region_blocks=max(1, limits.region_bytes // block_size),
             end_game_pieces=limits.end_game_pieces,
         )
@@ -55,7 +58,10 @@ class Transfer:
         self._on_over = on_over
         self._swarm = Swarm(context, dataset, self._is_hungry, self._peer_has, self._peer_left)
         self._pump = Pump(
-            context, dataset, self.scheduler, self._swarm,
+            context,
+            dataset,
+            self.scheduler,
+            self._swarm,
             PumpEvents(self._stored, self._fail, self._wake),
         )
         self._consumers = 0  # that want all of it
@@ -214,8 +220,10 @@ class Transfer:
             return
         self.is_complete = True
         self._context.events.publish(
-            "fetch.completed", self.subject,
-            f"all {self.scheduler.leaf_count} blocks are here", peers=dict(self.received),
+            "fetch.completed",
+            self.subject,
+            f"all {self.scheduler.leaf_count} blocks are here",
+            peers=dict(self.received),
         )
         self._end(None)
 
@@ -251,7 +259,8 @@ class Transfer:
         left = self.scheduler.wanted().count()
         return DeadlineExceeded(
             f"{what}: {left} blocks of {self.subject} are missing; {self.reason()}",
-            missing=left, liars=", ".join(self._swarm.candidates.liars),
+            missing=left,
+            liars=", ".join(self._swarm.candidates.liars),
         )
 
     def _explain(self) -> None:

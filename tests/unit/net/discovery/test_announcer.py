@@ -84,8 +84,9 @@ class Pair:
         network = make_network()
         self.node, self.other = make_transport(network, "node"), make_transport(network, "other")
         self.events = EventBus(SystemClock())
-        self.announcer = Announcer(self.node, SystemClock(), seeded_rng(1), self.events,
-                                   timing=TIMING)
+        self.announcer = Announcer(
+            self.node, SystemClock(), seeded_rng(1), self.events, timing=TIMING
+        )
         self.store = MemoryStore()
 
     async def __aenter__(self) -> Pair:
@@ -184,8 +185,13 @@ async def test_publications_are_bounded_and_slow_ones_time_out() -> None:
             return 1
 
     node = Slow(make_network(), "peer-slow", "/memory/slow")
-    announcer = Announcer(node, SystemClock(), seeded_rng(1), EventBus(SystemClock()),
-                          timing=AnnounceTiming(attempt_seconds=0.1))
+    announcer = Announcer(
+        node,
+        SystemClock(),
+        seeded_rng(1),
+        EventBus(SystemClock()),
+        timing=AnnounceTiming(attempt_seconds=0.1),
+    )
     await announcer.start()
     for cid in CIDS:
         announcer.announce(cid)

@@ -30,8 +30,9 @@ class Directory(MemoryTransport):
         self.told: asyncio.Queue[ProviderRecord | None] = asyncio.Queue()
         self.cancelled = 0
 
-    async def find_providers(self, key: bytes, deadline: float,
-                             on_found: Callable[[ProviderRecord], None]) -> None:
+    async def find_providers(
+        self, key: bytes, deadline: float, on_found: Callable[[ProviderRecord], None]
+    ) -> None:
         self.searches += 1
         try:
             while (record := await self.told.get()) is not None:
@@ -43,8 +44,9 @@ class Directory(MemoryTransport):
 
 def make(directory: MemoryTransport, limits: FinderLimits | None = None) -> Finder:
     clock = SystemClock()
-    return Finder(directory, clock, seeded_rng(1), EventBus(clock), waits=Waits(clock),
-                  limits=limits)
+    return Finder(
+        directory, clock, seeded_rng(1), EventBus(clock), waits=Waits(clock), limits=limits
+    )
 
 
 def record(name: str) -> ProviderRecord:
@@ -120,8 +122,9 @@ async def test_what_was_found_long_ago_is_not_told() -> None:
 
 async def test_a_failing_search_is_an_empty_one() -> None:
     class Broken(MemoryTransport):
-        async def find_providers(self, key: bytes, deadline: float,
-                                 on_found: Callable[[ProviderRecord], None]) -> None:
+        async def find_providers(
+            self, key: bytes, deadline: float, on_found: Callable[[ProviderRecord], None]
+        ) -> None:
             raise PeerSilent("the network is down")
 
     assert await collect(make(Broken(make_network(), "peer-x", "/memory/x"))) == []

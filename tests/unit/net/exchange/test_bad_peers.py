@@ -33,9 +33,15 @@ from support.networks import make_network
 BLOCK = 65536
 LEAVES = 64
 DATA = random_bytes(LEAVES * BLOCK)
-QUICK = ExchangeLimits(rest_seconds=0.1, again_seconds=0.1, search_pause_seconds=0.1,
-                       timeout_min_seconds=0.15, timeout_first_seconds=0.15,
-                       answer_seconds=0.3, busy_seconds=0.02)
+QUICK = ExchangeLimits(
+    rest_seconds=0.1,
+    again_seconds=0.1,
+    search_pause_seconds=0.1,
+    timeout_min_seconds=0.15,
+    timeout_first_seconds=0.15,
+    answer_seconds=0.3,
+    busy_seconds=0.02,
+)
 
 ALL = RangeSet([(0, LEAVES)])
 TRUE = MemoryStore()
@@ -87,8 +93,11 @@ async def truncated(request: RangeRequest) -> list[ExchangeMessage]:
 
 async def too_much(request: RangeRequest) -> list[ExchangeMessage]:
     reply = await truth(request)
-    return [RangeReply(reply.id, reply.status, reply.start, reply.proof,
-                       bytes(reply.data) + bytes(BLOCK))]
+    return [
+        RangeReply(
+            reply.id, reply.status, reply.start, reply.proof, bytes(reply.data) + bytes(BLOCK)
+        )
+    ]
 
 
 async def unasked(request: RangeRequest) -> list[ExchangeMessage]:
@@ -121,9 +130,22 @@ async def a_cut_message(request: RangeRequest) -> bytes:
     return b"".join((await truth(request)).segments())[:-100]
 
 
-LIES = [wrong_bytes, wrong_proof, no_proof, other_range, other_range_under_the_right_name,
-        truncated, too_much, unasked, twice, another_kind, a_request, garbage, an_empty_frame,
-        a_cut_message]
+LIES = [
+    wrong_bytes,
+    wrong_proof,
+    no_proof,
+    other_range,
+    other_range_under_the_right_name,
+    truncated,
+    too_much,
+    unasked,
+    twice,
+    another_kind,
+    a_request,
+    garbage,
+    an_empty_frame,
+    a_cut_message,
+]
 
 
 def lying(lie: Lie) -> Callable[[Channel], Awaitable[None]]:
@@ -297,7 +319,8 @@ async def test_a_peer_that_lacks_what_it_promised_is_not_asked_for_it_again() ->
         await until(lambda: job.progress().verified_bytes == 32 * BLOCK)
         await until(lambda: "nobody known has 32 blocks" in job.progress().reason)
         assert len([start for start in asked if start < 32]) == len(
-            {start for start in asked if start < 32})
+            {start for start in asked if start < 32}
+        )
         seed.store.add(DATA)
         await w.connect(host, seed)
         await job.wait(soon())

@@ -10,10 +10,8 @@ import pytest
 
 from quire.base.errors import (
     BadCid,
-    Busy,
     DeadlineExceeded,
     InputError,
-    PeerGone,
     QuotaExceeded,
     UnknownDataset,
 )
@@ -21,14 +19,11 @@ from quire.base.ranges import RangeSet
 from quire.formats.cid import block_cid, manifest_cid
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.memory_channel import SteadyLink
-from support.exchange_nodes import Node, soon, until, world
+from support.exchange_nodes import QUICK, fetch_all, soon, until, world
 from support.memory_store import random_bytes
 from support.networks import make_network
 
 MIB = 1 << 20
-QUICK = ExchangeLimits(rest_seconds=0.1, again_seconds=0.05, search_pause_seconds=0.1,
-                       update_seconds=0.05, timeout_min_seconds=0.2,
-                       timeout_first_seconds=0.3, busy_seconds=0.02)
 
 
 async def test_a_manifest_is_fetched_from_a_connected_peer_and_registered() -> None:
@@ -92,12 +87,6 @@ async def test_an_unknown_cid_without_peers_is_answered_at_the_deadline() -> Non
         node = await w.node("a", QUICK)
         with pytest.raises(UnknownDataset, match="no connected peer"):
             await node.exchange.fetch_manifest(manifest_cid(b"unknown"), soon(0.1))
-
-
-async def fetch_all(node: Node, dataset_cid: object, data: bytes) -> None:
-    dataset = await node.exchange.fetch_manifest(dataset_cid, soon())  # type: ignore[arg-type]
-    await node.exchange.fetch(dataset).wait(soon(20))
-    assert node.store.content(dataset) == data
 
 
 @pytest.mark.parametrize("size", [1, 65536, 65537, 10 * MIB + 17])
@@ -342,8 +331,9 @@ async def test_many_datasets_at_once() -> None:
         for data in contents:
             other.store.add(data)
         await w.connect(host, one, other)
-        await asyncio.gather(*(fetch_all(host, cid, data)
-                               for cid, data in zip(cids, contents, strict=True)))
+        await asyncio.gather(
+            *(fetch_all(host, cid, data) for cid, data in zip(cids, contents, strict=True))
+        )
         status = host.exchange.status()
         assert (status["fetches"], status["searches"], status["bytesInFlight"]) == ([], [], 0)
 
@@ -360,48 +350,3 @@ async def test_blocks_that_the_store_loses_are_fetched_again() -> None:
         tree = host.store.tree(dataset.tree_root)
         assert tree is not None
         assert tree.present.covers(0, 20)
-
-
-async def test_stopping_the_node_ends_all_waits() -> None:
-    async with world() as w:
-        host, seed = await w.node("host", QUICK), await w.node("seed")
-        dataset = seed.store.add(random_bytes(4 * MIB), present=RangeSet([(0, 1)]))
-        await w.connect(host, seed)
-        got = await host.exchange.fetch_manifest(dataset.manifest_cid, soon())
-        waits = [
-            asyncio.ensure_future(host.exchange.fetch(got).wait(None)),
-            asyncio.ensure_future(host.exchange.ensure(got, 3, 1, soon())),
-            asyncio.ensure_future(
-                host.exchange.fetch_manifest(manifest_cid(b"unknown"), soon())),
-        ]
-        await until(lambda: len(host.waits.of()) >= 3)
-        await host.exchange.stop()
-        for wait in waits:
-            with pytest.raises(PeerGone):
-                await wait
-        assert host.waits.of() == []
-
-
-async def test_a_stopped_exchange_begins_nothing_new() -> None:
-    async with world() as w:
-        seed, host = await w.node("seed"), await w.node("host")
-        dataset = seed.store.add(random_bytes(5000))
-        await w.connect(host, seed)
-        known = await host.exchange.fetch_manifest(dataset.manifest_cid, soon())
-        await host.exchange.stop()
-        with pytest.raises(Busy):
-            host.exchange.fetch(known)
-        with pytest.raises(Busy):
-            await host.exchange.fetch_block(block_cid(bytes(32)), soon())
-
-
-async def test_nothing_runs_on_after_a_fetch_has_ended() -> None:
-    async with world() as w:
-        host, seed = await w.node("host"), await w.node("seed")
-        datasets = [seed.store.add(random_bytes(100_000, seed=n)) for n in range(5)]
-        await w.connect(host, seed)
-        await fetch_all(host, datasets[0].manifest_cid, random_bytes(100_000, seed=0))
-        before = len(asyncio.all_tasks())
-        for number, dataset in enumerate(datasets):
-            await fetch_all(host, dataset.manifest_cid, random_bytes(100_000, seed=number))
-        await until(lambda: len(asyncio.all_tasks()) <= before)

@@ -44,12 +44,15 @@ def test_speed_is_measured_over_busy_time_only() -> None:
     assert estimate.bytes_per_second == pytest.approx(10 * MIB)
 
 
-@pytest.mark.parametrize(("speed", "rtt", "window", "blocks"), [
-    (400 * MIB, 0.001, 8 * MIB, 32),
-    (10 * MIB, 0.3, 5 * MIB, 32),
-    (1 * MIB, 0.05, 256 * KIB, 4),
-    (10 * KIB, 0.05, 256 * KIB, 1),
-])
+@pytest.mark.parametrize(
+    ("speed", "rtt", "window", "blocks"),
+    [
+        (400 * MIB, 0.001, 8 * MIB, 32),
+        (10 * MIB, 0.3, 5 * MIB, 32),
+        (1 * MIB, 0.05, 256 * KIB, 4),
+        (10 * KIB, 0.05, 256 * KIB, 1),
+    ],
+)
 def test_the_window_follows_speed_and_distance(
     speed: float, rtt: float, window: int, blocks: int
 ) -> None:
@@ -115,7 +118,7 @@ def test_a_key_that_may_not_be_served_is_passed_over_and_keeps_its_place() -> No
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3 * MIB)), max_size=40))
 def test_everything_comes_out_once_and_in_the_order_of_its_key(
-    items: list[tuple[str, int]]
+    items: list[tuple[str, int]],
 ) -> None:
     queue: FairQueue[int] = FairQueue(MIB)
     for number, (key, cost) in enumerate(items):

@@ -44,13 +44,15 @@ async def asker(w: World, node: Node, name: str) -> Channel:
     await transport.start()
     w.liars.append(transport)
     await transport.dial(node.peer, node.transport.listen_addresses(), soon())
-    return await transport.open(node.peer, PROTOCOL, max_message_bytes=2 * MAX_MESSAGE_BYTES,
-                                deadline=soon())
+    return await transport.open(
+        node.peer, PROTOCOL, max_message_bytes=2 * MAX_MESSAGE_BYTES, deadline=soon()
+    )
 
 
 @asynccontextmanager
-async def serving(limits: ExchangeLimits | None = None, present: RangeSet | None = None
-                  ) -> AsyncIterator[tuple[World, Node, Dataset, Channel]]:
+async def serving(
+    limits: ExchangeLimits | None = None, present: RangeSet | None = None
+) -> AsyncIterator[tuple[World, Node, Dataset, Channel]]:
     async with world() as w:
         node = await w.node("server", limits)
         dataset = node.store.add(DATA, present=present)
@@ -68,7 +70,7 @@ async def test_a_range_comes_with_a_proof_that_verifies() -> None:
         reply = await ask(channel, RangeRequest(7, dataset.tree_root, 5, 11))
         assert isinstance(reply, RangeReply)
         assert (reply.id, reply.status, reply.start) == (7, Status.OK, 5)
-        assert reply.data == DATA[5 * BLOCK:16 * BLOCK]
+        assert reply.data == DATA[5 * BLOCK : 16 * BLOCK]
         assert verify_range(reply.data, BLOCK, 5, 64, reply.proof, dataset.tree_root)
 
 
@@ -196,7 +198,7 @@ async def test_peers_are_served_in_turns() -> None:
             await modest.receive()
         assert len(order) == 45
         first = order.index("modest")
-        assert order[first:first + 9].count("modest") == 5
+        assert order[first : first + 9].count("modest") == 5
 
 
 async def test_a_peer_that_does_not_read_holds_up_nobody_and_little_memory() -> None:

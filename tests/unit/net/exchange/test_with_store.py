@@ -31,21 +31,32 @@ class Host:
         self.transport, self.store, self.exchange = transport, store, exchange
 
     @classmethod
-    async def open(cls, network: MemoryNetwork, directory: Path, name: str,
-                   quota_bytes: int = 1 << 30) -> Host:
+    async def open(
+        cls, network: MemoryNetwork, directory: Path, name: str, quota_bytes: int = 1 << 30
+    ) -> Host:
         clock, rng = SystemClock(), seeded_rng(1)
         events, transport = EventBus(clock), make_transport(network, name)
-        store = await open_store(directory / name, quota_bytes=quota_bytes, clock=clock,
-                                 events=events, default_ttl=None)
-        exchange = Exchange(transport, store, Finder(transport, clock, rng, events), clock=clock,
-                            rng=rng, events=events, waits=Waits(clock), protocol_id=PROTOCOL)
+        store = await open_store(
+            directory / name, quota_bytes=quota_bytes, clock=clock, events=events, default_ttl=None
+        )
+        exchange = Exchange(
+            transport,
+            store,
+            Finder(transport, clock, rng, events),
+            clock=clock,
+            rng=rng,
+            events=events,
+            waits=Waits(clock),
+            protocol_id=PROTOCOL,
+        )
         await transport.start()
         await exchange.start()
         return cls(transport, store, exchange)
 
     async def connect(self, other: Host) -> None:
-        await self.transport.dial(other.transport.peer_id, other.transport.listen_addresses(),
-                                  soon())
+        await self.transport.dial(
+            other.transport.peer_id, other.transport.listen_addresses(), soon()
+        )
 
     async def close(self) -> None:
         await self.exchange.stop()
