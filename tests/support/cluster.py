@@ -15,6 +15,7 @@ from quire.faces.local import LocalNode
 
 CODEX, QUIRE = "/api/codex/v1", "/api/quire/v1"
 PATIENCE_SECONDS = 8.0
+BLOCK_BYTES = 65_536
 # Grow and shrink for reasons of their own: the index, room kept in reserve, remembered peers.
 UNSTEADY = ("meta.sqlite", "meta.sqlite-wal", "meta.sqlite-shm", "ballast", "peers.json")
 
@@ -67,8 +68,10 @@ def held(node: LocalNode) -> dict[str, Any]:
 
 
 def _held_bytes(path: Path) -> int:
+    """Allocated bytes, without the page or two in which a file system lists a file's holes."""
     try:
-        return os.stat(path).st_blocks * 512
+        allocated = os.stat(path).st_blocks * 512
+        return allocated if allocated < BLOCK_BYTES else allocated // BLOCK_BYTES * BLOCK_BYTES
     except FileNotFoundError:
         return 0
 
