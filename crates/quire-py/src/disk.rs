@@ -1,16 +1,25 @@
 //! Doors to `quire_disk`.
 
 use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use quire_disk::{Files, Source};
 
 use crate::buffers::bytes_of;
 
+/// With the number of the error, so that Python raises the class that belongs to it.
+fn os_error(error: std::io::Error) -> PyErr {
+    match error.raw_os_error() {
+        Some(number) => PyOSError::new_err((number, error.to_string())),
+        None => PyOSError::new_err(error.to_string()),
+    }
+}
+
 #[pyfunction]
 fn write_file(py: Python<'_>, cached: i32, direct: i32, offset: u64, data: PyBuffer<u8>) -> PyResult<()> {
     let bytes = bytes_of(&data)?;
-    Ok(py.detach(|| quire_disk::write_at(Files { cached, direct }, offset, bytes))?)
+    py.detach(|| quire_disk::write_at(Files { cached, direct }, offset, bytes)).map_err(os_error)
 }
 
 #[pyfunction]
@@ -24,7 +33,8 @@ fn read_file(
 ) -> PyResult<(Bound<'_, PyBytes>, bool)> {
     let mut found = (0, Source::Cache);
     let data = PyBytes::new_with(py, length, |out| {
-        found = py.detach(|| quire_disk::read_at(Files { cached, direct }, offset, out, fill_cache))?;
+        found =
+            py.detach(|| quire_disk::read_at(Files { cached, direct }, offset, out, fill_cache)).map_err(os_error)?;
         Ok(())
     })?;
     let (count, source) = found;

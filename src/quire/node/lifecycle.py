@@ -78,7 +78,7 @@ class Lifecycle:
         write_state(node)
         self._will_stop("state file", lambda _: _done(lambda: remove_state(node)))
         self._log.info(
-            "Started codex node",
+            f"Started {node.profile.brand} node",
             topics="node",
             peerId=node.transport.peer_id,
             api=" ".join(node.api_urls),

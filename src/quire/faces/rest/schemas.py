@@ -157,7 +157,7 @@ class AnnounceBody(Shape, frozen=True):
 
 
 class StatusBody(Shape, frozen=True):
-    """The node at this moment."""
+    """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
     peer_id: str
     version: str
@@ -171,6 +171,7 @@ class StatusBody(Shape, frozen=True):
     downloads: int
     fetches: list[FetchStatus]
     announce: AnnounceBody
+    exchange: dict[str, Any]
     waits: list[dict[str, Any]]
     loop_lag: LagBody
 

@@ -53,6 +53,7 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         downloads=node.downloads.active,
         fetches=[fetch_status(f) for f in node.fetches.all() if not f.has_ended],
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
+        exchange=node.exchange.status(),
         waits=node.waits.of(),
         loop_lag=LagBody(
             round(node.lag.quantile(0.5) * 1000, 3), round(node.lag.quantile(0.99) * 1000, 3)

@@ -17,14 +17,22 @@ class Account:
     timeouts: int = 0
 
 
+ACCOUNTS_MAX = 10_000  # about 2 MB; then the account that was opened first is closed
+
+
 class Ledger:
-    """The accounts of all peers of one node, since its start."""
+    """The accounts of the peers of one node, since its start."""
 
     def __init__(self) -> None:
         self._accounts: dict[PeerId, Account] = {}
 
     def of(self, peer: PeerId) -> Account:
-        return self._accounts.setdefault(peer, Account())
+        account = self._accounts.get(peer)
+        if account is None:
+            while len(self._accounts) >= ACCOUNTS_MAX:
+                del self._accounts[next(iter(self._accounts))]
+            account = self._accounts[peer] = Account()
+        return account
 
     def all(self) -> dict[PeerId, Account]:
         return dict(self._accounts)
