@@ -61,6 +61,9 @@ class Upload:
         self.received_bytes = 0
         blocks = max(1, SEGMENT_BYTES // block_size)
         self._segment_bytes = (1 << (blocks.bit_length() - 1)) * block_size
+        if expected_bytes is not None:
+            most = max(block_size, _padded(expected_bytes, block_size))
+            self._segment_bytes = min(self._segment_bytes, most)
         self._buffer: bytearray | None = None
         self._filled = 0
         self._flying: deque[asyncio.Task[Segment]] = deque()

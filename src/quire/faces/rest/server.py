@@ -21,7 +21,7 @@ from quire.faces.rest.table import all_routes
 from quire.faces.rest.upload import expect_nothing
 from quire.node.node import Node
 
-READ_BUFFER_BYTES = 2 * MIB  # of one request; the socket is not read further ahead
+READ_BUFFER_BYTES = MIB // 4  # of one request; the socket is not read further ahead
 HEADER_BYTES = 8190
 KEEP_ALIVE_SECONDS = 75.0
 
