@@ -23,8 +23,8 @@ from quire.store.port import BlockStore
 
 T = TypeVar("T")
 
-CHUNK_BYTES = 1 * MIB  # read from the store in one call
-READS_AHEAD = 4  # chunks read while the reader is busy with another
+CHUNK_BYTES = 2 * MIB  # read from the store in one call
+READS_AHEAD = 3  # chunks read while the reader is busy with another
 PIECE_BYTES = 8 * MIB  # asked from the network in one call
 AHEAD_BYTES = 32 * MIB  # how far the network may run ahead of the reader
 READ_ATTEMPTS = 3  # a chunk whose blocks turn out bad is repaired and read again
