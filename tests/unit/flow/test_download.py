@@ -11,6 +11,7 @@ from quire.flow.download import AHEAD_BYTES, CHUNK_BYTES, PIECE_BYTES, Downloads
 from support.fakes import FakeExchange, FakeStore, make_dataset, make_ground
 
 BLOCK = 65536
+CHUNK_BLOCKS = CHUNK_BYTES // BLOCK
 
 
 def make(size: int, present: RangeSet | None = None):
@@ -79,7 +80,7 @@ async def test_a_bad_block_is_got_again_from_the_network():
     downloads, store, exchange, dataset, data = make(2 * CHUNK_BYTES)
     store.bad = {3}
     assert await read(downloads, dataset) == data
-    assert exchange.ensured == [(0, 16)]
+    assert exchange.ensured == [(0, CHUNK_BLOCKS)]
 
 
 async def test_a_bad_block_that_nobody_has_is_an_error_not_wrong_bytes():
@@ -93,9 +94,9 @@ async def test_a_bad_block_that_nobody_has_is_an_error_not_wrong_bytes():
 
 async def test_a_slow_network_that_makes_progress_is_waited_for():
     downloads, _, exchange, dataset, data = make(CHUNK_BYTES, RangeSet())
-    exchange.limit_blocks = 5  # each call gets five of sixteen blocks and then runs out of time
+    exchange.limit_blocks = 5  # each call gets five blocks and then runs out of time
     assert await read(downloads, dataset) == data
-    assert len(exchange.ensured) == 4
+    assert len(exchange.ensured) == -(-CHUNK_BLOCKS // 5)
 
 
 async def test_a_silent_network_is_an_error_after_the_idle_time():
@@ -103,7 +104,7 @@ async def test_a_silent_network_is_an_error_after_the_idle_time():
     exchange.limit_blocks = 0
     with pytest.raises(DeadlineExceeded):
         await read(downloads, dataset)
-    assert exchange.ensured == [(0, 16)]
+    assert exchange.ensured == [(0, CHUNK_BLOCKS)]
 
 
 async def test_a_reader_that_stops_early_leaves_nothing_running():
