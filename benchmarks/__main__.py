@@ -10,13 +10,12 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.memory import memory
 from benchmarks.merkle import merkle
 from benchmarks.network import network
-from benchmarks.report import Row, save, show
+from benchmarks.report import Row, as_data, save, show
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
 from quire.base.units import parse_size
@@ -50,7 +49,7 @@ def main() -> None:
             rows += benches[name](Path(place))
     show(rows)
     save(rows, wanted.output)
-    print(json.dumps([asdict(row) for row in rows]))
+    print(json.dumps(as_data(rows)))
 
 
 if __name__ == "__main__":

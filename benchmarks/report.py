@@ -39,8 +39,11 @@ def show(rows: list[Row]) -> None:
     Console().print(table)
 
 
+def as_data(rows: list[Row]) -> list[dict[str, object]]:
+    return [{**asdict(row), "ratio": row.ratio} for row in rows]
+
+
 def save(rows: list[Row], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     machine = {"machine": platform.machine(), "python": platform.python_version()}
-    body = {"on": machine, "rows": [{**asdict(row), "ratio": row.ratio} for row in rows]}
-    path.write_text(json.dumps(body, indent=2) + "\n")
+    path.write_text(json.dumps({"on": machine, "rows": as_data(rows)}, indent=2) + "\n")
