@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from quire.sim.main import run as run_command
@@ -56,3 +58,11 @@ def test_the_command_shows_ten_steps_and_a_verdict(capsys: pytest.CaptureFixture
 def test_the_command_counts_many_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["--seed", "1", "--runs", "3"]) == 0
     assert "3 of 3 seeds kept every promise" in capsys.readouterr().out
+
+
+def test_the_command_answers_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["--seed", "3", "--runs", "2", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["failed"] == 0
+    assert [run["seed"] for run in answer["runs"]] == [3, 4]
+    assert answer["runs"][0]["repeat"] == "quire sim --scenario diagram-a --seed 3 --trace"
