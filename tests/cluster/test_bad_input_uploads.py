@@ -139,12 +139,21 @@ def test_what_follows_a_body_is_not_part_of_it(node):
     until_held(node, state)
 
 
+def waits_of(node):
+    return [wait for wait in ask(node, "/status")["waits"] if wait["subject"] == "upload"]
+
+
 @pytest.mark.usefixtures("before")
 @pytest.mark.parametrize("head", ["Content-Length: 9000000", "Transfer-Encoding: chunked"])
 def test_a_client_that_stays_and_sends_nothing_is_given_up(node, head):
     with sending(node, head) as line:
         line.sendall(bytes(1000) if "Length" in head else chunk(bytes(1000)))
+        until(lambda: waits_of(node), "the wait is not told")
+        (wait,) = waits_of(node)
+        assert "the client sends" in wait["reason"]
+        assert 0 < wait["remainingSeconds"] <= 2
         status, body = answer_on(line)
+    assert not waits_of(node)
     assert status == 504
     assert b"no byte of the upload came for" in body
 

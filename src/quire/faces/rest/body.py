@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from aiohttp import ClientPayloadError, web
 
 from quire.base.errors import DeadlineExceeded, InputError
 from quire.base.units import format_duration
+from quire.base.waits import Wait, Waits
 
 WATCH_SECONDS = 0.5
 
 
-async def pieces(request: web.Request, idle_seconds: float) -> AsyncGenerator[bytes, None]:
+async def pieces(
+    request: web.Request, idle_seconds: float, waits: Waits
+) -> AsyncGenerator[bytes, None]:
     """The body in the pieces in which it arrived; the store gathers them without another copy.
 
     Starting to iterate is what lets a client that asked (Expect: 100-continue) begin to send, so
@@ -25,7 +29,18 @@ async def pieces(request: web.Request, idle_seconds: float) -> AsyncGenerator[by
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
-    watch = _Watch(request, idle_seconds)
+    deadline = asyncio.get_running_loop().time() + idle_seconds
+    with waits.waiting("upload", "the client sends the rest of its upload", deadline) as wait:
+        watch = _Watch(request, idle_seconds, wait)
+        try:
+            async with aclosing(_pieces(request, watch)) as found:
+                async for piece in found:
+                    yield piece
+        finally:
+            watch.end()
+
+
+async def _pieces(request: web.Request, watch: _Watch) -> AsyncGenerator[bytes, None]:
     try:
         while True:
             watch.is_waiting = True
@@ -38,15 +53,14 @@ async def pieces(request: web.Request, idle_seconds: float) -> AsyncGenerator[by
         raise InputError(
             "the connection ended before the upload did; nothing was kept, send it again"
         ) from error
-    finally:
-        watch.end()
 
 
 class _Watch:
     """Looks now and then whether a body still comes, which costs a piece nothing."""
 
-    def __init__(self, request: web.Request, idle_seconds: float) -> None:
+    def __init__(self, request: web.Request, idle_seconds: float, wait: Wait) -> None:
         self.is_waiting = False
+        self._wait = wait
         self._request = request
         self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
@@ -62,6 +76,7 @@ class _Watch:
         content, now = self._request.content, self._loop.time()
         if content.total_bytes != self._seen_bytes or not self.is_waiting:
             self._seen_bytes, self._since = content.total_bytes, now
+            self._wait.deadline = now + self._idle_seconds
         elif now - self._since > self._idle_seconds:
             content.set_exception(DeadlineExceeded(
                 f"no byte of the upload came for {format_duration(self._idle_seconds)}; nothing"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from aiohttp import web
 
 from quire.base.errors import EmptyUpload
@@ -23,7 +25,9 @@ async def upload(request: web.Request, node: Node) -> web.Response:
         filename=filename,
         mimetype=mimetype,
     )
-    dataset = await node.uploads.run(pieces(request, node.config.upload_idle_timeout), order)
+    idle_seconds = node.config.upload_idle_timeout
+    async with aclosing(pieces(request, idle_seconds, node.waits)) as body:
+        dataset = await node.uploads.run(body, order)
     return reply_text(str(dataset.manifest_cid))
 
 
