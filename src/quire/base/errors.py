@@ -137,10 +137,6 @@ class IntegrityError(QuireError):
     code, exit = "integrity", 6
 
 
-class BlockCorrupt(IntegrityError):
-    code = "block-corrupt"
-
-
 class ProofInvalid(IntegrityError):
     code = "proof-invalid"
 

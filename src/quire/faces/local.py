@@ -135,10 +135,6 @@ class LocalNode:
             "peak_rss_bytes": sizes["VmHWM"],
         }
 
-    def reset_peak(self) -> None:
-        """Forget the peak, so that `resources` tells the peak from now on (Linux)."""
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
     def __enter__(self) -> Self:
         return self.start()
 

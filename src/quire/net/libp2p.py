@@ -12,13 +12,13 @@ from functools import partial
 
 from quire._core import NetNode
 from quire.base.clock import Clock
-from quire.base.errors import EnvironmentProblem, PeerError, PeerGone, PeerRefused, PeerSilent
+from quire.base.errors import EnvironmentProblem, PeerGone, PeerRefused, PeerSilent
 from quire.base.events import EventBus
 from quire.base.invariant import invariant
 from quire.net.identity import Identity
 from quire.net.libp2p_addresses import check_free, usable
-from quire.net.libp2p_channel import Libp2pChannel
 from quire.net.libp2p_swarm import Swarm
+from quire.net.serving import serve_channel
 from quire.net.transport import (
     Address,
     Channel,
@@ -238,7 +238,7 @@ class Libp2pTransport:
             return
         on_channel, max_bytes = self._protocols[protocol]
         channel = self._running.accept(number, peer, protocol, max_bytes)
-        task = self._loop.create_task(_run(on_channel, channel))
+        task = self._loop.create_task(serve_channel(on_channel, channel))
         self._handlers[task] = None
         task.add_done_callback(lambda done: self._handlers.pop(done, None))
 
@@ -271,18 +271,6 @@ class Libp2pTransport:
     def _tell(self, listeners: list[OnPeer], peer: PeerId) -> None:
         for listener in listeners:
             self._loop.call_soon(listener, peer)
-
-
-async def _run(on_channel: OnChannel, channel: Libp2pChannel) -> None:
-    """Serve one incoming channel; a failing peer ends the channel and nothing else."""
-    try:
-        await on_channel(channel)
-    except PeerError as problem:
-        channel.abort(problem.message)
-    except BaseException:
-        channel.abort("the handler failed")
-        raise
-    channel.close()
 
 
 def _is_loopback(address: Address) -> bool:

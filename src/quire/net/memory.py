@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from quire.base.clock import Clock
 from quire.base.errors import (
-    PeerError,
     PeerGone,
     PeerRefused,
     PeerSilent,
@@ -22,6 +21,7 @@ from quire.base.errors import (
     ProtocolMismatch,
 )
 from quire.net.memory_channel import Link, MemoryChannel, Pipe
+from quire.net.serving import serve_channel
 from quire.net.transport import (
     Address,
     ConnectionInfo,
@@ -354,25 +354,13 @@ class MemoryTransport:
         target._tell(target._joined, self.peer_id)
 
     def _accept(self, on_channel: OnChannel, channel: MemoryChannel) -> None:
-        task = asyncio.get_running_loop().create_task(_run(on_channel, channel))
+        task = asyncio.get_running_loop().create_task(serve_channel(on_channel, channel))
         self._handlers[task] = None
         task.add_done_callback(lambda done: self._handlers.pop(done, None))
 
     def _tell(self, listeners: list[OnPeer], peer: PeerId) -> None:
         for listener in list(listeners):
             listener(peer)
-
-
-async def _run(on_channel: OnChannel, channel: MemoryChannel) -> None:
-    """Serve one incoming channel; a failing peer ends the channel and nothing else."""
-    try:
-        await on_channel(channel)
-    except PeerError as problem:
-        channel.abort(problem.message)
-    except BaseException:
-        channel.abort("the handler failed")
-        raise
-    channel.close()
 
 
 def _pair(one: PeerId, other: PeerId) -> tuple[PeerId, PeerId]:

@@ -62,7 +62,6 @@ class SimDisk:
     ) -> None:
         self.medium = medium or Medium(capacity_bytes)
         self.counts: dict[str, int] = {}
-        self.written_bytes = 0
         self._rng = rng
         self._on_step = on_step
         self._files: dict[str, _File] = {}
@@ -213,7 +212,6 @@ class SimDisk:
         touched = dict.fromkeys(_pages(offset, end))
         file.dirty.update(touched)
         file.pages.update(touched)
-        self.written_bytes += len(content)
 
     def _after_power_loss(self, file: _File) -> _File:
         size = self._size_found(len(file.durable), len(file.data))

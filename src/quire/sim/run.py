@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quire.base.errors import Bug, InputError, QuireError
+from quire.base.errors import InputError, QuireError
 from quire.sim.loop import START_SECONDS, SimLoop, run
 from quire.sim.rng import Streams
 from quire.sim.scenarios.diagram_a import DiagramA
@@ -29,13 +29,6 @@ class Outcome:
     @property
     def reproduce(self) -> str:
         return f"quire sim --scenario {self.scenario} --seed {self.seed} --trace"
-
-    def raise_error(self) -> None:
-        """Raise `Bug` with the seed in its message when the run failed."""
-        if self.error is not None:
-            raise Bug(f"seed {self.seed}: {self.error} (repeat with: {self.reproduce})") from (
-                self.error
-            )
 
 
 def run_seed(
