@@ -39,6 +39,8 @@ class RangeSet:
         """Take [start, stop) out; parts that are not in the set are ignored."""
         if start < 0 or stop < start:
             raise ValueError(f"not a range: [{start}, {stop})")
+        if start == stop:
+            return
         low = bisect_right(self._stops, start)
         high = bisect_left(self._starts, stop)
         if low >= high:
