@@ -93,6 +93,7 @@ async def test_a_liar_is_banned_and_named_and_the_fetch_completes(tmp_path, hone
                 await in_thread(until, lambda: ask(node, "/peers")["banned"])
             await in_thread(connect, node, honest)
             await in_thread(fetch_and_compare, node, honest.cid)
+            await in_thread(until, lambda: ask(node, "/peers")["banned"])
             found = await in_thread(ask, node, "/peers")
             (ban,) = found["banned"]
             assert ban["peerId"] == liar.peer_id
