@@ -74,7 +74,7 @@ long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, and fuzzing of every
 	@for target in tests/fuzz/fuzz_*.py; do echo "$$target"; $(BIN)/python "$$target" -runs=200000; done
 
 lock: ## Renew the lock files (needs uv).
-	@for set in run dev fuzz; do \
+	@for set in run dev fuzz bench; do \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 	    pyproject.toml requirements/$$set.in -o requirements/$$set.txt; \
 	done
