@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
+from quire.base.spans import span
 from quire.base.units import MIB
 from quire.net.exchange.engine import Exchange
 from quire.store.dataset import Dataset
@@ -62,9 +63,10 @@ class Downloads:
         self.active += 1
         ahead = _Ahead(self._store, self._exchange, self._clock, dataset, idle_seconds)
         try:
-            async for chunk in _chunks(ahead, offset, stop):
-                self.sent_bytes += len(chunk)
-                yield chunk
+            with span("download", is_current=False, cid=dataset.manifest_cid, bytes=stop - offset):
+                async for chunk in _chunks(ahead, offset, stop):
+                    self.sent_bytes += len(chunk)
+                    yield chunk
             self.finished += 1
         finally:
             self.active -= 1

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from quire.base.clock import Clock
 from quire.base.errors import Busy, EmptyUpload, InputError
 from quire.base.events import EventBus
+from quire.base.spans import span
 from quire.base.units import format_size
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.store import Store
@@ -63,7 +64,9 @@ class Uploads:
         started = self._clock.monotonic()
         self._enter()
         try:
-            dataset = await self._run(pieces, order)
+            with span("upload", expectedBytes=order.expected_bytes or 0) as opened:
+                dataset = await self._run(pieces, order)
+                opened.note(cid=dataset.manifest_cid, bytes=dataset.manifest.dataset_size)
         except BaseException:
             self.failed += 1
             raise
@@ -89,9 +92,10 @@ class Uploads:
             async for piece in pieces:
                 await upload.write(piece)
             _check_length(upload, order.expected_bytes)
-            return await upload.commit(
-                filename=order.filename, mimetype=order.mimetype, root=order.root
-            )
+            with span("upload.commit"):
+                return await upload.commit(
+                    filename=order.filename, mimetype=order.mimetype, root=order.root
+                )
         except BaseException as failure:
             await asyncio.shield(upload.abort())
             self._events.publish(
