@@ -12,7 +12,7 @@ import re
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import Histogram
 
 from quire.base.clock import Clock
 from quire.base.spans import REQUEST_ID, span
@@ -27,15 +27,15 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Observer:
     """The outermost middleware. `rng` makes ids for requests that bring none."""
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock, rng: random.Random) -> None:
+    def __init__(self, clock: Clock, rng: random.Random) -> None:
         self._clock = clock
         self._rng = rng
-        self._seconds = Histogram(
+        self.seconds = Histogram(
             "quire_http_request_seconds",
             "Time from a request's head to the end of its answer",
             ("method", "route", "status"),
             buckets=_BUCKETS,
-            registry=registry,
+            registry=None,
         )
 
     @web.middleware
@@ -63,7 +63,7 @@ class Observer:
             REQUEST_ID.reset(token)
 
     def _note(self, request: web.Request, route: str, status: int, seconds: float) -> None:
-        self._seconds.labels(request.method, route, str(status)).observe(seconds)
+        self.seconds.labels(request.method, route, str(status)).observe(seconds)
         log = structlog.get_logger()
         write = log.warning if status >= 500 else log.debug
         write(

@@ -39,7 +39,7 @@ class RestFace:
         self._token = read_token(config.api_token_file) if config.api_token_file else None
         self.mounted = self._mount(all_routes(self._streams))
         open_paths = frozenset(base + r.path for base, r in self.mounted if r.is_open)
-        self._observer = Observer(node.registry, node.clock, system_rng())
+        self._observer = Observer(node.clock, system_rng())
         self._guard = Guard(self._token, config.api_cors_origin, open_paths)
 
     def _mount(self, routes: list[Route]) -> list[tuple[str, Route]]:
@@ -129,6 +129,7 @@ class RestFace:
             raise EnvironmentProblem(
                 f"the API cannot listen on {where}: {error.strerror}; see --api-bindaddr"
             ) from None
+        self._node.registry.register(self._observer.seconds)
         self._runner = runner
         host, port = runner.addresses[0][:2]
         return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"]
@@ -138,4 +139,5 @@ class RestFace:
         self._streams.close()
         if self._runner is not None:
             await self._runner.cleanup()
+            self._node.registry.unregister(self._observer.seconds)
             self._runner = None
