@@ -33,6 +33,7 @@ from quire.node.logs import LogLevels, set_up_logs
 from quire.node.metrics import NodeMetrics
 from quire.node.node import Node
 from quire.node.profile import Profile, load_profile
+from quire.node.tracing import Tracing, tracing_to
 from quire.store.open import open_store
 from quire.store.store import Store
 
@@ -132,6 +133,7 @@ def _join(
         lag=LoopLag(registry),
         levels=levels,
         started_at=clock.now(),
+        tracing=_tracing(config, profile, identity),
     )
     registry.register(NodeMetrics(node))
     return node
@@ -146,6 +148,12 @@ def _fetches(config: NodeConfig, ground: Ground, store: Store, exchange: Exchang
         idle_seconds=config.fetch_idle_timeout,
         keep_seconds=config.block_ttl or None,
     )
+
+
+def _tracing(config: NodeConfig, profile: Profile, identity: Identity) -> Tracing | None:
+    if not config.otlp_endpoint:
+        return None
+    return tracing_to(config.otlp_endpoint, brand=profile.brand, peer_id=identity.peer_id)
 
 
 def _connector(

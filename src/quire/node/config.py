@@ -87,6 +87,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         str, Setting("text", "trace, debug, info, notice, warn, error, fatal; LEVEL;LEVEL:topic")
     ] = "info"
+    otlp_endpoint: Annotated[
+        str | None, Setting("text", "OpenTelemetry collector to send spans to; http://host:4318")
+    ] = None
     log_format: Annotated[str, Setting("text", "text or json")] = "text"
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from quire.base.errors import QuireError
+from quire.base.spans import RECORDER
 from quire.node.logs import log_events
 from quire.node.node import Node
 from quire.node.state_file import remove_state, write_state
@@ -53,6 +54,9 @@ class Lifecycle:
 
     async def _start(self) -> None:
         node = self._node
+        if node.tracing is not None:
+            RECORDER.set(node.tracing)
+            self._will_stop("tracing", node.tracing.stop)
         unlisten = log_events(node.events)
         self._will_stop("log", lambda _: _done(unlisten))
         self._will_stop("store", lambda _: node.store.close())

@@ -18,6 +18,7 @@ from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels
 from quire.node.profile import Profile
+from quire.node.tracing import Tracing
 
 if TYPE_CHECKING:
     from quire.net.connector import Connector
@@ -52,4 +53,5 @@ class Node:
     lag: LoopLag
     levels: LogLevels
     started_at: float
+    tracing: Tracing | None = None
     api_urls: list[str] = field(default_factory=list)

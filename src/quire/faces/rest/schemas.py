@@ -156,6 +156,16 @@ class AnnounceBody(Shape, frozen=True):
     failed: int
 
 
+class TransferBody(Shape, frozen=True):
+    """An upload or download of a client. `subject`: file name or CID."""
+
+    id: int
+    subject: str
+    done_bytes: int
+    total_bytes: int | None
+    seconds: float
+
+
 class StatusBody(Shape, frozen=True):
     """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
@@ -167,8 +177,8 @@ class StatusBody(Shape, frozen=True):
     spr: str
     peers: int
     space: SpaceBody
-    uploads: int
-    downloads: int
+    uploads: list[TransferBody]
+    downloads: list[TransferBody]
     fetches: list[FetchStatus]
     announce: AnnounceBody
     exchange: dict[str, Any]
