@@ -20,9 +20,8 @@ from quire.formats.exchange import (
     RangeRequest,
     decode_message,
 )
-from quire.net.blockexc import Blockexc
+from quire.net.blockexc import Blockexc, Ids
 from quire.net.blockexc.limits import BlockexcLimits
-from quire.net.blockexc.link import Ids
 from quire.net.discovery import Finder
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.limits import ExchangeLimits
