@@ -19,6 +19,7 @@ from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.upload import Uploads
+from quire.net.blockexc import Blockexc, Ids
 from quire.net.connector import Connector
 from quire.net.discovery import Announcer, Finder
 from quire.net.exchange.engine import Exchange
@@ -110,6 +111,7 @@ def _join(
         events=events,
         waits=waits,
         protocol_id=profile.protocols.exchange,
+        dialect=blockexc(profile, transport, store),
     )
     registry = CollectorRegistry()
     node = Node(
@@ -137,6 +139,14 @@ def _join(
     )
     registry.register(NodeMetrics(node))
     return node
+
+
+def blockexc(profile: Profile, transport: Transport, store: Store) -> Blockexc | None:
+    """What is spoken with nodes of the reference and its forks; None when the profile has none."""
+    protocols = profile.protocols
+    if not protocols.blockexc:
+        return None
+    return Blockexc(transport, store, Ids(protocols.blockexc, frozenset(protocols.trimmed)))
 
 
 def _fetches(config: NodeConfig, ground: Ground, store: Store, exchange: Exchange) -> Fetches:

@@ -11,6 +11,7 @@ from quire.base.spans import span
 from quire.formats.exchange import MAX_DATA_BYTES, RangeReply, Status
 from quire.kernels.hashing import verify_range
 from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.scheduler import Piece, Scheduler
 from quire.net.exchange.swarm import Member, Swarm
 from quire.net.transport import PeerId
@@ -96,7 +97,11 @@ class Pump:
         estimate = member.session.estimate
         if member.session.room_bytes <= 0 or member.resting_until > now:
             return False
-        blocks = min(estimate.piece_blocks(self._block_size), MAX_DATA_BYTES // self._block_size)
+        blocks = min(
+            estimate.piece_blocks(self._block_size),
+            MAX_DATA_BYTES // self._block_size,
+            member.session.max_blocks,
+        )
         most = blocks * self._block_size
         if not self._context.budget.has_room(most, self.run):
             return False
@@ -124,10 +129,9 @@ class Pump:
         try:
             with span("exchange.range", peer=peer, start=piece.start, count=piece.count) as asked:
                 reply = await session.ask_range(
-                    self._root,
+                    self._swarm.tree,
                     piece.start,
                     piece.count,
-                    fetch.size_bytes,
                     self._context.clock.monotonic() + wait_seconds,
                 )
                 asked.note(status=reply.status.name)
@@ -135,7 +139,7 @@ class Pump:
             self.run()  # there is room at the peer again; storing comes later
             if reply.status is Status.OK:
                 member.timeouts = 0
-                await self._keep(peer, piece, reply)
+                await self._keep(session, piece, reply)
             else:
                 self._declined(member, piece, reply.status)
         except PeerSilent as problem:
@@ -161,9 +165,9 @@ class Pump:
             self._on_problem(Bug(f"fetching {self._subject} failed: {problem!r}"))
         self._on_change()
 
-    async def _keep(self, peer: PeerId, piece: Piece, reply: RangeReply) -> None:
+    async def _keep(self, session: PeerSession, piece: Piece, reply: RangeReply) -> None:
         """Verify a reply and store it. Raises `PeerLied` when it does not verify."""
-        context = self._context
+        context, peer = self._context, session.peer
         digests = await asyncio.get_running_loop().run_in_executor(
             context.executor,
             verify_range,
@@ -197,7 +201,7 @@ class Pump:
             raise
         self._scheduler.finished(piece)
         self._swarm.answered(peer, f"sent blocks {piece.start} to {piece.stop - 1}")
-        account.received_bytes += size
+        context.ledger.received(peer, session.protocol, size, piece.count)
         self._on_stored(peer, size)
 
     def _declined(self, member: Member, piece: Piece, status: Status) -> None:
