@@ -88,6 +88,7 @@ class SimNode:
         self.name = name
         self.clock = SimClock(around.loop)
         self.manners = manners
+        self.slow_until = 0.0  # monotonic seconds: its disk was slow, or is
         self.has_damage = False  # its medium lost or changed data that had been durable
         self.address = address
         self.life: Life | None = None

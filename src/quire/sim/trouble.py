@@ -73,6 +73,7 @@ class Trouble:
                 node.machine.disk.leave_free(fault.steps * PAGE_BYTES)
             case FaultKind.SLOW_DISK:
                 node.machine.pace.slowness = fault.size
+                node.slow_until = node.clock.monotonic() + fault.seconds
         await asyncio.sleep(fault.seconds)
         match fault.kind:
             case FaultKind.PARTITION:

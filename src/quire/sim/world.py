@@ -135,6 +135,10 @@ class World:
             await check_node(node)
             await node.stop()
 
+    def awaited(self) -> str:
+        """Where every task waits."""
+        return self._loop.awaited()
+
     def check_nothing_left(self) -> None:
         """Every task has ended and no error was lost."""
         check_nothing_left(self._loop)

@@ -153,10 +153,11 @@ class Packs:
 
     def _read_again(self, name: str, offset: int, length: int) -> bytes:
         """Page by page, after the disk has failed to read all at once."""
-        parts: list[bytes] = []
-        for at in range(offset, offset + length, ALIGNMENT):
-            parts.append(self._read_page(name, at, min(ALIGNMENT, offset + length - at)))
-        return b"".join(parts)
+        end = offset + length
+        return b"".join(
+            self._read_page(name, at, min(ALIGNMENT, end - at))
+            for at in range(offset, end, ALIGNMENT)
+        )
 
     def _read_page(self, name: str, offset: int, length: int) -> bytes:
         for _ in range(READ_ATTEMPTS):
