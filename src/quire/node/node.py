@@ -17,6 +17,7 @@ from quire.flow.upload import Uploads
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels
+from quire.node.parts import Parts
 from quire.node.profile import Profile
 from quire.node.tracing import Tracing
 
@@ -39,6 +40,7 @@ class Node:
     events: EventBus
     waits: Waits
     identity: Identity
+    parts: Parts
     store: Store
     transport: Transport
     finder: Finder

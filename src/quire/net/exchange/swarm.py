@@ -140,7 +140,7 @@ class Swarm:
         if session.is_over:
             return "went away"
         self.members[peer] = Member(session)
-        self.answered(peer, f"has {reply.present.count()} of {self._leaf_count} blocks")
+        self.answered(peer, f"has {reply.present.count()} of {tree.leaf_count} blocks")
         self._context.events.publish(
             "fetch.peer-joined",
             self._subject,
