@@ -18,6 +18,7 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.net.connector import Connector
 from quire.net.discovery import Announcer, Finder
@@ -125,6 +126,7 @@ def _join(
         exchange=exchange,
         connector=_connector(config, profile, ground, transport),
         uploads=Uploads(store, events, clock),
+        resumable=_resumable(config, ground, store),
         downloads=Downloads(store, exchange, clock),
         fetches=_fetches(config, ground, store, exchange),
         announcing=Announcing(store, announcer),
@@ -145,6 +147,17 @@ def _fetches(config: NodeConfig, ground: Ground, store: Store, exchange: Exchang
         ground.clock,
         idle_seconds=config.fetch_idle_timeout,
         keep_seconds=config.block_ttl or None,
+    )
+
+
+def _resumable(config: NodeConfig, ground: Ground, store: Store) -> ResumableUploads:
+    return ResumableUploads(
+        store,
+        ground.events,
+        ground.waits,
+        ground.clock,
+        ground.rng,
+        lifetime_seconds=config.upload_expiry,
     )
 
 

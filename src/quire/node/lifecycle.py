@@ -71,10 +71,12 @@ class Lifecycle:
         self._will_stop("background loops", lambda _: self._stop_loops())
         self._run_loop(node.lag.run())
         self._run_loop(self._collect())
+        self._run_loop(node.resumable.run())
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)
         self._will_stop("uploads", node.uploads.drain)
+        self._will_stop("resumable uploads", node.resumable.drain)
         write_state(node)
         self._will_stop("state file", lambda _: _done(lambda: remove_state(node)))
         self._log.info(

@@ -15,6 +15,7 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.net.connector import Connector
 from quire.net.discovery import Announcer, Finder
@@ -33,6 +34,7 @@ STORE_LANES = 4
 PACK_BYTES_MAX = 512 * KIB  # small, so that packs are sealed, emptied and removed
 BALLAST_BYTES = 16 * KIB
 FETCH_IDLE_SECONDS = 60.0
+UPLOAD_EXPIRY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Parts:
     exchange: Exchange
     announcing: Announcing
     uploads: Uploads
+    resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
     stops: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
@@ -98,6 +101,7 @@ async def start_parts(ground: Ground) -> Parts:
         await connector.stop()
 
     parts.stops.append(stop_connector)
+    parts.stops.append(lambda: parts.resumable.drain(clock.monotonic()))
     return parts
 
 
@@ -135,6 +139,9 @@ async def _wire(ground: Ground) -> Parts:
         exchange=exchange,
         announcing=Announcing(store, announcer),
         uploads=Uploads(store, events, clock),
+        resumable=ResumableUploads(
+            store, events, ground.waits, clock, rng, lifetime_seconds=UPLOAD_EXPIRY_SECONDS
+        ),
         downloads=Downloads(store, exchange, clock),
         fetches=Fetches(store, exchange, events, clock, idle_seconds=FETCH_IDLE_SECONDS),
     )

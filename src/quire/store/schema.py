@@ -22,7 +22,7 @@ CREATE TABLE upload (
 # Scripts that bring a database from version n + 1 to n + 2.
 MIGRATIONS = (UPLOADS,)
 
-TABLES = f"""
+_FIRST_TABLES = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- What the quota counts; equal to the sums over block and dataset.
@@ -68,4 +68,6 @@ CREATE TABLE root (
   dataset INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, expires REAL,
   PRIMARY KEY (dataset, kind, name)) WITHOUT ROWID;
 CREATE INDEX root_expires ON root (expires) WHERE expires IS NOT NULL;
-{UPLOADS}"""
+"""
+
+TABLES = _FIRST_TABLES + UPLOADS

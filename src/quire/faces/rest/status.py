@@ -49,7 +49,7 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         spr=spr_of(node),
         peers=len({c.peer for c in node.transport.connections()}),
         space=space_body(node),
-        uploads=node.uploads.active,
+        uploads=node.uploads.active + node.resumable.active,
         downloads=node.downloads.active,
         fetches=[fetch_status(f) for f in node.fetches.all() if not f.has_ended],
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
