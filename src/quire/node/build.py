@@ -86,6 +86,7 @@ def _join(
         blockexc=blockexc_ids(profile),
         fetch_idle_seconds=config.fetch_idle_timeout,
         keep_seconds=config.block_ttl or None,
+        upload_lifetime_seconds=config.upload_expiry,
         book=PeerBook(config.data_dir / "peers.json"),
         bootstrap=bootstrap_peers(config, profile),
     )
@@ -106,6 +107,7 @@ def _join(
         exchange=parts.exchange,
         connector=parts.connector,
         uploads=parts.uploads,
+        resumable=parts.resumable,
         downloads=parts.downloads,
         fetches=parts.fetches,
         announcing=parts.announcing,

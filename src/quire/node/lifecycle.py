@@ -67,6 +67,7 @@ class Lifecycle:
         self._will_stop("background loops", lambda _: self._stop_loops())
         self._run_loop(node.lag.run())
         self._run_loop(self._collect())
+        self._run_loop(node.resumable.run())
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)

@@ -13,6 +13,7 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
@@ -48,6 +49,7 @@ class Node:
     exchange: Exchange
     connector: Connector
     uploads: Uploads
+    resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing

@@ -16,6 +16,7 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.net.blockexc import Blockexc, Ids
 from quire.net.connector import Connector
@@ -44,6 +45,7 @@ class PartSettings:
     exchange_protocol: str
     fetch_idle_seconds: float
     keep_seconds: float | None
+    upload_lifetime_seconds: float  # of a resumable upload that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
@@ -60,6 +62,7 @@ class Parts:
     exchange: Exchange
     connector: Connector
     uploads: Uploads
+    resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing
@@ -111,6 +114,14 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
         exchange=exchange,
         connector=connector,
         uploads=Uploads(store, events, clock),
+        resumable=ResumableUploads(
+            store,
+            events,
+            waits,
+            clock,
+            rng,
+            lifetime_seconds=settings.upload_lifetime_seconds,
+        ),
         downloads=Downloads(store, exchange, clock),
         fetches=fetches,
         announcing=Announcing(store, announcer),
@@ -129,6 +140,7 @@ def stages(parts: Parts) -> list[Stage]:
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
+        Stage("resumable uploads", None, parts.resumable.drain),
     ]
 
 

@@ -97,6 +97,26 @@ class FetchStatus(Shape, frozen=True):
     error: dict[str, Any] | None = None
 
 
+class UploadState(Shape, frozen=True):
+    """A resumable upload. `state`: ready (for more bytes), receiving, complete."""
+
+    id: str
+    url: str
+    state: str
+    received_bytes: int
+    durable_bytes: int
+    length: int | None
+    filename: str | None
+    mimetype: str | None
+    created_at: float
+    expires_at: float
+    cid: str | None
+
+
+class UploadList(Shape, frozen=True):
+    uploads: list[UploadState]
+
+
 class PeerBody(Shape, frozen=True):
     """A connection. Bytes are payload exchanged with the peer since this node started; what was
     received counts once it is verified."""
