@@ -54,6 +54,7 @@ class Route:
 
 
 PATH_PARAMS = {
+    "path": "a path within a directory; it may have slashes, and be empty",
     "cid": "a CID in base58btc (z...) or base32 (b...)",
     "peerId": "a peer id, 16Uiu2HA...",
     "id": "32 bytes in hexadecimal",
