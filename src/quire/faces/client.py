@@ -110,9 +110,17 @@ class Client:
         async with request as answer:
             yield answer
 
-    async def json(self, method: str, path: str, *, timeout_seconds: float | None = None) -> Any:
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_seconds: float | None = None,
+        query: dict[str, str] | None = None,
+    ) -> Any:
         """Call a route of /api/quire/v1; the decoded answer, None when it has no body."""
-        async with self._request(method, path, timeout_seconds=timeout_seconds) as answer:
+        request = self._request(method, path, timeout_seconds=timeout_seconds, query=query)
+        async with request as answer:
             body = await answer.read()
             return json.loads(body) if body else None
 

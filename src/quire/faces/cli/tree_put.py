@@ -112,7 +112,7 @@ def _content(each: Found) -> Iterator[bytes]:
     left = each.entry.size
     try:
         descriptor = os.open(each.place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb", buffering=0) as file:
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
             _check_same(each, file)
             while left and (data := file.read(min(left, PIECE_BYTES))):
                 left -= len(data)

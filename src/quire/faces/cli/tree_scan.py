@@ -88,7 +88,7 @@ def _kind(mode: int) -> int | None:
 
 def _found(path: str, place: str, kind: int, state: os.stat_result, *, keep_times: bool) -> Found:
     """Raises OSError when it cannot be read, BadEncoding when it cannot be stored."""
-    target = os.readlink(place) if kind == SYMLINK else ""
+    target = str(Path(place).readlink()) if kind == SYMLINK else ""
     entry = Entry(
         path,
         kind,
