@@ -22,7 +22,7 @@ from quire.net.transport import Transport
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels, set_up_logs
-from quire.node.metrics import NodeMetrics
+from quire.node.metrics import register_metrics
 from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
@@ -117,7 +117,7 @@ def _join(
         started_at=ground.clock.now(),
         tracing=_tracing(config, profile, identity),
     )
-    registry.register(NodeMetrics(node))
+    register_metrics(registry, node)
     return node
 
 
