@@ -45,6 +45,7 @@ class _Open:
     reply: asyncio.Future[Reply]
     asked_at: float
     expected_bytes: int
+    predicted: float | None  # seconds until the reply
 
 
 class Session:
@@ -62,6 +63,7 @@ class Session:
         self.estimate = PeerEstimate(limits)
         self.account = account
         self.pending_bytes = 0  # asked for and not received
+        self.heard_at = 0.0  # when the last reply came, by the loop's time
         self._channel = channel
         self._limits = limits
         self._on_update = on_update
@@ -151,7 +153,8 @@ class Session:
         """
         if self._ended is not None:
             raise PeerGone(self._ended.message, peer=self.peer)
-        entry = _Open(kind, self._loop.create_future(), self._loop.time(), size_bytes)
+        predicted = self.estimate.cost_seconds(self.pending_bytes)
+        entry = _Open(kind, self._loop.create_future(), self._loop.time(), size_bytes, predicted)
         self._open[request.id] = entry
         try:
             async with asyncio.timeout_at(deadline):
@@ -211,9 +214,9 @@ class Session:
         if entry is None:
             self._take_late(message)
             return
-        now = self._loop.time()
+        now = self.heard_at = self._loop.time()
         if entry.expected_bytes and message.status is Status.OK:
-            self.estimate.delivered(entry.expected_bytes, entry.asked_at, now)
+            self.estimate.delivered(entry.expected_bytes, entry.asked_at, now, entry.predicted)
         elif not self.pending_bytes:
             self.estimate.answered(now - entry.asked_at)
         if not entry.reply.done():
