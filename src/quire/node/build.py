@@ -13,6 +13,7 @@ from quire.base.errors import EnvironmentProblem, QuireError
 from quire.base.events import EventBus
 from quire.base.rng import system_rng
 from quire.base.waits import Waits
+from quire.net.blockexc import Ids
 from quire.net.identity import Identity, load_or_create_key
 from quire.net.known_peer import KnownPeer, parse_known_peer
 from quire.net.libp2p import Libp2pTransport
@@ -25,6 +26,7 @@ from quire.node.metrics import NodeMetrics
 from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
+from quire.node.tracing import Tracing, tracing_to
 from quire.store.open import open_store
 from quire.store.store import Store
 
@@ -81,8 +83,10 @@ def _join(
     """Join the parts; nothing runs yet."""
     settings = PartSettings(
         exchange_protocol=profile.protocols.exchange,
+        blockexc=blockexc_ids(profile),
         fetch_idle_seconds=config.fetch_idle_timeout,
         keep_seconds=config.block_ttl or None,
+        upload_lifetime_seconds=config.upload_expiry,
         book=PeerBook(config.data_dir / "peers.json"),
         bootstrap=bootstrap_peers(config, profile),
     )
@@ -103,6 +107,7 @@ def _join(
         exchange=parts.exchange,
         connector=parts.connector,
         uploads=parts.uploads,
+        resumable=parts.resumable,
         downloads=parts.downloads,
         fetches=parts.fetches,
         announcing=parts.announcing,
@@ -110,9 +115,22 @@ def _join(
         lag=LoopLag(registry),
         levels=levels,
         started_at=ground.clock.now(),
+        tracing=_tracing(config, profile, identity),
     )
     registry.register(NodeMetrics(node))
     return node
+
+
+def blockexc_ids(profile: Profile) -> Ids | None:
+    """How nodes of the reference and its forks are spoken with; None when the profile has none."""
+    protocols = profile.protocols
+    return Ids(protocols.blockexc, frozenset(protocols.trimmed)) if protocols.blockexc else None
+
+
+def _tracing(config: NodeConfig, profile: Profile, identity: Identity) -> Tracing | None:
+    if not config.otlp_endpoint:
+        return None
+    return tracing_to(config.otlp_endpoint, brand=profile.brand, peer_id=identity.peer_id)
 
 
 def bootstrap_peers(config: NodeConfig, profile: Profile) -> list[KnownPeer]:

@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from quire.base.errors import QuireError
+from quire.base.spans import RECORDER
 from quire.node.logs import log_events
 from quire.node.node import Node
 from quire.node.parts import done, stages
@@ -54,6 +55,9 @@ class Lifecycle:
 
     async def _start(self) -> None:
         node = self._node
+        if node.tracing is not None:
+            RECORDER.set(node.tracing)
+            self._will_stop("tracing", node.tracing.stop)
         unlisten = log_events(node.events)
         self._will_stop("log", lambda _: done(unlisten))
         for stage in stages(node.parts):
@@ -63,6 +67,7 @@ class Lifecycle:
         self._will_stop("background loops", lambda _: self._stop_loops())
         self._run_loop(node.lag.run())
         self._run_loop(self._collect())
+        self._run_loop(node.resumable.run())
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)

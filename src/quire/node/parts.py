@@ -16,7 +16,9 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
+from quire.net.blockexc import Blockexc, Ids
 from quire.net.connector import Connector
 from quire.net.discovery import Announcer, Finder
 from quire.net.exchange.engine import Exchange
@@ -43,8 +45,10 @@ class PartSettings:
     exchange_protocol: str
     fetch_idle_seconds: float
     keep_seconds: float | None
+    upload_lifetime_seconds: float  # of a resumable upload that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
+    blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Parts:
     exchange: Exchange
     connector: Connector
     uploads: Uploads
+    resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing
@@ -76,6 +81,7 @@ class Stage:
 def join_parts(ground: Ground, transport: Transport, store: Store, settings: PartSettings) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
+    ids = settings.blockexc
     finder = Finder(transport, clock, rng, events, waits=waits)
     announcer = Announcer(transport, clock, rng, events)
     exchange = Exchange(
@@ -87,6 +93,7 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
         events=events,
         waits=waits,
         protocol_id=settings.exchange_protocol,
+        dialect=None if ids is None else Blockexc(transport, store, ids),
     )
     connector = Connector(
         transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
@@ -107,6 +114,14 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
         exchange=exchange,
         connector=connector,
         uploads=Uploads(store, events, clock),
+        resumable=ResumableUploads(
+            store,
+            events,
+            waits,
+            clock,
+            rng,
+            lifetime_seconds=settings.upload_lifetime_seconds,
+        ),
         downloads=Downloads(store, exchange, clock),
         fetches=fetches,
         announcing=Announcing(store, announcer),
@@ -125,6 +140,7 @@ def stages(parts: Parts) -> list[Stage]:
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
+        Stage("resumable uploads", None, parts.resumable.drain),
     ]
 
 

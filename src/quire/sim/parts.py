@@ -13,6 +13,7 @@ from quire.base.units import KIB
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.net.exchange.engine import Exchange
 from quire.net.known_peer import KnownPeer
@@ -33,6 +34,7 @@ BALLAST_BYTES = 16 * KIB
 FETCH_IDLE_SECONDS = 60.0
 STOP_SECONDS = 5.0
 COLLECT_SECONDS = 20.0  # between two collections; a real node waits for minutes
+UPLOAD_EXPIRY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class Parts:
         return self.joined.uploads
 
     @property
+    def resumable(self) -> ResumableUploads:
+        return self.joined.resumable
+
+    @property
     def downloads(self) -> Downloads:
         return self.joined.downloads
 
@@ -102,6 +108,7 @@ async def start_parts(ground: Ground) -> Parts:
         exchange_protocol=PROTOCOL,
         fetch_idle_seconds=FETCH_IDLE_SECONDS,
         keep_seconds=None,
+        upload_lifetime_seconds=UPLOAD_EXPIRY_SECONDS,
         book=None,
         bootstrap=[KnownPeer(peer, (address,)) for peer, address in ground.neighbours],
     )
