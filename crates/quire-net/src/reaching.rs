@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::autonat::{self, Answer, DIAL_REQUEST, Nonces};
 use crate::driver::Driver;
+use crate::node::Config;
 use crate::queue::Event;
 use crate::reach::{Gateway, Nat, Reach, Snapshot, without_peer};
 use crate::streams::Open;
@@ -48,6 +49,7 @@ struct Probe {
 pub struct Reaching {
     pub reach: Reach,
     nat: Nat,
+    tells: bool,
     reports: UnboundedSender<Report>,
     nonces: Nonces,
     probes: HashMap<u64, Probe>,
@@ -63,10 +65,11 @@ pub struct Reaching {
 }
 
 impl Reaching {
-    pub fn new(nat: Nat, reports: UnboundedSender<Report>) -> Self {
+    pub fn new(config: &Config, reports: UnboundedSender<Report>) -> Self {
         Self {
-            reach: Reach::new(nat),
-            nat,
+            reach: Reach::new(config.nat),
+            nat: config.nat,
+            tells: config.tells_reach,
             reports,
             nonces: Nonces::default(),
             probes: HashMap::new(),
@@ -98,7 +101,7 @@ impl Driver {
         self.keep_relays();
         self.announce();
         let snapshot = self.reaching.reach.snapshot(self.reaching.testers.len(), self.reaching.offers.len());
-        if self.reaching.told.as_ref() != Some(&snapshot) {
+        if self.reaching.tells && self.reaching.told.as_ref() != Some(&snapshot) {
             self.queue.push(Event::Reach(Box::new(snapshot.clone())));
             self.reaching.told = Some(snapshot);
         }
