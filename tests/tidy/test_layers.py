@@ -68,8 +68,10 @@ EXEMPTIONS = (
         (
             "store.committer",
             "store.core",
+            "store.intake",
             "store.partial",
             "store.reclaim",
+            "store.resumable",
             "store.store",
             "store.upload",
         ),

@@ -33,6 +33,7 @@ from quire.net.exchange.budget import Budget
 from quire.net.exchange.by_cid import Hunt
 from quire.net.exchange.context import ExchangeContext, ProviderSource
 from quire.net.exchange.dialect import Dialect, DialectPorts
+from quire.net.exchange.explain import Explanation
 from quire.net.exchange.job import FetchJob, Progress
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
@@ -214,6 +215,17 @@ class Exchange:
             "bytesInFlight": self._context.budget.used_bytes,
             "bytesInFlightLimit": self._context.budget.limit_bytes,
         }
+
+    def explain(self, cid: Cid) -> Explanation | None:
+        """Why the fetch of a dataset, or the search for one manifest or block, is where it is;
+        None when neither is under way."""
+        hunt = self._hunts.get(cid)
+        if hunt is not None and not hunt.is_over:
+            return hunt.explain()
+        for transfer in self._transfers.values():
+            if transfer.subject == str(cid) or transfer.dataset.manifest.tree_cid == cid:
+                return transfer.explain()
+        return None
 
     def banned(self) -> list[Ban]:
         """Peers that lied and are still refused, oldest first."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.base.errors import Bug, PeerError, PeerLied, PeerSilent, QuireError
+from quire.base.spans import span
 from quire.formats.exchange import MAX_DATA_BYTES, RangeReply, Status
 from quire.kernels.hashing import verify_range
 from quire.net.exchange.context import ExchangeContext
@@ -126,12 +127,14 @@ class Pump:
         session = member.session
         wait_seconds = session.estimate.timeout_seconds(session.pending_bytes)
         try:
-            reply = await session.ask_range(
-                self._swarm.tree,
-                piece.start,
-                piece.count,
-                self._context.clock.monotonic() + wait_seconds,
-            )
+            with span("exchange.range", peer=peer, start=piece.start, count=piece.count) as asked:
+                reply = await session.ask_range(
+                    self._swarm.tree,
+                    piece.start,
+                    piece.count,
+                    self._context.clock.monotonic() + wait_seconds,
+                )
+                asked.note(status=reply.status.name)
             fetch.received()
             self.run()  # there is room at the peer again; storing comes later
             if reply.status is Status.OK:
@@ -197,12 +200,15 @@ class Pump:
             self._scheduler.unclaim(piece)
             raise
         self._scheduler.finished(piece)
+        self._swarm.answered(peer, f"sent blocks {piece.start} to {piece.stop - 1}")
         context.ledger.received(peer, session.protocol, size, piece.count)
         self._on_stored(peer, size)
 
     def _declined(self, member: Member, piece: Piece, status: Status) -> None:
         limits, peer = self._context.limits, member.peer
         self._scheduler.lost(piece, peer)
+        said = f"answers {status.name} for blocks {piece.start} to {piece.stop - 1}"
+        self._swarm.answered(peer, said)
         if status is Status.NOT_HAVE:
             self._scheduler.peer_lacks(peer, piece.start, piece.stop)
         elif status is Status.BUSY:

@@ -97,9 +97,14 @@ class Swarm:
             self.candidates.rest(member.peer, rest_seconds, problem)
         self.candidates.search_soon()
 
+    def answered(self, peer: PeerId, text: str) -> None:
+        """Remember what a peer said last."""
+        self.candidates.answers.note(peer, text, self._context.clock.monotonic())
+
     def silent(self, member: Member, problem: PeerSilent) -> None:
         """A member let a request time out: trust it less, in the end do without it."""
         member.timeouts += 1
+        self.answered(member.peer, problem.message)
         member.session.estimate.timed_out()
         self._context.ledger.of(member.peer).timeouts += 1
         limits = self._context.limits
@@ -135,6 +140,7 @@ class Swarm:
         if session.is_over:
             return "went away"
         self.members[peer] = Member(session)
+        self.answered(peer, f"has {reply.present.count()} of {tree.leaf_count} blocks")
         self._context.events.publish(
             "fetch.peer-joined",
             self._subject,
