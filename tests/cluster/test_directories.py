@@ -2,15 +2,18 @@
 
 import io
 import os
+import random
 import shutil
 import socket
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from quire.faces.local import LocalNode
-from support.cluster import CODEX, call, held, until_held
+from support.cluster import CODEX, ask, call, held, until, until_held
 from support.command import quire
 from support.trees import directory_bytes, snapshot
 
@@ -190,3 +193,55 @@ def test_nothing_is_written_through_what_stands_in_the_way(node, tmp_path, kept)
     assert list(outside.iterdir()) == []
     if kept == "file":
         assert (back / "dir").read_bytes() == b"mine"
+
+
+def started(*arguments, api):
+    command = [sys.executable, "-m", "quire.faces.cli.main", "--api", api, *arguments]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    )
+
+
+@pytest.fixture
+def many(tmp_path):
+    top = tmp_path / "many"
+    for number in range(40):
+        (top / f"d{number}").mkdir(parents=True)
+        (top / f"d{number}" / "f").write_bytes(random.Random(number).randbytes(2_000_000))
+    return top
+
+
+def test_a_put_that_is_killed_in_the_middle_leaves_nothing(tmp_path, many):
+    with LocalNode(tmp_path / "node") as node:
+        before = held(node)
+        with started("put", "--plain", str(many), api=node.api) as client:
+            until(lambda: ask(node, "/status")["uploads"] > 0)
+            client.kill()
+        until_held(node, before)
+
+
+def test_a_node_that_is_killed_in_the_middle_keeps_what_it_acknowledged(tmp_path, tree, many):
+    with LocalNode(tmp_path / "node") as node:
+        cid = put(node, tree)
+        quiet = held(node)
+        with started("put", "--plain", str(many), api=node.api) as client:
+            until(lambda: ask(node, "/status")["uploads"] > 0)
+            node.kill()
+            assert client.stdout.read() == b""
+            assert client.wait() != 0
+    with LocalNode(tmp_path / "node") as node:
+        until_held(node, {key: quiet[key] for key in ("data", "space", "uploads")})
+        get(node, cid, tmp_path / "back")
+    assert snapshot(tmp_path / "back") == snapshot(tree)
+    (tmp_path / "back" / "dir" / "empty dir").chmod(0o700)
+
+
+def test_a_get_that_is_killed_in_the_middle_goes_on_where_it_was(node, tmp_path, many):
+    cid, back = put(node, many), tmp_path / "back"
+    with started("get", cid, "-o", str(back), api=node.api) as client:
+        until(lambda: len(list(back.glob("*/f"))) > 3)
+        client.kill()
+    facts = get(node, cid, back)
+    assert facts["fetchedFiles"] < 40
+    assert snapshot(back) == snapshot(many)
