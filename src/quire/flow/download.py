@@ -62,9 +62,10 @@ class Downloads:
         self.active += 1
         ahead = _Ahead(self._store, self._exchange, self._clock, dataset, idle_seconds)
         try:
-            async for chunk in _chunks(ahead, offset, stop):
-                self.sent_bytes += len(chunk)
-                yield chunk
+            with self._store.holding(dataset.tree_root):
+                async for chunk in _chunks(ahead, offset, stop):
+                    self.sent_bytes += len(chunk)
+                    yield chunk
             self.finished += 1
         finally:
             self.active -= 1

@@ -144,7 +144,8 @@ class Fetches:
             await self.keep(fetch.dataset)
             if not fetch.dataset.is_complete:
                 fetch.job = self._exchange.fetch(fetch.dataset)
-                await self._wait(fetch.job)
+                with self._store.holding(fetch.dataset.tree_root):
+                    await self._wait(fetch.job)
             fetch.state = "complete"
             self._events.publish("fetch.complete", subject, "every block is here and verified")
         except QuireError as error:

@@ -46,6 +46,9 @@ def audit(core: Core, *, read_blocks: bool) -> Report:
     manifests = [len(row.manifest) for row in tables.catalog.every()]
     if (counts.manifests, counts.manifest_bytes) != (len(manifests), sum(manifests)):
         report.problems.append("the counters of manifests differ from the datasets")
+    late = tables.catalog.unsettled()
+    if late:
+        report.problems.append(f"{late} datasets have a wrong note of how long they are kept")
     _check_trees(core, report, rows)
     _check_packs(core, report, rows)
     if read_blocks:

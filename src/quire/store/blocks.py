@@ -88,6 +88,17 @@ class BlockTable:
                 self._rows.run("DELETE FROM block WHERE digest = ?", digest)
                 self._drop([row[0]], row[1])
 
+    def released_bytes(self, leaves: Mapping[bytes, int]) -> int:
+        """Bytes of the blocks that would go if these leaves were taken away."""
+        digests = list(leaves)
+        size = 0
+        for at in range(0, len(digests), _LOOKUP_MAX):
+            part = digests[at : at + _LOOKUP_MAX]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT digest, length, refs FROM block WHERE digest IN ({marks})"  # noqa: S608
+            size += sum(row[1] for row in self._rows.all(sql, *part) if row[2] <= leaves[row[0]])
+        return size
+
     def orphans(self) -> list[bytes]:
         """Blocks without leaves."""
         return [row[0] for row in self._rows.all("SELECT digest FROM block WHERE refs = 0")]

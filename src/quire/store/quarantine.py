@@ -46,7 +46,7 @@ def quarantine_change(core: Core, suspects: list[Suspect]) -> Change[Quarantined
     it was being read: it is left alone. An empty outcome means that this is true of all."""
 
     def apply(tables: Tables) -> Quarantined:
-        outcome = Quarantined([], [])
+        outcome, now = Quarantined([], []), core.clock.now()
         for each in suspects:
             leaf_count = tables.blocks.expel(each.digest, each.place)
             if leaf_count is None:
@@ -56,7 +56,7 @@ def quarantine_change(core: Core, suspects: list[Suspect]) -> Change[Quarantined
                 pages = [(each.tree_id, each.leaf // PAGE_LEAVES)]
             else:
                 pages = tables.trees.pages_with(each.digest)
-            outcome.losses.extend(_unmark(tables, each.digest, pages))
+            outcome.losses.extend(_unmark(tables, each.digest, pages, now))
         return outcome
 
     def done(outcome: Quarantined) -> None:
@@ -71,7 +71,7 @@ def quarantine_change(core: Core, suspects: list[Suspect]) -> Change[Quarantined
     return Change(apply, weight=PAGE_LEAVES, frees_space=True, done=done)
 
 
-def _unmark(tables: Tables, digest: bytes, pages: list[tuple[int, int]]) -> list[Loss]:
+def _unmark(tables: Tables, digest: bytes, pages: list[tuple[int, int]], now: float) -> list[Loss]:
     losses = []
     for tree_id, number in pages:
         row = tables.trees.by_id(tree_id)
@@ -85,4 +85,6 @@ def _unmark(tables: Tables, digest: bytes, pages: list[tuple[int, int]]) -> list
         if here:
             tables.trees.save_page(page, page.settle())
             tables.trees.add_present(tree_id, -len(here))
+            leaves = [number * PAGE_LEAVES + index for index in here]
+            tables.damage.add(tree_id, leaves, now)
     return losses

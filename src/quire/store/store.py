@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager, nullcontext
 
 from quire.base.clock import Clock
 from quire.base.errors import InputError
@@ -18,6 +19,7 @@ from quire.store.committer import Committer
 from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
 from quire.store.disk import Buffer, Disk
+from quire.store.holds import Holds
 from quire.store.meta import Meta
 from quire.store.packs import PACK_BYTES_MAX, Packs
 from quire.store.partial import PartialWriter
@@ -28,10 +30,11 @@ from quire.store.quota import Quota
 from quire.store.read import Reader
 from quire.store.reclaim import Reclaimer
 from quire.store.recovery import recover, set_running
-from quire.store.retention import Retention, check_root
+from quire.store.retention import COLLECT_MAX, Retention, check_root
 from quire.store.segment import SegmentWriter
 from quire.store.treecache import TreeCache
 from quire.store.upload import Upload, UploadPorts
+from quire.store.usage import Doomed, Usage, doomed, usage
 
 BLOCK_BYTES_DEFAULT = 65_536
 SEGMENTS_IN_FLIGHT_MAX = 6  # of all uploads together
@@ -48,7 +51,7 @@ class Store:
         self._prover = Prover(core)
         self._partial = PartialWriter(core, writer)
         self._reclaimer = Reclaimer(core)
-        self._retention = Retention(core, self._reclaimer)
+        self.retention = Retention(core, self._reclaimer)
         self._uploads: dict[Upload, None] = {}
         self._upload_ports = UploadPorts(
             core=core,
@@ -59,6 +62,7 @@ class Store:
             ended=self._upload_ended,
         )
         core.committer.on_garbage = self._reclaimer.wake
+        core.holds.on_end = self._reclaimer.hold_ended
 
     @classmethod
     async def open(
@@ -85,6 +89,7 @@ class Store:
             meta=meta,
             packs=packs,
             pins=Pins(),
+            holds=Holds(),
             quota=quota,
             ballast=ballast,
             committer=Committer(meta, packs, ballast, quota, executor),
@@ -186,16 +191,31 @@ class Store:
         return await self._core.off_loop(load)
 
     async def delete(self, manifest_cid: Cid) -> bool:
-        return await self._retention.delete(manifest_cid)
+        return await self.retention.delete(manifest_cid)
 
     async def retain(self, manifest_cid: Cid, root: RetentionRoot) -> None:
-        await self._retention.retain(manifest_cid, root)
+        await self.retention.retain(manifest_cid, root)
 
     async def release(self, manifest_cid: Cid, kind: str, name: str) -> bool:
-        return await self._retention.release(manifest_cid, kind, name)
+        return await self.retention.release(manifest_cid, kind, name)
 
-    async def collect(self) -> int:
-        return await self._retention.collect()
+    async def collect(self, batch: int = COLLECT_MAX) -> int:
+        return await self.retention.collect(batch)
+
+    @contextmanager
+    def holding(self, root: bytes) -> Iterator[None]:
+        """See BlockStore.holding."""
+        entry = self._core.trees.entry(root)
+        with nullcontext() if entry is None else self._core.holds.hold(entry):
+            yield
+
+    async def doomed(self, datasets_max: int) -> Doomed:
+        """What `collect` would delete now, and what that gives back."""
+        return await self._core.off_loop(doomed, self._core, datasets_max)
+
+    async def usage(self) -> Usage:
+        """Where the bytes are."""
+        return await self._core.off_loop(usage, self._core)
 
     def space(self) -> Space:
         """What is used and promised, as the Codex API counts it."""
@@ -218,7 +238,7 @@ class Store:
 
     def _default_root(self) -> RetentionRoot:
         ttl = self._default_ttl
-        return RetentionRoot("pin", "", None if ttl is None else self._core.clock.now() + ttl)
+        return RetentionRoot("lease", "", None if ttl is None else self._core.clock.now() + ttl)
 
     def _upload_ended(self, upload: Upload) -> None:
         self._uploads.pop(upload, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quire.store.page import LeafPage, places_from_bytes, places_to_bytes
+from quire.store.page import PLACE_BYTES, LeafPage, places_from_bytes, places_to_bytes
 from quire.store.rows import Rows
 from quire.store.shape import TreeShape
 
@@ -90,13 +90,14 @@ class TreeTable:
     def condemn_staging(self) -> None:
         self._rows.run("UPDATE tree SET state = ? WHERE state = ?", CONDEMNED, STAGING)
 
-    def condemned(self) -> TreeRow | None:
-        """One tree that is to be taken apart."""
+    def condemned(self, held: list[int]) -> TreeRow | None:
+        """One tree that is to be taken apart and that nobody holds."""
         # The second condition lets SQLite see that the partial index serves.
-        row = self._rows.one(
-            f"SELECT {_COLUMNS} FROM tree WHERE state = 2 AND state <> 1 LIMIT 1"  # noqa: S608
+        found = self._rows.all(
+            f"SELECT {_COLUMNS} FROM tree WHERE state = 2 AND state <> 1 ORDER BY id LIMIT ?",  # noqa: S608
+            len(held) + 1,
         )
-        return None if row is None else TreeRow(*row)
+        return next((TreeRow(*row) for row in found if row[0] not in held), None)
 
     def set_progress(self, tree_id: int, present_count: int, nodes: bytes | None) -> None:
         self._rows.run(
@@ -114,6 +115,7 @@ class TreeTable:
     def remove(self, tree_id: int) -> None:
         """Forget a tree whose pages are gone."""
         self._rows.run("DELETE FROM tree WHERE id = ?", tree_id)
+        self._rows.run("DELETE FROM damage WHERE tree = ?", tree_id)
 
     def save_page(self, page: LeafPage, node: bytes | None) -> None:
         """Write a page; `node` is its page node when known (LeafPage.settle)."""
@@ -171,6 +173,15 @@ class TreeTable:
             page = _page(row, None)
             number = page.number
             yield page
+
+    def kept_leaves(self, tree_id: int) -> int:
+        """Leaves in the pages of a tree that is being uploaded or taken apart."""
+        row = self._rows.one(
+            "SELECT coalesce(sum(length(places)), 0) FROM page WHERE id >= ? AND id < ?",
+            tree_id << _PAGE_BITS,
+            (tree_id + 1) << _PAGE_BITS,
+        )
+        return int(row[0]) // PLACE_BYTES
 
     def pages_with(self, digest: bytes) -> list[tuple[int, int]]:
         """(tree, page number) of the pages that have the digest as a node. Reads every page."""
