@@ -94,11 +94,20 @@ class Client:
         async with self._request("GET", path, timeout_seconds=timeout_seconds) as answer:
             yield Download(answer)
 
-    async def json(self, method: str, path: str, *, timeout_seconds: float | None = None) -> Any:
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_seconds: float | None = None,
+        body: object = None,
+    ) -> Any:
         """Call a route of /api/quire/v1; the decoded answer, None when it has no body."""
-        async with self._request(method, path, timeout_seconds=timeout_seconds) as answer:
-            body = await answer.read()
-            return json.loads(body) if body else None
+        options: dict[str, Any] = {} if body is None else {"json": body}
+        request = self._request(method, path, timeout_seconds=timeout_seconds, **options)
+        async with request as answer:
+            data = await answer.read()
+            return json.loads(data) if data else None
 
     async def events(self, *, subject: str | None = None) -> AsyncGenerator[dict[str, Any], None]:
         """Follow what happens in the node until it stops."""

@@ -33,6 +33,10 @@ from quire.node.logs import LogLevels, set_up_logs
 from quire.node.metrics import NodeMetrics
 from quire.node.node import Node
 from quire.node.profile import Profile, load_profile
+from quire.services.fsck import Fsck
+from quire.services.maintenance import Maintenance
+from quire.services.repair import Repairer
+from quire.services.scrub import Scrub
 from quire.store.open import open_store
 from quire.store.store import Store
 
@@ -110,6 +114,7 @@ def _join(
         waits=waits,
         protocol_id=profile.protocols.exchange,
     )
+    repairer = Repairer(store, exchange, clock, events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -128,11 +133,21 @@ def _join(
         downloads=Downloads(store, exchange, clock),
         fetches=_fetches(config, ground, store, exchange),
         announcing=Announcing(store, announcer),
+        maintenance=Maintenance(
+            store,
+            clock,
+            events,
+            interval_seconds=config.block_mi,
+            batch=config.block_mn,
+        ),
+        scrub=Scrub(store, repairer, clock, events, rate_bytes=config.scrub_rate),
+        fsck=Fsck(store, repairer, clock, events),
         registry=registry,
         lag=LoopLag(registry),
         levels=levels,
         started_at=clock.now(),
     )
+    node.scrub.is_busy = lambda: bool(node.uploads.active or node.downloads.active)
     registry.register(NodeMetrics(node))
     return node
 

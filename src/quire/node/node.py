@@ -18,6 +18,9 @@ from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels
 from quire.node.profile import Profile
+from quire.services.fsck import Fsck
+from quire.services.maintenance import Maintenance
+from quire.services.scrub import Scrub
 
 if TYPE_CHECKING:
     from quire.net.connector import Connector
@@ -48,6 +51,9 @@ class Node:
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing
+    maintenance: Maintenance
+    scrub: Scrub
+    fsck: Fsck
     registry: CollectorRegistry
     lag: LoopLag
     levels: LogLevels

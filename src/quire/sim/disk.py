@@ -90,6 +90,9 @@ class SimDisk:
     def read_at(self, name: str, offset: int, length: int) -> bytes:
         return bytes(self._file(name).data[offset : offset + length])
 
+    def read_medium(self, name: str, offset: int, length: int) -> bytes:
+        return self.read_at(name, offset, length)
+
     def start_writeback(self, name: str, offset: int, length: int) -> None:
         self._file(name)
 

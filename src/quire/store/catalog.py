@@ -186,6 +186,13 @@ class CatalogTable:
         sql = f"UPDATE dataset SET kept_until = ({_KEPT_UNTIL}) WHERE id = ?"  # noqa: S608
         self._rows.run(sql, dataset_id)
 
+    def recount(self) -> None:
+        """Let the counters of manifests follow from the table."""
+        self._rows.run(
+            "UPDATE counter SET manifests = (SELECT count(*) FROM dataset),"
+            " manifest_bytes = (SELECT coalesce(sum(length(manifest)), 0) FROM dataset)"
+        )
+
     def counts(self) -> Counts:
         row = self._rows.one("SELECT blocks, block_bytes, manifests, manifest_bytes FROM counter")
         return Counts(*row)

@@ -7,6 +7,7 @@ hold garbage after a crash.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from threading import Lock
 
@@ -17,6 +18,7 @@ from quire.store.extents import Extent, PackRow
 
 PACK_BYTES_MAX = GIB
 ALIGNMENT = 4096
+DAMAGE = (errno.EIO, errno.EBADMSG, errno.EILSEQ, errno.ENODATA, getattr(errno, "EUCLEAN", 117))
 _PREFIX = "pack-"
 
 
@@ -130,12 +132,29 @@ class Packs:
             for pack in packs:
                 self._unsettled.pop(pack, None)
 
-    def read(self, place_pack: int, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes: zeros where the file has none."""
+    def read(
+        self, place_pack: int, offset: int, length: int, *, from_medium: bool = False
+    ) -> bytes:
+        """Exactly `length` bytes: zeros where the file has none, and where the disk fails to read.
+
+        from_medium  what the system remembers of the file does not count
+        Raises       EnvironmentProblem  the disk cannot be used, which says nothing of the data
+        """
+        read = self._disk.read_medium if from_medium else self._disk.read_at
+        name = pack_name(place_pack)
         try:
-            data = self._disk.read_at(pack_name(place_pack), offset, length)
+            data = read(name, offset, length)
         except FileNotFoundError:
             data = b""
+        except OSError as error:
+            if error.errno not in DAMAGE:
+                raise EnvironmentProblem(f"{name} cannot be read: {error}") from error
+            if length <= ALIGNMENT:
+                return bytes(length)
+            half = _aligned(length // 2)
+            return self.read(place_pack, offset, half, from_medium=from_medium) + self.read(
+                place_pack, offset + half, length - half, from_medium=from_medium
+            )
         return data if len(data) == length else data + bytes(length - len(data))
 
     def remove(self, pack: int) -> None:

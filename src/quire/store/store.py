@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 
@@ -15,22 +15,25 @@ from quire.formats.manifest import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES
 from quire.store.audit import Report, audit
 from quire.store.ballast import BALLAST_BYTES, Ballast
 from quire.store.changes import Changes, dataset_of
-from quire.store.committer import Committer
+from quire.store.committer import Change, Committer
 from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
 from quire.store.disk import Buffer, Disk
 from quire.store.holds import Holds
-from quire.store.meta import Meta
+from quire.store.mend import Mended, mend_change
+from quire.store.meta import Meta, Tables
 from quire.store.packs import PACK_BYTES_MAX, Packs
 from quire.store.partial import PartialWriter
 from quire.store.pins import Pins
 from quire.store.port import Listener
 from quire.store.proof import Prover
+from quire.store.quarantine import quarantine_change
 from quire.store.quota import Quota
 from quire.store.read import Reader
 from quire.store.reclaim import Reclaimer
 from quire.store.recovery import recover, set_running
 from quire.store.retention import COLLECT_MAX, Retention, check_root
+from quire.store.scan import Scanned, Wound, present_bytes, scan, wounds
 from quire.store.segment import SegmentWriter
 from quire.store.treecache import TreeCache
 from quire.store.upload import Upload, UploadPorts
@@ -230,11 +233,46 @@ class Store:
         """Check index, counters and files against each other, and every block when asked."""
 
         def check() -> Report:
-            return audit(self._core, read_blocks=read_blocks)
+            return audit(self._core, self._core.meta.reading, read_blocks=read_blocks)
 
         await self.flush()
         await self.reclaimed()
         return await self._core.off_loop(check)
+
+    async def mend(self) -> Mended:
+        """Check the index while nothing else changes it, and put right what does not agree."""
+        await self.flush()
+        await self.reclaimed()
+        return await self._core.committer.run(mend_change(self._core))
+
+    async def scan(self, position: int, bytes_max: int) -> Scanned:
+        """Read some of what is held from the medium; what is bad counts as missing then."""
+        step = await self._core.off_loop(scan, self._core, position, bytes_max)
+        if step.suspects:
+            change = quarantine_change(self._core, step.suspects)
+            step.lost_leaves = len((await self._core.committer.run(change)).losses)
+        return step
+
+    async def present_bytes(self) -> int:
+        """How many bytes a scan from position 0 reads."""
+        return await self._core.off_loop(present_bytes, self._core)
+
+    async def wounds(self) -> list[Wound]:
+        """What datasets have lost to the disk and not got back."""
+        return await self._core.off_loop(wounds, self._core)
+
+    async def setting(self, name: str) -> object:
+        """A value that was noted in the index, None when there is none."""
+        return await self._core.off_loop(self._core.meta.reading.catalog.setting, name)
+
+    async def note(self, values: Mapping[str, object]) -> None:
+        """Note values in the index, all together."""
+
+        def apply(tables: Tables) -> None:
+            for name, value in values.items():
+                tables.catalog.set_setting(name, value)
+
+        await self._core.committer.run(Change(apply))
 
     def _default_root(self) -> RetentionRoot:
         ttl = self._default_ttl

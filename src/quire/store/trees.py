@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from quire.store.page import PLACE_BYTES, LeafPage, places_from_bytes, places_to_bytes
 from quire.store.rows import Rows
-from quire.store.shape import TreeShape
+from quire.store.shape import DIGEST_BYTES, TreeShape
 
 STAGING, VISIBLE, CONDEMNED = 0, 1, 2
 _PAGE_BITS = 24
+_SINGLE_SEARCHES_MAX = 4
 _COLUMNS = "id, root, leaf_count, block_size, present_count, nodes, state"
 
 
@@ -146,6 +147,17 @@ class TreeTable:
         )
         return None if row is None else _page(row, None)
 
+    def page_from(self, page_id: int) -> LeafPage | None:
+        """The first page with this id or a higher one, of whatever tree."""
+        row = self._rows.one(
+            "SELECT id, present, places, nodes FROM page WHERE id >= ? ORDER BY id LIMIT 1", page_id
+        )
+        return None if row is None else _page(row, None)
+
+    @staticmethod
+    def page_id(page: LeafPage) -> int:
+        return page.tree_id << _PAGE_BITS | page.number
+
     def remove_page(self, page: LeafPage) -> None:
         self._rows.run("DELETE FROM page WHERE id = ?", page.tree_id << _PAGE_BITS | page.number)
 
@@ -183,10 +195,25 @@ class TreeTable:
         )
         return int(row[0]) // PLACE_BYTES
 
-    def pages_with(self, digest: bytes) -> list[tuple[int, int]]:
-        """(tree, page number) of the pages that have the digest as a node. Reads every page."""
-        found = self._rows.all("SELECT id FROM page WHERE instr(nodes, ?) > 0", digest)
-        return [(row[0] >> _PAGE_BITS, row[0] & ((1 << _PAGE_BITS) - 1)) for row in found]
+    def pages_with(self, digests: list[bytes]) -> list[tuple[tuple[int, int], bytes]]:
+        """((tree, page number), digest) of the pages that have a digest as a node. Reads every
+        page, once if there are many digests."""
+        if len(digests) <= _SINGLE_SEARCHES_MAX:
+            found = [
+                (row[0], digest)
+                for digest in digests
+                for row in self._rows.all("SELECT id FROM page WHERE instr(nodes, ?) > 0", digest)
+            ]
+        else:
+            wanted = set(digests)
+            found = []
+            for page_id, nodes in self._rows.each("SELECT id, nodes FROM page ORDER BY id"):
+                size = DIGEST_BYTES
+                inside = {nodes[at : at + size] for at in range(0, len(nodes), size)}
+                found += [(page_id, digest) for digest in sorted(wanted & inside)]
+        return [
+            ((key >> _PAGE_BITS, key & ((1 << _PAGE_BITS) - 1)), digest) for key, digest in found
+        ]
 
 
 def _page(row: tuple[int, bytes | None, bytes, bytes], shape: TreeShape | None) -> LeafPage:

@@ -57,5 +57,6 @@ PATH_PARAMS = {
     "cid": "a CID in base58btc (z...) or base32 (b...)",
     "peerId": "a peer id, 16Uiu2HA...",
     "id": "32 bytes in hexadecimal",
+    "name": "a name of a dataset on this node: letters, digits, . _ + -",
     "slotId": "32 bytes in hexadecimal",
 }

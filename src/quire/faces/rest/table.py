@@ -10,6 +10,7 @@ from quire.faces.rest import data, debug, download, identity, market, status, up
 from quire.faces.rest import schemas as s
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.reply import JSON, TEXT
+from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
 from quire.node.node import Node
 from quire.node.why import Why
@@ -26,7 +27,7 @@ NO_CHAIN = {503: Answer("this node has no chain")}
 
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
-    return [*_data(), *_node(), *_debug(), *_market(), *_quire(streams)]
+    return [*_data(), *_node(), *_debug(), *_market(), *_quire(streams), *retention_routes()]
 
 
 def _data() -> list[Route]:
