@@ -28,6 +28,11 @@ class Row:
         return self.value / self.limit if self.limit else None
 
 
+def skipped(name: str, reason: str) -> Row:
+    """A figure that could not be taken here, with the reason in words."""
+    return Row(name, float("nan"), "", detail=f"skipped: {reason}")
+
+
 def show(rows: list[Row]) -> None:
     table = Table(title="Quire benchmarks")
     for heading in ("figure", "measured", "limit", "ratio", "aim", "detail"):

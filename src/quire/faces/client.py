@@ -94,17 +94,36 @@ class Client:
         async with self._request("GET", path, timeout_seconds=timeout_seconds) as answer:
             yield Download(answer)
 
+    @asynccontextmanager
+    async def open(
+        self,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """GET a route of /api/quire/v1; the answer with its body to be read."""
+        request = self._request(
+            "GET", path, query=query, headers=headers, timeout_seconds=timeout_seconds
+        )
+        async with request as answer:
+            yield answer
+
     async def json(
         self,
         method: str,
         path: str,
         *,
         timeout_seconds: float | None = None,
+        query: dict[str, str] | None = None,
         body: object = None,
     ) -> Any:
         """Call a route of /api/quire/v1; the decoded answer, None when it has no body."""
         options: dict[str, Any] = {} if body is None else {"json": body}
-        request = self._request(method, path, timeout_seconds=timeout_seconds, **options)
+        request = self._request(
+            method, path, timeout_seconds=timeout_seconds, query=query, **options
+        )
         async with request as answer:
             data = await answer.read()
             return json.loads(data) if data else None

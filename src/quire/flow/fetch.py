@@ -15,6 +15,7 @@ from collections import OrderedDict
 from quire.base.clock import Clock
 from quire.base.errors import DeadlineExceeded, NotFound, QuireError
 from quire.base.events import EventBus
+from quire.base.spans import span
 from quire.formats.cid import Cid, is_manifest
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.job import FetchJob
@@ -86,7 +87,9 @@ class Fetches:
         local = await self._store.dataset(cid)
         if local is not None:
             return local
-        return await self._exchange.fetch_manifest(cid, self._clock.monotonic() + timeout_seconds)
+        deadline = self._clock.monotonic() + timeout_seconds
+        with span("fetch.manifest", cid=cid):
+            return await self._exchange.fetch_manifest(cid, deadline)
 
     async def keep(self, dataset: Dataset) -> None:
         """What somebody asked for is kept for `keep_seconds` (None: for ever) from now, unless it
@@ -144,7 +147,10 @@ class Fetches:
             await self.keep(fetch.dataset)
             if not fetch.dataset.is_complete:
                 fetch.job = self._exchange.fetch(fetch.dataset)
-                with self._store.holding(fetch.dataset.tree_root):
+                with (
+                    self._store.holding(fetch.dataset.tree_root),
+                    span("fetch", cid=fetch.cid, blocks=fetch.dataset.block_count),
+                ):
                     await self._wait(fetch.job)
             fetch.state = "complete"
             self._events.publish("fetch.complete", subject, "every block is here and verified")

@@ -84,6 +84,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     upload_idle_timeout: Annotated[
         float, Setting("duration", "an upload whose client sends nothing for so long is dropped")
     ] = 600.0
+    upload_expiry: Annotated[
+        float, Setting("duration", "how long an upload that was begun waits to be resumed")
+    ] = 86400.0
     fetch_idle_timeout: Annotated[
         float, Setting("duration", "a background fetch without progress for so long fails")
     ] = 600.0
@@ -93,6 +96,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         str, Setting("text", "trace, debug, info, notice, warn, error, fatal; LEVEL;LEVEL:topic")
     ] = "info"
+    otlp_endpoint: Annotated[
+        str | None, Setting("text", "OpenTelemetry collector to send spans to; http://host:4318")
+    ] = None
     log_format: Annotated[str, Setting("text", "text or json")] = "text"
 
 
@@ -232,6 +238,12 @@ def _check(config: NodeConfig) -> None:
         raise BadConfig(f"log-format is {config.log_format!r}; it is text or json")
     if not config.listen:
         raise BadConfig("listen is empty; a node needs at least one address, or nobody reaches it")
-    for name in ("block_mi", "request_timeout", "upload_idle_timeout", "fetch_idle_timeout"):
+    for name in (
+        "block_mi",
+        "request_timeout",
+        "upload_idle_timeout",
+        "fetch_idle_timeout",
+        "upload_expiry",
+    ):
         if getattr(config, name) <= 0:
             raise BadConfig(f"{_written(name)} is 0; it must be a positive duration")

@@ -34,8 +34,8 @@ class NodeMetrics(Collector):
             "codex_repostore_bytes_reserved": space.quota_reserved_bytes,
             "codex_inflight_advertise": announced.queued,
             "libp2p_peers": len({c.peer for c in node.transport.connections()}),
-            "quire_uploads_active": node.uploads.active,
-            "quire_downloads_active": node.downloads.active,
+            "quire_uploads_active": len(node.uploads.active) + len(node.resumable.active),
+            "quire_downloads_active": len(node.downloads.active),
             "quire_fetches_active": sum(not f.has_ended for f in node.fetches.all()),
             "quire_waits": len(node.waits.of()),
         }

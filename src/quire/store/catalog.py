@@ -106,7 +106,9 @@ class CatalogTable:
         self._rows.run("UPDATE dataset SET tree = ? WHERE tree = ?", new_tree_id, old_tree_id)
 
     def retain(self, dataset_id: int, root: RetentionRoot) -> None:
-        """Add a root, or let an existing one last longer; it is never shortened."""
+        """Add a root, or let an existing one last longer; it is never shortened. A name that
+        another dataset has moves."""
+        self._take_name(dataset_id, root)
         self._rows.run(
             "INSERT INTO root VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET expires ="
             " CASE WHEN expires IS NULL OR excluded.expires IS NULL THEN NULL"
@@ -119,7 +121,9 @@ class CatalogTable:
         self._settle(dataset_id)
 
     def set_root(self, dataset_id: int, root: RetentionRoot) -> None:
-        """Add a root, or let an existing one end at this very time."""
+        """Add a root, or let an existing one end at this very time. A name that another dataset
+        has moves."""
+        self._take_name(dataset_id, root)
         self._rows.run(
             "INSERT OR REPLACE INTO root VALUES (?, ?, ?, ?)",
             dataset_id,
@@ -168,6 +172,11 @@ class CatalogTable:
             limit,
         )
         return [Due((row[0], row[1]), row[2]) for row in found]
+
+    def _take_name(self, dataset_id: int, root: RetentionRoot) -> None:
+        before = self.named(root.name) if root.kind == "name" else None
+        if before is not None and before[0] != dataset_id:
+            self.release(before[0], "name", root.name)
 
     def unsettled(self) -> int:
         """Datasets whose `kept_until` does not follow from their roots, for the audit."""

@@ -22,6 +22,7 @@ from quire.store.extents import ExtentTable
 from quire.store.rows import CORRUPT_ADVICE, Rows, mapped
 from quire.store.schema import APPLICATION_ID, FORMAT_VERSION, STEPS, TABLES
 from quire.store.trees import TreeTable
+from quire.store.unfinished import UploadTable
 
 Connect = Callable[[], sqlite3.Connection]
 
@@ -37,6 +38,7 @@ class Tables:
         self.trees = TreeTable(rows)
         self.catalog = CatalogTable(rows)
         self.damage = DamageTable(rows)
+        self.uploads = UploadTable(rows)
 
 
 class Meta:

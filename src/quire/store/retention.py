@@ -81,8 +81,6 @@ class Retention:
         def apply(tables: Tables) -> Cid | None:
             row = _found(tables, manifest_cid)
             before = tables.catalog.named(name)
-            if before is not None:
-                tables.catalog.release(before[0], "name", name)
             tables.catalog.set_root(row.id, RetentionRoot("name", name, None))
             return None if before is None else _cid(before[1])
 

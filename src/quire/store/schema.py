@@ -8,7 +8,25 @@ from __future__ import annotations
 FORMAT_VERSION = 2  # kept in user_version; a database of a newer version is refused
 APPLICATION_ID = 0x51_55_49_52  # "QUIR"
 
-TABLES = """
+# An upload that may be resumed. position: bytes that are durable, of which `tail` are those after
+# the last whole block and the others are the leaves of `tree` (state 0). length: NULL while it is
+# not known. cid: digest of the manifest once the upload is complete. headers: as the client sent
+# them.
+UPLOADS = """
+CREATE TABLE upload (
+  id TEXT PRIMARY KEY, created REAL NOT NULL, expires REAL NOT NULL, block_size INTEGER NOT NULL,
+  length INTEGER, position INTEGER NOT NULL, tree INTEGER, cid BLOB, filename TEXT, mimetype TEXT,
+  headers TEXT NOT NULL, tail BLOB NOT NULL);
+"""
+
+DAMAGE = """
+-- Leaves that were lost to the disk and have not come back yet.
+CREATE TABLE damage (
+  tree INTEGER NOT NULL, leaf INTEGER NOT NULL, found REAL NOT NULL,
+  PRIMARY KEY (tree, leaf)) WITHOUT ROWID;
+"""
+
+_OLDER_TABLES = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- What the quota counts; equal to the sums over block and dataset.
@@ -56,16 +74,11 @@ CREATE TABLE root (
   dataset INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, expires REAL,
   PRIMARY KEY (dataset, kind, name)) WITHOUT ROWID;
 CREATE UNIQUE INDEX root_name ON root (name) WHERE kind = 'name';
-
--- Leaves that were lost to the disk and have not come back yet.
-CREATE TABLE damage (
-  tree INTEGER NOT NULL, leaf INTEGER NOT NULL, found REAL NOT NULL,
-  PRIMARY KEY (tree, leaf)) WITHOUT ROWID;
 """
 
-# What brings a database from each older version to the next. Within one transaction.
-STEPS = {
-    1: """
+TABLES = _OLDER_TABLES + UPLOADS + DAMAGE
+
+_RETENTION = """
 -- A name names one dataset: the newest.
 DELETE FROM root WHERE kind = 'name' AND EXISTS (
   SELECT 1 FROM root o WHERE o.kind = 'name' AND o.name = root.name AND o.dataset > root.dataset);
@@ -81,8 +94,7 @@ UPDATE dataset SET kept_until = (
   SELECT CASE WHEN count(*) > count(expires) THEN NULL ELSE max(expires) END
   FROM root WHERE root.dataset = dataset.id);
 CREATE INDEX dataset_due ON dataset (kept_until) WHERE kept_until IS NOT NULL;
-CREATE TABLE damage (
-  tree INTEGER NOT NULL, leaf INTEGER NOT NULL, found REAL NOT NULL,
-  PRIMARY KEY (tree, leaf)) WITHOUT ROWID;
-""",
-}
+"""
+
+# What brings a database from each older version to the next, within one transaction.
+STEPS = {1: f"{_RETENTION}{UPLOADS}{DAMAGE}"}

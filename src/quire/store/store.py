@@ -8,10 +8,8 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 
 from quire.base.clock import Clock
-from quire.base.errors import InputError
 from quire.base.events import EventBus
 from quire.formats.cid import Cid, is_manifest
-from quire.formats.manifest import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES
 from quire.store.audit import Report, audit
 from quire.store.ballast import BALLAST_BYTES, Ballast
 from quire.store.changes import Changes, dataset_of
@@ -20,6 +18,7 @@ from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
 from quire.store.disk import Buffer, Disk
 from quire.store.holds import Holds
+from quire.store.intake import IntakePorts, check_block_size
 from quire.store.mend import Mended, mend_change
 from quire.store.meta import Meta, Tables
 from quire.store.packs import PACK_BYTES_MAX, Packs
@@ -32,11 +31,12 @@ from quire.store.quota import Quota
 from quire.store.read import Reader
 from quire.store.reclaim import Reclaimer
 from quire.store.recovery import recover, set_running
+from quire.store.resumable import Resumables
 from quire.store.retention import COLLECT_MAX, Retention, check_root
 from quire.store.scan import Scanned, Wound, present_bytes, scan, wounds
 from quire.store.segment import SegmentWriter
 from quire.store.treecache import TreeCache
-from quire.store.upload import Upload, UploadPorts
+from quire.store.upload import Upload
 from quire.store.usage import Doomed, Usage, doomed, usage
 
 BLOCK_BYTES_DEFAULT = 65_536
@@ -56,13 +56,14 @@ class Store:
         self._reclaimer = Reclaimer(core)
         self.retention = Retention(core, self._reclaimer)
         self._uploads: dict[Upload, None] = {}
-        self._upload_ports = UploadPorts(
+        self._intake_ports = IntakePorts(
             core=core,
             writer=writer,
             slots=asyncio.Semaphore(SEGMENTS_IN_FLIGHT_MAX),
             buffers=[],
-            default_root=self._default_root,
-            ended=self._upload_ended,
+        )
+        self.resumables = Resumables(
+            self._intake_ports, self._default_root, self._reclaimer.write_ended
         )
         core.committer.on_garbage = self._reclaimer.wake
         core.holds.on_end = self._reclaimer.hold_ended
@@ -118,6 +119,7 @@ class Store:
             )
         await core.off_loop(core.trees.warm)
         store = cls(core, default_ttl)
+        await store.resumables.load()
         store._reclaimer.wake()
         return store
 
@@ -125,6 +127,7 @@ class Store:
         """Abort running uploads, make the rest durable, and mark the store as closed."""
         for upload in list(self._uploads):
             await upload.abort()
+        await self.resumables.close()
         try:
             await self._partial.flush()
         finally:
@@ -137,13 +140,10 @@ class Store:
         self, *, block_size: int = BLOCK_BYTES_DEFAULT, expected_bytes: int | None = None
     ) -> Upload:
         """Start to take a dataset. Raises QuotaExceeded when the expected bytes do not fit."""
-        is_power_of_two = block_size > 0 and block_size & (block_size - 1) == 0
-        if not is_power_of_two or not MIN_BLOCK_BYTES <= block_size <= MAX_BLOCK_BYTES:
-            raise InputError(
-                f"a block size of {block_size} cannot be used; it must be a power of two from "
-                f"{MIN_BLOCK_BYTES} to {MAX_BLOCK_BYTES}"
-            )
-        upload = Upload(self._upload_ports, block_size, expected_bytes)
+        check_block_size(block_size)
+        upload = Upload(
+            self._intake_ports, block_size, expected_bytes, self._default_root, self._upload_ended
+        )
         self._uploads[upload] = None
         return upload
 

@@ -1,4 +1,4 @@
-"""What is kept, and why: quire pin, unpin, ttl, why-kept, name, unname, names, collect, why-full."""
+"""Why things are kept: quire pin, unpin, ttl, why-kept, name, unname, names, collect, why-full."""
 
 from __future__ import annotations
 

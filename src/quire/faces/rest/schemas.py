@@ -97,6 +97,26 @@ class FetchStatus(Shape, frozen=True):
     error: dict[str, Any] | None = None
 
 
+class UploadState(Shape, frozen=True):
+    """A resumable upload. `state`: ready (for more bytes), receiving, complete."""
+
+    id: str
+    url: str
+    state: str
+    received_bytes: int
+    durable_bytes: int
+    length: int | None
+    filename: str | None
+    mimetype: str | None
+    created_at: float
+    expires_at: float
+    cid: str | None
+
+
+class UploadList(Shape, frozen=True):
+    uploads: list[UploadState]
+
+
 class PeerBody(Shape, frozen=True):
     """A connection. Bytes are payload exchanged with the peer since this node started; what was
     received counts once it is verified."""
@@ -194,6 +214,16 @@ class FsckBody(Shape, frozen=True):
     words: list[str]
 
 
+class TransferBody(Shape, frozen=True):
+    """An upload or download of a client. `subject`: file name or CID."""
+
+    id: int
+    subject: str
+    done_bytes: int
+    total_bytes: int | None
+    seconds: float
+
+
 class StatusBody(Shape, frozen=True):
     """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
@@ -205,8 +235,8 @@ class StatusBody(Shape, frozen=True):
     spr: str
     peers: int
     space: SpaceBody
-    uploads: int
-    downloads: int
+    uploads: list[TransferBody]
+    downloads: list[TransferBody]
     fetches: list[FetchStatus]
     announce: AnnounceBody
     exchange: dict[str, Any]

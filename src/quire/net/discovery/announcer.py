@@ -15,6 +15,7 @@ from typing import Any
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
 from quire.base.events import EventBus
+from quire.base.spans import span
 from quire.formats.cid import Cid
 from quire.net.discovery.schedule import AnnounceSchedule, AnnounceTiming, Entry
 from quire.net.transport import PeerId, Transport
@@ -159,8 +160,9 @@ class Announcer:
         key, deadline = entry.cid.encode(), self._clock.monotonic() + self._timing.attempt_seconds
         first = not entry.peers
         try:
-            async with asyncio.timeout_at(deadline):
-                peers = await self._transport.provide(key, deadline)
+            with span("announce", cid=entry.cid):
+                async with asyncio.timeout_at(deadline):
+                    peers = await self._transport.provide(key, deadline)
             problem = "" if peers else "no other node took the record"
         except TimeoutError:
             peers, problem = 0, f"no answer within {self._timing.attempt_seconds:.0f} s"
