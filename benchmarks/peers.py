@@ -102,7 +102,7 @@ def _run(
 
 def _rate(done: dict[str, object]) -> tuple[float, str]:
     if done["problems"]:
-        return float("nan"), f"failed: {done['problems'][0]}"  # type: ignore[index]
+        return float("nan"), f"failed: {done['problems'][0].split('.')[0]}"  # type: ignore[index]
     rate = float(done["bytes"]) / 1e6 / float(done["seconds"])  # type: ignore[arg-type]
     if done["finished"] == done["wanted"]:
         return rate, ""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from quire.base.clock import SystemClock
+from quire.base.clock import Clock, SystemClock
 from quire.base.errors import PeerGone
 from quire.base.events import EventBus
 from quire.base.rng import seeded_rng
@@ -62,13 +62,14 @@ class Node:
 class World:
     """A network and the nodes in it."""
 
-    def __init__(self, network: MemoryNetwork | None = None) -> None:
+    def __init__(self, network: MemoryNetwork | None = None, clock: Clock | None = None) -> None:
         self.network = network or make_network()
+        self.clock = clock or SystemClock()
         self.nodes: list[Node] = []
         self.liars: list[MemoryTransport] = []
 
     async def node(self, name: str, limits: ExchangeLimits | None = None) -> Node:
-        clock = SystemClock()
+        clock = self.clock
         transport = make_transport(self.network, name)
         events, waits, store = EventBus(clock), Waits(clock), MemoryStore()
         finder = Finder(transport, clock, seeded_rng(0), events, waits=waits)
