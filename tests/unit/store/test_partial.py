@@ -254,7 +254,7 @@ async def test_a_range_on_its_way_never_enters_the_tree_that_comes_after_a_delet
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr("quire.store.partial.BATCH_SECONDS", 60.0)
-    old, new = Remote.of(RNG.randbytes(9 * BLOCK)), Remote.of(RNG.randbytes(4 * BLOCK))
+    old, new = Remote.of(RNG.randbytes(9 * BLOCK)), Remote.of(RNG.randbytes(12 * BLOCK))
     async with store_in(tmp_path) as store:
         dataset = await store.put_manifest(old.manifest, PIN)
         await old.give(store, 0, 9)  # written, not yet in the index
@@ -263,7 +263,7 @@ async def test_a_range_on_its_way_never_enters_the_tree_that_comes_after_a_delet
         dataset = await store.put_manifest(new.manifest, PIN)
         await store.flush()
         assert store.tree(new.root).present.count() == 0
-        await new.give(store, 0, 4)
+        await new.give(store, 0, 12)
         await store.flush()
         assert await get(store, await store.dataset(dataset.manifest_cid)) == new.data
         await assert_sound(store)
