@@ -25,7 +25,8 @@ class Holding:
     may_expire: bool = False  # some root with an end was given since the last deletion
     deletions: int = 0  # begun so far
     deleting: int = 0  # under way
-    writing: int = 0  # operations under way that may bring the dataset here
+    writes: int = 0  # operations begun so far that may bring the dataset here
+    writing: int = 0  # those under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Promises:
     def begin_write(self, node: str, cid: Cid) -> Token:
         """An upload, fetch or read begins."""
         holding = self.of(node, cid)
+        holding.writes += 1
         holding.writing += 1
         holding.is_gone = False
         return Token(holding, holding.deletions)

@@ -76,7 +76,7 @@ class RestFace:
         always: set[str] = set()
         more: dict[str, dict[str, str]] = {}
         for base, route in self.mounted:
-            path = base + route.path
+            path = base + route.path.replace("{path}", "{path:.*}")
             handler = self._bind(route)
             is_download = route.method == "GET" and 206 in route.answers
             app.router.add_route(route.method, path, handler, expect_handler=expect_nothing)

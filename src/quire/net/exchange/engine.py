@@ -218,6 +218,15 @@ class Exchange:
             "bytesInFlightLimit": self._context.budget.limit_bytes,
         }
 
+    @property
+    def bytes_in_flight(self) -> int:
+        """Asked of peers and not stored yet."""
+        return self._context.budget.used_bytes
+
+    def missing_blocks(self) -> int:
+        """Blocks that the fetches under way lack."""
+        return sum(t.scheduler.wanted().count() for t in self._transfers.values())
+
     def explain(self, cid: Cid) -> Explanation | None:
         """Why the fetch of a dataset, or the search for one manifest or block, is where it is;
         None when neither is under way."""
