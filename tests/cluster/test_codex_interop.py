@@ -225,7 +225,7 @@ async def test_a_flood_of_blocks_that_nobody_asked_for_is_a_ban(tmp_path):
 
 
 async def test_a_window_of_wants_for_what_is_not_there_is_borne(tmp_path):
-    greedy, honest = ReferenceNode(), ReferenceNode()
+    greedy, honest = ReferenceNode(), ReferenceNode(Habits(silence_seconds=2))
     async with running(greedy, honest), node_of(tmp_path / "node") as node:
         cid = await in_thread(put, node, DATA)
         await connect(node, greedy, honest)
