@@ -63,7 +63,11 @@ class Link:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(self._target)
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:
+                near.close()
+                continue
             for source, sink, way in ((near, far, "up"), (far, near, "down")):
                 threading.Thread(target=self._carry, args=(source, sink, way), daemon=True).start()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 from quire.base.errors import Busy, DeadlineExceeded, NodeUnreachable, PeerError, QuireError
 from quire.base.units import format_duration
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 3.0
+STALL_SECONDS = 30.0  # a connection on which nothing moves for so long is given up
 PASSING = (NodeUnreachable, Busy, DeadlineExceeded, PeerError)  # may be otherwise in a moment
 
 
@@ -28,6 +30,27 @@ class Patience:
             self._gained = done
             self._since = self._monotonic()
             self._pause = FIRST_PAUSE_SECONDS
+
+    @asynccontextmanager
+    async def connection(
+        self, report: Callable[[int], None] | None = None
+    ) -> AsyncGenerator[Callable[[int], None], None]:
+        """Gives what is to be called with the bytes done whenever something moves, which then goes
+        to `report`. Raises DeadlineExceeded when nothing moves for too long."""
+        loop = asyncio.get_running_loop()
+        seconds = min(STALL_SECONDS, self._seconds)
+        try:
+            async with asyncio.timeout(seconds) as timer:
+
+                def moved(done: int) -> None:
+                    timer.reschedule(loop.time() + seconds)
+                    if report is not None:
+                        report(done)
+
+                yield moved
+        except TimeoutError:
+            reason = f"nothing moved on the connection for {format_duration(seconds)}"
+            raise DeadlineExceeded(reason) from None
 
     @property
     def left_seconds(self) -> float:

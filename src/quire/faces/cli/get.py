@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,7 @@ from quire.base.units import format_rate, format_size
 from quire.faces.cli.common import Duration, json_option, show_json, timeout_option, with_client
 from quire.faces.cli.draft import DIGEST_BYTES, Draft, discard, draft_of, note_of
 from quire.faces.cli.main import Context
-from quire.faces.cli.progress import Report, progress
+from quire.faces.cli.progress import progress
 from quire.faces.cli.verifier import Verifier
 from quire.faces.client import Client
 from quire.faces.patience import Patience
@@ -139,7 +140,8 @@ class _Receiving:
                 self._patience.gained(_bytes_of(good, draft))
                 start, stop = next(iter(missing))
                 try:
-                    await self._run(draft, good, start, stop, report, note)
+                    async with self._patience.connection(lambda n: report(n, note)) as moved:
+                        await self._run(draft, good, (start, stop), moved)
                 except NotFound:
                     raise
                 except QuireError as error:
@@ -152,9 +154,14 @@ class _Receiving:
         return Received(draft.size, resumed)
 
     async def _run(
-        self, draft: Draft, good: RangeSet, start: int, stop: int, report: Report, note: str
+        self,
+        draft: Draft,
+        good: RangeSet,
+        wanted: tuple[int, int],
+        received: Callable[[int], None],
     ) -> None:
         """Receive the blocks [start, stop); those that have come whole are added to `good`."""
+        start, stop = wanted
         block_size = draft.manifest.block_size
         last = min(stop * block_size, draft.size)
         held = bytearray()
@@ -182,7 +189,7 @@ class _Receiving:
                 good.add(at, at + len(leaves) // DIGEST_BYTES)
                 at += len(leaves) // DIGEST_BYTES
                 self._patience.gained(done)
-                report(done, note)
+                received(done)
 
 
 def _bytes_of(blocks: RangeSet, draft: Draft) -> int:

@@ -7,9 +7,10 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -89,7 +90,10 @@ async def send_file(client: Client, order: Order, source: BinaryIO, report: Repo
         while state.cid is None:
             patience.gained(state.offset)
             try:
-                state = await _send_rest(client, upload_id, state.offset, source, report, note)
+                async with patience.connection(partial(_tell, report, note)) as moved:
+                    pieces = _pieces(source, state.offset, moved)
+                    rest = before.st_size - state.offset
+                    state = await client.send(upload_id, state.offset, pieces, rest)
             except QuireError as error:
                 await patience.after(error)
                 note = f"again: {error.message}"
@@ -112,27 +116,26 @@ async def _ask(client: Client, upload_id: str, patience: Patience) -> UploadStat
     """How far the upload is, as soon as the node answers."""
     while True:
         try:
-            return await client.upload_state(upload_id)
+            async with patience.connection():
+                return await client.upload_state(upload_id)
         except NotFound:
             raise
         except QuireError as error:
             await patience.after(error)
 
 
-async def _send_rest(
-    client: Client, upload_id: str, offset: int, source: BinaryIO, report: Report, note: str
-) -> UploadState:
-    size = os.fstat(source.fileno()).st_size
+def _tell(report: Report, note: str, done: int) -> None:
+    report(done, note)
+
+
+async def _pieces(
+    source: BinaryIO, offset: int, sent: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
     source.seek(offset)
-
-    async def pieces() -> AsyncGenerator[bytes, None]:
-        sent = offset
-        while piece := source.read(PIECE_BYTES):
-            yield piece
-            sent += len(piece)
-            report(sent, note)
-
-    return await client.send(upload_id, offset, pieces(), size - offset)
+    while piece := source.read(PIECE_BYTES):
+        yield piece
+        offset += len(piece)
+        sent(offset)
 
 
 @contextmanager
