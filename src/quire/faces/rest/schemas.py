@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from quire.node.doctor import Finding
+from quire.node.finding import Finding
 from quire.store.dataset import Dataset
 
 
@@ -97,6 +97,26 @@ class FetchStatus(Shape, frozen=True):
     error: dict[str, Any] | None = None
 
 
+class UploadState(Shape, frozen=True):
+    """A resumable upload. `state`: ready (for more bytes), receiving, complete."""
+
+    id: str
+    url: str
+    state: str
+    received_bytes: int
+    durable_bytes: int
+    length: int | None
+    filename: str | None
+    mimetype: str | None
+    created_at: float
+    expires_at: float
+    cid: str | None
+
+
+class UploadList(Shape, frozen=True):
+    uploads: list[UploadState]
+
+
 class PeerBody(Shape, frozen=True):
     """A connection. Bytes are payload exchanged with the peer since this node started; what was
     received counts once it is verified."""
@@ -156,6 +176,51 @@ class AnnounceBody(Shape, frozen=True):
     failed: int
 
 
+class TransferBody(Shape, frozen=True):
+    """An upload or download of a client. `subject`: file name or CID."""
+
+    id: int
+    subject: str
+    done_bytes: int
+    total_bytes: int | None
+    seconds: float
+
+
+class CheckBody(Shape, frozen=True):
+    """A peer's last attempt to connect to one of our addresses; an empty `problem` is a success."""
+
+    address: str
+    server: str
+    at: float
+    problem: str
+
+
+class MappingBody(Shape, frozen=True):
+    local: str
+    external: str
+
+
+class RelayBody(Shape, frozen=True):
+    peer: str
+    address: str
+
+
+class ReachBody(Shape, frozen=True):
+    """Whether others reach this node, and how that was found out."""
+
+    status: str
+    announced: list[str]
+    verified: list[str]
+    observed: list[str]
+    gateway: str
+    mappings: list[MappingBody]
+    relays: list[RelayBody]
+    upgraded: list[str]
+    checks: list[CheckBody]
+    testers: int
+    relay_offers: int
+
+
 class StatusBody(Shape, frozen=True):
     """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
@@ -164,11 +229,12 @@ class StatusBody(Shape, frozen=True):
     profile: str
     uptime_seconds: float
     addresses: list[str]
+    reachability: ReachBody
     spr: str
     peers: int
     space: SpaceBody
-    uploads: int
-    downloads: int
+    uploads: list[TransferBody]
+    downloads: list[TransferBody]
     fetches: list[FetchStatus]
     announce: AnnounceBody
     exchange: dict[str, Any]
