@@ -2,9 +2,9 @@
 
 Every step is taken from an open directory to a name in it, and no symbolic link is followed, so
 that neither a hostile listing nor a link that somebody puts there can lead outside. A file appears
-under its name when it is whole; until then it has a name that ends in `.quire-part`. Large files are
-synced; small ones are left to the system, as a sync each would take most of the time: after a power
-cut the tree is restored again, which checks every hash and writes only what is wrong.
+under its name when it is whole; until then it has a name that ends in `.quire-part`. Large files
+are synced; small ones are left to the system, as a sync each would take most of the time: after a
+power cut the tree is restored again, which checks every hash and writes only what is wrong.
 """
 
 from __future__ import annotations
