@@ -108,12 +108,10 @@ class Upload:
     ) -> Dataset:
         """Make the dataset visible and durable.
 
-        Raises InputError when nothing was written or a name is bad, else as `write`; nothing is
-        left of the upload then."""
+        Nothing written is a dataset too, without bytes (docs/adr/0008). Raises InputError when a
+        name is bad, else as `write`; nothing is left of the upload then."""
         self._check_open()
         try:
-            if self.received_bytes == 0:
-                raise InputError("an empty file cannot be a dataset; send at least one byte")
             if filename is not None:
                 check_filename(filename)
             if mimetype is not None:

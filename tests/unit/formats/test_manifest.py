@@ -12,6 +12,7 @@ from quire.formats.manifest import (
     decode_manifest,
     encode_manifest,
 )
+from quire.formats.merkle import EMPTY_TREE_ROOT
 from quire.formats.protobuf import bytes_field
 from support.vectors import accepted, load, rejected
 
@@ -99,7 +100,8 @@ def test_the_largest_protection_has_room():
     [
         {"block_size": 65537},
         {"block_size": 0},
-        {"dataset_size": 0},
+        {"dataset_size": 0},  # of a tree that has leaves
+        {"tree_cid": tree_cid(EMPTY_TREE_ROOT)},  # of 100 bytes
         {"dataset_size": -1},
         {"tree_cid": block_cid(bytes(32))},
         {"filename": "a\nb"},

@@ -35,6 +35,8 @@ class EventStreams:
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await answer.prepare(request)
+        if request.method == "HEAD":
+            return answer
         if since is not None:
             for event in node.events.history(reader.subject):
                 if event.serial > since:

@@ -56,6 +56,7 @@ class Route:
 PATH_PARAMS = {
     "cid": "a CID in base58btc (z...) or base32 (b...)",
     "peerId": "a peer id, 16Uiu2HA...",
+    "index": "number of a block, from 0",
     "id": "32 bytes in hexadecimal",
     "slotId": "32 bytes in hexadecimal",
 }

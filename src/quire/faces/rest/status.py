@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 from aiohttp import web
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 import quire
 from quire.base.errors import NotFound, UnknownDataset
+from quire.faces.metrics import metrics_answer
 from quire.faces.rest.data import space_body
 from quire.faces.rest.identity import listen_addresses, spr_of
 from quire.faces.rest.inputs import cid_of, timeout_of
@@ -168,8 +168,7 @@ def _wanted(entry: dict[str, Any]) -> WantedPeer:
 
 
 async def metrics(_request: web.Request, node: Node) -> web.Response:
-    body = generate_latest(node.registry)
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return metrics_answer(node)
 
 
 async def health(_request: web.Request, _node: Node) -> web.Response:

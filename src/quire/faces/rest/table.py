@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from quire.faces.rest import data, debug, download, identity, market, status, upload
+from quire.faces.rest import blocks, data, debug, download, identity, market, status, upload
 from quire.faces.rest import schemas as s
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.reply import JSON, TEXT
@@ -18,6 +18,14 @@ TIMEOUT = Param("timeout", "how long the network may be asked, such as 5s; 30 s 
 BAD_CID = Answer("the CID cannot be read")
 NOT_FOUND = Answer("it is not to be had")
 TOO_LATE = Answer("nobody answered in time")
+STOPPING = Answer("the node is stopping")
+NETWORK = {
+    502: Answer("another node failed"),
+    503: STOPPING,
+    504: TOO_LATE,
+    507: Answer("it does not fit into the quota or on the disk"),
+}
+INLINE = Param("inline", "1: to be shown instead of saved, for types that are safe to show")
 STREAM = "application/octet-stream"
 ANY = "*/*"  # a download has the media type it was stored with
 ITEM = Answer("the dataset", JSON, s.DataItem)
@@ -30,30 +38,49 @@ def all_routes(streams: EventStreams) -> list[Route]:
 
 
 def _data() -> list[Route]:
-    network = {400: BAD_CID, 404: NOT_FOUND, 504: TOO_LATE}
+    network = {400: BAD_CID, 404: NOT_FOUND} | NETWORK
     body = {
         200: Answer("the bytes", ANY),
-        206: Answer("the wanted range of the bytes", ANY),
+        206: Answer("the wanted ranges of the bytes", ANY),
         304: Answer("unchanged"),
-        416: Answer("the range is outside the dataset"),
+        412: Answer("If-Match names other content"),
+        416: Answer("the range is outside the content"),
     }
+    naming = (
+        Param("filename", "file name; goes before Content-Disposition"),
+        Param("mimetype", "media type; goes before Content-Type"),
+        Param("blockSize", "bytes of a block, a power of two from 4096 to 524288", "integer"),
+    )
+    paging = (
+        Param("limit", "how many at most", "integer"),
+        Param("cursor", "where the page before this one ended"),
+    )
     return [
         Route("POST", "/data", upload.upload, "Store the body as a dataset",
               {200: Answer("the manifest CID", TEXT), 400: Answer("the body ended too early"),
-               422: Answer("empty, or a bad media type or file name"),
-               415: Answer("the Content-Type is malformed"),
-               507: Answer("it does not fit into the quota or on the disk")},
-              body=STREAM, answers_options=True),
+               422: Answer("a bad media type or file name"),
+               415: Answer("the Content-Type is malformed"), 504: Answer("nothing was sent"),
+               503: STOPPING, 507: Answer("it does not fit into the quota or on the disk")},
+              body=STREAM, answers_options=True, params=naming),
         Route("GET", "/data", data.list_data, "List datasets",
-              {200: Answer("all datasets", JSON, s.DataList)}),
-        Route("GET", "/data/{cid}", download.download_local, "Download a dataset of this node",
-              body | network, params=(TIMEOUT,), answers_options=True),
+              {200: Answer("datasets, oldest first", JSON, s.DataList)}, params=paging),
+        Route("GET", "/data/{cid}", download.download_local,
+              "Download a dataset or block of this node",
+              body | network, params=(TIMEOUT, INLINE), answers_options=True),
         Route("DELETE", "/data/{cid}", data.delete, "Delete a dataset from this node",
-              {204: Answer("it is not here any more"), 400: BAD_CID}, answers_options=True),
+              {204: Answer("it is not here any more"), 400: BAD_CID,
+               409: Answer("a block that is part of a dataset")}, answers_options=True),
+        Route("GET", "/data/{cid}/status", status.stat, "What this node holds of a dataset",
+              {200: Answer("blocks present and in all", JSON, s.DatasetStat), 400: BAD_CID,
+               404: NOT_FOUND}),
+        Route("GET", "/data/{cid}/blocks/{index}", blocks.block,
+              "One raw block of a dataset, its CID and proof in headers",
+              body | network, params=(TIMEOUT, INLINE)),
         Route("POST", "/data/{cid}/network", data.start_fetch, "Fetch a dataset in the background",
               {200: ITEM} | network, params=(TIMEOUT,)),
         Route("GET", "/data/{cid}/network/stream", download.download_network,
-              "Download a dataset from wherever it is", body | network, params=(TIMEOUT,)),
+              "Download a dataset or block from wherever it is",
+              body | network, params=(TIMEOUT, INLINE)),
         Route("GET", "/data/{cid}/network/manifest", data.network_manifest, "Read a manifest",
               {200: ITEM} | network, params=(TIMEOUT,)),
         Route("GET", "/data/{cid}/exists", data.exists, "Whether a manifest or block is here",
