@@ -1,4 +1,4 @@
-"""@codex-storage/sdk-js 0.1.3, the public JavaScript client, makes every call against a live node."""
+"""@codex-storage/sdk-js 0.1.3, the public JavaScript client, makes every call it has."""
 
 import asyncio
 import json

@@ -91,7 +91,7 @@ async def test_the_node_tells_about_itself(api):
     assert [each.peer_id for each in info.table.nodes] == [peer]
     assert info.codex.version.startswith("v")
     await call(debug, "set_debug_log_level", "DEBUG")
-    assert (await refused(call, debug, "set_debug_log_level", "loud"))[0] == 500
+    assert (await refused(call, debug, "set_debug_log_level", "loud"))[0] == 400
 
 
 SLOT = "0x" + "00" * 32

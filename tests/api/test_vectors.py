@@ -28,6 +28,8 @@ DIFFERENCES = {
     "leaf block cid (local)": (200, "a single block can be downloaded"),
     "leaf block cid (local) /network/stream": (200, "as above"),
     "DELETE leaf": (409, "the block stays while a dataset has it, and 204 would say otherwise"),
+    "loglevel empty": (400, "a bad level is the client's fault, not ours"),
+    "loglevel bad": (400, "as above"),
     "HEAD space": (200, "HEAD is answered where GET is"),
     "HEAD data": (200, "HEAD is answered where GET is"),
     "HEAD get": (200, "HEAD is answered where GET streams"),

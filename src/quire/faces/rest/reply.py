@@ -12,6 +12,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 TEXT = "text/plain"
 HTML = "text/html"
+EVENT_STREAM = "text/event-stream"
 STREAM_HTML = "text/html; charset=utf-8"  # what downloads answer errors with
 ERROR_HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox"}  # never run as a page
 

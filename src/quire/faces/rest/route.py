@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -24,6 +24,7 @@ class Param:
     description: str
     kind: str = "string"  # a JSON schema type
     repeated: bool = False
+    limits: Mapping[str, object] = field(default_factory=dict)  # more of the JSON schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,15 @@ class Route:
     extra: dict[str, object] = field(default_factory=dict)
 
 
+_BASE58 = "[1-9A-HJ-NP-Za-km-z]"
 PATH_PARAMS = {
-    "cid": "a CID in base58btc (z...) or base32 (b...)",
-    "peerId": "a peer id, 16Uiu2HA...",
-    "index": "number of a block, from 0",
-    "id": "32 bytes in hexadecimal",
-    "slotId": "32 bytes in hexadecimal",
-}
+    param.name: param
+    for param in (
+        Param("cid", "a CID, as base58btc (z...) or in another multibase",
+              limits={"pattern": "^[a-zA-Z0-9+/=_-]+$"}),
+        Param("peerId", "a peer id, 16Uiu2HA...", limits={"pattern": f"^{_BASE58}+$"}),
+        Param("index", "number of a block, from 0", "integer", limits={"minimum": 0}),
+        Param("id", "32 bytes in hexadecimal"),
+        Param("slotId", "32 bytes in hexadecimal"),
+    )
+}  # fmt: skip

@@ -9,12 +9,16 @@ from aiohttp import web
 from quire.faces.rest import blocks, data, debug, download, identity, market, status, upload
 from quire.faces.rest import schemas as s
 from quire.faces.rest.events import EventStreams
-from quire.faces.rest.reply import JSON, TEXT
+from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
 from quire.faces.rest.route import Answer, Param, Route
 from quire.node.node import Node
 from quire.node.why import Why
 
-TIMEOUT = Param("timeout", "how long the network may be asked, such as 5s; 30 s if not given")
+TIMEOUT = Param(
+    "timeout",
+    "how long the network may be asked, such as 5s, at most 1h; 30 s if not given",
+    limits={"pattern": r"^[0-9]+(\.[0-9]+)?[smh]?$"},
+)
 BAD_CID = Answer("the CID cannot be read")
 NOT_FOUND = Answer("it is not to be had")
 TOO_LATE = Answer("nobody answered in time")
@@ -25,7 +29,11 @@ NETWORK = {
     504: TOO_LATE,
     507: Answer("it does not fit into the quota or on the disk"),
 }
-INLINE = Param("inline", "1: to be shown instead of saved, for types that are safe to show")
+INLINE = Param(
+    "inline",
+    "1: to be shown instead of saved, for types that are safe to show",
+    limits={"enum": ["0", "1", "true", "false"]},
+)
 STREAM = "application/octet-stream"
 ANY = "*/*"  # a download has the media type it was stored with
 ITEM = Answer("the dataset", JSON, s.DataItem)
@@ -49,11 +57,21 @@ def _data() -> list[Route]:
     naming = (
         Param("filename", "file name; goes before Content-Disposition"),
         Param("mimetype", "media type; goes before Content-Type"),
-        Param("blockSize", "bytes of a block, a power of two from 4096 to 524288", "integer"),
+        Param(
+            "blockSize",
+            "bytes of a block; that of the network if not given",
+            "integer",
+            limits={"enum": [1 << n for n in range(12, 20)]},
+        ),
     )
     paging = (
-        Param("limit", "how many at most", "integer"),
-        Param("cursor", "where the page before this one ended"),
+        Param(
+            "limit",
+            "how many at most",
+            "integer",
+            limits={"minimum": 1, "maximum": data.MOST_LISTED},
+        ),
+        Param("cursor", "where the page before this one ended", limits={"pattern": "^[0-9]+$"}),
     )
     return [
         Route("POST", "/data", upload.upload, "Store the body as a dataset",
@@ -95,7 +113,7 @@ def _node() -> list[Route]:
     return [
         Route("GET", "/spr", identity.spr, "Signed peer record of this node",
               {200: Answer("the record, as text when preferred", JSON, s.SprBody),
-               503: Answer("no address yet")}, tag="node"),
+               503: Answer("no address yet", JSON)}, tag="node"),
         Route("GET", "/peerid", identity.peer_id, "Peer id of this node", peer, tag="node"),
         Route("GET", "/node/peerid", identity.peer_id, "Peer id of this node", peer, tag="node"),
         Route("GET", "/connect/{peerId}", identity.connect, "Connect to a peer",
@@ -110,7 +128,7 @@ def _debug() -> list[Route]:
               {200: Answer("identity, addresses, routing table", JSON, dict[str, Any])},
               tag="debug"),
         Route("POST", "/debug/chronicles/loglevel", debug.log_level, "Change the log levels",
-              {200: Answer("changed", TEXT), 400: Answer("no level"), 500: Answer("a bad level")},
+              {200: Answer("changed", TEXT), 400: Answer("no level, or a bad one")},
               params=(Param("level", "LEVEL[;LEVEL:topic,topic]"),), tag="debug"),
     ]  # fmt: skip
 
@@ -143,7 +161,7 @@ def _quire(streams: EventStreams) -> list[Route]:
     told = "insight"
     rows: list[tuple[str, str, object, str, dict[int, Answer], str]] = [
         ("GET", "/events", events, "Follow what happens, as server-sent events",
-         {200: Answer("a stream of events", "text/event-stream"), 400: Answer("a bad serial")},
+         {200: Answer("a stream of events", EVENT_STREAM), 400: Answer("a bad serial")},
          told),
         ("GET", "/status", status.status, "The node at this moment",
          {200: Answer("status", JSON, s.StatusBody)}, told),
