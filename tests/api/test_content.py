@@ -190,8 +190,8 @@ async def test_every_block_comes_with_a_proof_that_leads_to_the_tree(tmp_path, s
             assert reply.body.startswith(data[index * 65536 : (index + 1) * 65536])
             assert len(reply.body) == 65536
             leaf = hashlib.sha256(reply.body).digest()
-            assert reply.headers["x-block-cid"] == str(block_cid(leaf))
-            proof = decode_proof(base64.b64decode(reply.headers["x-block-proof"]))
+            assert reply.headers["quire-block-cid"] == str(block_cid(leaf))
+            proof = decode_proof(base64.b64decode(reply.headers["quire-block-proof"]))
             proof.check(leaf, dataset.tree_root, index=index, leaf_count=count)
         assert (await send(url, "GET", f"{BASE}/data/{cid}/blocks/{count}")).status == 404
         for odd in ("-1", "x", "1.5", "9" * 30):

@@ -30,7 +30,12 @@ class LocalNode:
     """One `quire node` process. `api`, `peer_id` and `addresses` are set once it has started."""
 
     def __init__(
-        self, data_dir: Path, *, bootstrap: Sequence[str] = (), arguments: Sequence[str] = ()
+        self,
+        data_dir: Path,
+        *,
+        bootstrap: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        prefix: Sequence[str] = (),
     ) -> None:
         self.data_dir = data_dir
         self.api = ""
@@ -38,6 +43,7 @@ class LocalNode:
         self.addresses: list[str] = []
         self._bootstrap = list(bootstrap)
         self._arguments = list(arguments)
+        self._prefix = list(prefix)  # put before the command, such as `ip netns exec NAME`
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -59,7 +65,7 @@ class LocalNode:
     def start(self) -> Self:
         """Run the node; returns when its API answers. Raises with the end of its log if not."""
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "quire.faces.cli.main", "node", "--json"]
+        command = [*self._prefix, sys.executable, "-m", "quire.faces.cli.main", "node", "--json"]
         command += ["--data-dir", str(self.data_dir), "--api-port", "0"]
         if not any(argument.startswith("--listen") for argument in self._arguments):
             command += ["--listen", "/ip4/127.0.0.1/tcp/0"]

@@ -148,18 +148,6 @@ def prove(tree: Buffer, leaf_count: int, index: int) -> InclusionProof:
     return InclusionProof(index, leaf_count, tuple(path))
 
 
-def proof_of_range(nodes: Buffer, index: int, leaf_count: int) -> InclusionProof:
-    """The proof of one leaf from the range proof of that leaf alone (kernels/hashing.py)."""
-    path, used, at, size = [], 0, index, leaf_count
-    for _ in range(depth(leaf_count)):
-        has_sibling = at % 2 == 1 or at + 1 < size
-        path.append(bytes(nodes[used : used + DIGEST_BYTES]) if has_sibling else ZERO)
-        used += DIGEST_BYTES * has_sibling
-        at, size = at // 2, (size + 1) // 2
-    invariant(used == len(nodes), "the range proof is that of one leaf")
-    return InclusionProof(index, leaf_count, tuple(path))
-
-
 def encode_tree(tree: Buffer, leaf_count: int) -> bytes:
     """The CodexTree message: all layers, leaves first."""
     invariant(len(tree) == sum(layer_sizes(leaf_count)) * DIGEST_BYTES, "the tree fits its leaves")

@@ -92,6 +92,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     upload_idle_timeout: Annotated[
         float, Setting("duration", "an upload whose client sends nothing for so long is dropped")
     ] = 600.0
+    upload_expiry: Annotated[
+        float, Setting("duration", "how long an upload that was begun waits to be resumed")
+    ] = 86400.0
     fetch_idle_timeout: Annotated[
         float, Setting("duration", "a background fetch without progress for so long fails")
     ] = 600.0
@@ -243,6 +246,12 @@ def _check(config: NodeConfig) -> None:
         raise BadConfig(f"log-format is {config.log_format!r}; it is one of {LOG_FORMATS}")
     if not config.listen:
         raise BadConfig("listen is empty; a node needs at least one address, or nobody reaches it")
-    for name in ("block_mi", "request_timeout", "upload_idle_timeout", "fetch_idle_timeout"):
+    for name in (
+        "block_mi",
+        "request_timeout",
+        "upload_idle_timeout",
+        "fetch_idle_timeout",
+        "upload_expiry",
+    ):
         if getattr(config, name) <= 0:
             raise BadConfig(f"{_written(name)} is 0; it must be a positive duration")

@@ -13,10 +13,12 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels
+from quire.node.parts import Parts
 from quire.node.profile import Profile
 from quire.node.tracing import Tracing
 
@@ -39,6 +41,7 @@ class Node:
     events: EventBus
     waits: Waits
     identity: Identity
+    parts: Parts
     store: Store
     transport: Transport
     finder: Finder
@@ -46,6 +49,7 @@ class Node:
     exchange: Exchange
     connector: Connector
     uploads: Uploads
+    resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing

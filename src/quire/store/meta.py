@@ -19,8 +19,9 @@ from quire.store.blocks import BlockTable
 from quire.store.catalog import CatalogTable
 from quire.store.extents import ExtentTable
 from quire.store.rows import CORRUPT_ADVICE, Rows, mapped
-from quire.store.schema import APPLICATION_ID, FORMAT_VERSION, TABLES
+from quire.store.schema import APPLICATION_ID, FORMAT_VERSION, MIGRATIONS, TABLES
 from quire.store.trees import TreeTable
+from quire.store.unfinished import UploadTable
 
 Connect = Callable[[], sqlite3.Connection]
 
@@ -35,6 +36,7 @@ class Tables:
         self.blocks = BlockTable(rows, self.extents)
         self.trees = TreeTable(rows)
         self.catalog = CatalogTable(rows)
+        self.uploads = UploadTable(rows)
 
 
 class Meta:
@@ -115,21 +117,25 @@ class Meta:
                 f"{FORMAT_VERSION}; use a newer version of Quire"
             )
         if version == 0 and not self._writer.all("SELECT name FROM sqlite_master"):
-            with self._writer.lock, mapped():
-                self._writer.connection.executescript(
-                    f"BEGIN IMMEDIATE; {TABLES}"
-                    f"PRAGMA application_id={APPLICATION_ID};"
-                    f"PRAGMA user_version={FORMAT_VERSION}; COMMIT;"
-                )
-            if self._on_commit is not None:
-                self._on_commit(self._writer.connection)
+            self._script(TABLES + f"PRAGMA application_id={APPLICATION_ID};")
         elif version == 0 or self._writer.one("PRAGMA application_id")[0] != APPLICATION_ID:
             raise StoreCorrupt(CORRUPT_ADVICE.format(reason="it is not a database of Quire"))
+        elif version < FORMAT_VERSION:
+            self._script("".join(MIGRATIONS[version - 1 :]))
         pages = self._writer.one("PRAGMA page_count")[0]
         if pages * self._writer.one("PRAGMA page_size")[0] <= CHECK_BYTES_MAX:
             found = self._writer.one("PRAGMA quick_check(1)")[0]
             if found != "ok":
                 raise StoreCorrupt(CORRUPT_ADVICE.format(reason=found))
+
+    def _script(self, text: str) -> None:
+        """Bring the database to the present format, all at once."""
+        with self._writer.lock, mapped():
+            self._writer.connection.executescript(
+                f"BEGIN IMMEDIATE; {text} PRAGMA user_version={FORMAT_VERSION}; COMMIT;"
+            )
+        if self._on_commit is not None:
+            self._on_commit(self._writer.connection)
 
 
 def connect_file(path: Path) -> sqlite3.Connection:

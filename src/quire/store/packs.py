@@ -8,6 +8,7 @@ hold garbage after a crash.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from threading import Lock
 
 from quire.base.errors import DiskFull, EnvironmentProblem
@@ -17,6 +18,7 @@ from quire.store.extents import Extent, PackRow
 
 PACK_BYTES_MAX = GIB
 ALIGNMENT = 4096
+READ_ATTEMPTS = 2  # of a page, after the disk has failed to read it together with others
 _PREFIX = "pack-"
 
 
@@ -131,12 +133,15 @@ class Packs:
                 self._unsettled.pop(pack, None)
 
     def read(self, place_pack: int, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes: zeros where the file has none."""
+        """Exactly `length` bytes: zeros where the file has none or the disk cannot read them, so
+        that what was there fails its hash and is fetched again."""
+        name = pack_name(place_pack)
         try:
-            data = self._disk.read_at(pack_name(place_pack), offset, length)
+            return _filled(self._disk.read_at(name, offset, length), length)
         except FileNotFoundError:
-            data = b""
-        return data if len(data) == length else data + bytes(length - len(data))
+            return bytes(length)
+        except OSError:
+            return self._read_again(name, offset, length)
 
     def remove(self, pack: int) -> None:
         """Delete a pack file that the index does not know any more."""
@@ -145,6 +150,20 @@ class Packs:
             self._disk.remove(pack_name(pack))
         except FileNotFoundError:
             return
+
+    def _read_again(self, name: str, offset: int, length: int) -> bytes:
+        """Page by page, after the disk has failed to read all at once."""
+        end = offset + length
+        return b"".join(
+            self._read_page(name, at, min(ALIGNMENT, end - at))
+            for at in range(offset, end, ALIGNMENT)
+        )
+
+    def _read_page(self, name: str, offset: int, length: int) -> bytes:
+        for _ in range(READ_ATTEMPTS):
+            with suppress(OSError):
+                return _filled(self._disk.read_at(name, offset, length), length)
+        return bytes(length)
 
     def _reserve(self, length: int) -> Extent:
         with self._lock:
@@ -158,6 +177,10 @@ class Packs:
             self._end = _aligned(self._end + length)
             self._unsettled[self._active] += 1
             return extent
+
+
+def _filled(data: bytes, length: int) -> bytes:
+    return data if len(data) == length else data + bytes(length - len(data))
 
 
 def _aligned(offset: int) -> int:

@@ -5,10 +5,24 @@ Digests, roots and CIDs are raw 32-byte SHA-256 digests. Places are pack << 32 |
 
 from __future__ import annotations
 
-FORMAT_VERSION = 1  # kept in user_version; a database of a newer version is refused
+FORMAT_VERSION = 2  # kept in user_version; a database of a newer version is refused
 APPLICATION_ID = 0x51_55_49_52  # "QUIR"
 
-TABLES = """
+# An upload that may be resumed. position: bytes that are durable, of which `tail` are those after
+# the last whole block and the others are the leaves of `tree` (state 0). length: NULL while it is
+# not known. cid: digest of the manifest once the upload is complete. headers: as the client sent
+# them.
+UPLOADS = """
+CREATE TABLE upload (
+  id TEXT PRIMARY KEY, created REAL NOT NULL, expires REAL NOT NULL, block_size INTEGER NOT NULL,
+  length INTEGER, position INTEGER NOT NULL, tree INTEGER, cid BLOB, filename TEXT, mimetype TEXT,
+  headers TEXT NOT NULL, tail BLOB NOT NULL);
+"""
+
+# Scripts that bring a database from version n + 1 to n + 2.
+MIGRATIONS = (UPLOADS,)
+
+_FIRST_TABLES = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- What the quota counts; equal to the sums over block and dataset.
@@ -55,3 +69,5 @@ CREATE TABLE root (
   PRIMARY KEY (dataset, kind, name)) WITHOUT ROWID;
 CREATE INDEX root_expires ON root (expires) WHERE expires IS NOT NULL;
 """
+
+TABLES = _FIRST_TABLES + UPLOADS

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from quire.base.clock import Clock
-from quire.base.errors import InputError
 from quire.base.events import EventBus
 from quire.formats.cid import Cid, is_manifest
-from quire.formats.manifest import MAX_BLOCK_BYTES, MIN_BLOCK_BYTES
 from quire.store.audit import Report, audit
 from quire.store.ballast import BALLAST_BYTES, Ballast
 from quire.store.changes import Changes, dataset_of
@@ -18,6 +16,7 @@ from quire.store.committer import Committer
 from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
 from quire.store.disk import Buffer, Disk
+from quire.store.intake import IntakePorts, check_block_size
 from quire.store.meta import Meta
 from quire.store.packs import PACK_BYTES_MAX, Packs
 from quire.store.partial import PartialWriter
@@ -28,10 +27,11 @@ from quire.store.quota import Quota
 from quire.store.read import Reader
 from quire.store.reclaim import Reclaimer
 from quire.store.recovery import recover, set_running
+from quire.store.resumable import Resumables
 from quire.store.retention import Retention, check_root
 from quire.store.segment import SegmentWriter
 from quire.store.treecache import TreeCache
-from quire.store.upload import Upload, UploadPorts
+from quire.store.upload import Upload
 
 BLOCK_BYTES_DEFAULT = 65_536
 SEGMENTS_IN_FLIGHT_MAX = 6  # of all uploads together
@@ -46,17 +46,18 @@ class Store:
         writer = SegmentWriter(core.packs, core.pins, core.meta.reading.blocks)
         self._reader = Reader(core)
         self._prover = Prover(core)
-        self._partial = PartialWriter(core, writer)
         self._reclaimer = Reclaimer(core)
+        self._partial = PartialWriter(core, writer, self._reclaimer.write_ended)
         self._retention = Retention(core, self._reclaimer)
         self._uploads: dict[Upload, None] = {}
-        self._upload_ports = UploadPorts(
+        self._intake_ports = IntakePorts(
             core=core,
             writer=writer,
             slots=asyncio.Semaphore(SEGMENTS_IN_FLIGHT_MAX),
             buffers=[],
-            default_root=self._default_root,
-            ended=self._upload_ended,
+        )
+        self.resumables = Resumables(
+            self._intake_ports, self._default_root, self._reclaimer.write_ended
         )
         core.committer.on_garbage = self._reclaimer.wake
 
@@ -110,6 +111,7 @@ class Store:
             )
         await core.off_loop(core.trees.warm)
         store = cls(core, default_ttl)
+        await store.resumables.load()
         store._reclaimer.wake()
         return store
 
@@ -117,6 +119,7 @@ class Store:
         """Abort running uploads, make the rest durable, and mark the store as closed."""
         for upload in list(self._uploads):
             await upload.abort()
+        await self.resumables.close()
         try:
             await self._partial.flush()
         finally:
@@ -129,13 +132,10 @@ class Store:
         self, *, block_size: int = BLOCK_BYTES_DEFAULT, expected_bytes: int | None = None
     ) -> Upload:
         """Start to take a dataset. Raises QuotaExceeded when the expected bytes do not fit."""
-        is_power_of_two = block_size > 0 and block_size & (block_size - 1) == 0
-        if not is_power_of_two or not MIN_BLOCK_BYTES <= block_size <= MAX_BLOCK_BYTES:
-            raise InputError(
-                f"a block size of {block_size} cannot be used; it must be a power of two from "
-                f"{MIN_BLOCK_BYTES} to {MAX_BLOCK_BYTES}"
-            )
-        upload = Upload(self._upload_ports, block_size, expected_bytes)
+        check_block_size(block_size)
+        upload = Upload(
+            self._intake_ports, block_size, expected_bytes, self._default_root, self._upload_ended
+        )
         self._uploads[upload] = None
         return upload
 

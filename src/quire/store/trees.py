@@ -88,7 +88,13 @@ class TreeTable:
         self._rows.has_garbage = True
 
     def condemn_staging(self) -> None:
-        self._rows.run("UPDATE tree SET state = ? WHERE state = ?", CONDEMNED, STAGING)
+        """Trees of uploads that nobody can go on with are to be taken apart."""
+        self._rows.run(
+            "UPDATE tree SET state = ? WHERE state = ?"
+            " AND id NOT IN (SELECT tree FROM upload WHERE tree IS NOT NULL)",
+            CONDEMNED,
+            STAGING,
+        )
 
     def condemned(self) -> TreeRow | None:
         """One tree that is to be taken apart."""

@@ -30,6 +30,7 @@ COMMANDS = {
     "peers": "insight",
     "id": "insight",
     "events": "insight",
+    "top": "top",
     "doctor": "doctor",
     "sim": "sim",
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
+from base64 import b64encode
 
 from aiohttp import web
 
@@ -13,17 +13,18 @@ from quire.faces.rest.data import find_dataset
 from quire.faces.rest.download import content_of_block
 from quire.faces.rest.inputs import timeout_of, whole_of
 from quire.formats.cid import block_cid
-from quire.formats.merkle import MAX_LEAVES, InclusionProof, proof_of_range
+from quire.formats.merkle import MAX_LEAVES
+from quire.formats.merkle_run import leaf_proofs
 from quire.node.node import Node
 
-BLOCK_HEADER = "X-Block-Cid"
-PROOF_HEADER = "X-Block-Proof"
+BLOCK_HEADER = "Quire-Block-Cid"
+PROOF_HEADER = "Quire-Block-Proof"
 
 
 async def block(request: web.Request, node: Node) -> web.StreamResponse:
     """The raw block, zeros at the end included; got from the network when it is not here.
 
-    The header X-Block-Proof is the base64 of a CodexProof message (content.md 2.4), which leads
+    The header Quire-Block-Proof is the base64 of a CodexProof message (content.md 2.4), which leads
     from the block's digest to the tree CID of the manifest.
     """
     index = whole_of(request.match_info["index"], "index", 0, MAX_LEAVES)
@@ -34,14 +35,9 @@ async def block(request: web.Request, node: Node) -> web.StreamResponse:
     deadline = node.clock.monotonic() + timeout_of(request, node)
     await node.exchange.ensure(dataset, index, 1, deadline)
     data = await node.store.read_range(dataset.tree_root, index, 1)
-    proof = proof_of_range(await node.store.prove_range(dataset.tree_root, index, 1), index, count)
-    cid = block_cid(hashlib.sha256(data).digest())
-    return await send_content(
-        request,
-        content_of_block(cid, data),
-        {BLOCK_HEADER: str(cid), PROOF_HEADER: _text(proof)},
-    )
-
-
-def _text(proof: InclusionProof) -> str:
-    return base64.b64encode(proof.encode()).decode("ascii")
+    leaf = hashlib.sha256(data).digest()
+    nodes = await node.store.prove_range(dataset.tree_root, index, 1)
+    (proof,) = leaf_proofs(leaf, index, count, nodes)
+    cid = block_cid(leaf)
+    headers = {BLOCK_HEADER: str(cid), PROOF_HEADER: b64encode(proof.encode()).decode("ascii")}
+    return await send_content(request, content_of_block(cid, data), headers)

@@ -68,7 +68,7 @@ async def send_content(
         await answer.prepare(request)
         return answer
     async with contextlib.aclosing(pieces):
-        await _send(request, answer, pieces)
+        await send_chunks(request, answer, pieces)
     return answer
 
 
@@ -107,7 +107,11 @@ async def _framed(content: Content, frame: Multipart) -> Chunks:
     yield memoryview(frame.end)
 
 
-async def _send(request: web.Request, answer: web.StreamResponse, chunks: Chunks) -> None:
+async def send_chunks(
+    request: web.Request,
+    answer: web.StreamResponse,
+    chunks: Chunks | AsyncGenerator[bytes | memoryview, None],
+) -> None:
     """Send the chunks. The first is read before the headers go, so that it can still fail in
     words; after that the only way to tell the client is to cut the connection."""
     chunk = await anext(chunks, None)

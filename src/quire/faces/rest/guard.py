@@ -26,13 +26,13 @@ ALLOWED_HEADERS = ", ".join((
     "authorization, content-type, content-disposition, content-digest",
     "range, if-match, if-none-match, if-range, last-event-id, x-request-id",
     "tus-resumable, upload-length, upload-offset, upload-metadata, upload-defer-length",
-    "upload-concat, upload-checksum, x-http-method-override",
+    "upload-concat, upload-checksum, x-http-method-override, x-requested-with",
 ))  # fmt: skip
 EXPOSED_HEADERS = ", ".join((
     "content-disposition, content-range, content-length, etag, accept-ranges, location, link",
     "tus-resumable, tus-version, tus-extension, tus-max-size, tus-checksum-algorithm",
     "upload-offset, upload-length, upload-expires, upload-metadata, upload-defer-length",
-    "x-request-id, x-block-cid, x-block-proof, retry-after",
+    "x-request-id, quire-cid, quire-block-cid, quire-block-proof, quire-proof-bytes",
 ))  # fmt: skip
 MAX_AGE_SECONDS = "86400"
 LEAST_TOKEN_CHARACTERS = 16

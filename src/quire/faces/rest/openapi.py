@@ -65,7 +65,8 @@ def _operation(
     if params:
         operation["parameters"] = params
     if route.body:
-        operation["requestBody"] = {"required": True, "content": {route.body: {}}}
+        content: dict[str, Any] = {media_type: {} for media_type in route.body.split(", ")}
+        operation["requestBody"] = {"required": True, "content": content}
     if needs_token and not route.is_open:
         operation["security"] = [{"token": []}]
     if any(answer.media_type == EVENT_STREAM for answer in answers.values()):

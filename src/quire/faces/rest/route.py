@@ -48,9 +48,10 @@ class Route:
     bases: Bases = "all"
     tag: str = "data"
     params: tuple[Param, ...] = ()
-    body: str = ""  # media type of the request's body
+    body: str = ""  # media types of the request's body, with ", " between them
     answers_options: bool = False  # the reference answers OPTIONS here without CORS too
     is_open: bool = False  # needs no token
+    options: Callable[[Node], dict[str, str]] | None = None  # more headers for OPTIONS
     extra: dict[str, object] = field(default_factory=dict)
 
 
@@ -62,6 +63,8 @@ PATH_PARAMS = {
               limits={"pattern": "^[a-zA-Z0-9+/=_-]+$"}),
         Param("peerId", "a peer id, 16Uiu2HA...", limits={"pattern": f"^{_BASE58}+$"}),
         Param("index", "number of a block, from 0", "integer", limits={"minimum": 0}),
+        Param("path", "a path within a directory; it may have slashes, and be empty"),
+        Param("uploadId", "the last part of an upload's Location"),
         Param("id", "32 bytes in hexadecimal"),
         Param("slotId", "32 bytes in hexadecimal"),
     )

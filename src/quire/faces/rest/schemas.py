@@ -100,6 +100,26 @@ class FetchStatus(Shape, frozen=True):
     error: dict[str, Any] | None = None
 
 
+class UploadState(Shape, frozen=True):
+    """A resumable upload. `state`: ready (for more bytes), receiving, complete."""
+
+    id: str
+    url: str
+    state: str
+    received_bytes: int
+    durable_bytes: int
+    length: int | None
+    filename: str | None
+    mimetype: str | None
+    created_at: float
+    expires_at: float
+    cid: str | None
+
+
+class UploadList(Shape, frozen=True):
+    uploads: list[UploadState]
+
+
 class PeerBody(Shape, frozen=True):
     """A connection. Bytes are payload exchanged with the peer since this node started; what was
     received counts once it is verified."""
@@ -159,6 +179,16 @@ class AnnounceBody(Shape, frozen=True):
     failed: int
 
 
+class TransferBody(Shape, frozen=True):
+    """An upload or download of a client. `subject`: file name or CID."""
+
+    id: int
+    subject: str
+    done_bytes: int
+    total_bytes: int | None
+    seconds: float
+
+
 class StatusBody(Shape, frozen=True):
     """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
@@ -170,8 +200,8 @@ class StatusBody(Shape, frozen=True):
     spr: str
     peers: int
     space: SpaceBody
-    uploads: int
-    downloads: int
+    uploads: list[TransferBody]
+    downloads: list[TransferBody]
     fetches: list[FetchStatus]
     announce: AnnounceBody
     exchange: dict[str, Any]

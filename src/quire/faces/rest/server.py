@@ -77,19 +77,23 @@ class RestFace:
         methods: defaultdict[str, list[str]] = defaultdict(list)
         always: set[str] = set()
         handlers: dict[tuple[str, str], Bound] = {}
+        more: dict[str, dict[str, str]] = {}
         for base, route in self.mounted:
-            path = base + route.path
+            path = base + route.path.replace("{path}", "{path:.*}")
             handler = self._bind(route)
             app.router.add_route(route.method, path, handler, expect_handler=expect_nothing)
             methods[path].append(route.method)
             if route.answers_options:
                 always.add(path)
             handlers[route.method, path] = handler
+            if route.options is not None:
+                more[path] = route.options(self._node)
         for (method, path), handler in handlers.items():
             if method == "GET" and ("HEAD", path) not in handlers:
                 app.router.add_route("HEAD", path, handler)
         for path, known in methods.items():
-            app.router.add_route("OPTIONS", path, self._preflight(known, path in always))
+            preflight = self._preflight(known, path in always, more.get(path, {}))
+            app.router.add_route("OPTIONS", path, preflight)
         return app
 
     def _bind(self, route: Route) -> Bound:
@@ -100,9 +104,11 @@ class RestFace:
 
         return bound
 
-    def _preflight(self, methods: list[str], is_always: bool) -> Bound:
+    def _preflight(self, methods: list[str], is_always: bool, headers: dict[str, str]) -> Bound:
         async def preflight(_request: web.Request) -> web.StreamResponse:
-            return self._guard.preflight(methods, is_always)
+            answer = self._guard.preflight(methods, is_always)
+            answer.headers.update(headers)
+            return answer
 
         return preflight
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
@@ -24,10 +25,12 @@ from quire.faces.rest.schemas import (
     PeerBody,
     PeerList,
     StatusBody,
+    TransferBody,
     VersionBody,
     WantedPeer,
     dataset_stat,
 )
+from quire.flow.active import ActiveTransfer
 from quire.flow.fetch import Fetch
 from quire.formats.cid import Cid, is_manifest
 from quire.net.exchange.ledger import Account
@@ -49,8 +52,8 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         spr=spr_of(node),
         peers=len({c.peer for c in node.transport.connections()}),
         space=space_body(node),
-        uploads=node.uploads.active,
-        downloads=node.downloads.active,
+        uploads=_transfers([*node.uploads.active, *node.resumable.active], node),
+        downloads=_transfers(node.downloads.active, node),
         fetches=[fetch_status(f) for f in node.fetches.all() if not f.has_ended],
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
         exchange=node.exchange.status(),
@@ -60,6 +63,14 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         ),
     )
     return reply_json(body)
+
+
+def _transfers(active: Iterable[ActiveTransfer], node: Node) -> list[TransferBody]:
+    now = node.clock.monotonic()
+    return [
+        TransferBody(t.id, t.subject, t.done_bytes, t.total_bytes, round(now - t.since, 3))
+        for t in active
+    ]
 
 
 async def stat(request: web.Request, node: Node) -> web.Response:

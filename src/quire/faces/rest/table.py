@@ -6,106 +6,23 @@ from typing import Any
 
 from aiohttp import web
 
-from quire.faces.rest import blocks, data, debug, download, identity, market, status, upload
+from quire.faces.rest import debug, identity, market, status, tus
 from quire.faces.rest import schemas as s
+from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, TIMEOUT, data_routes
+from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
 from quire.faces.rest.route import Answer, Param, Route
 from quire.node.node import Node
 from quire.node.why import Why
 
-TIMEOUT = Param(
-    "timeout",
-    "how long the network may be asked, such as 5s, at most 1h; 30 s if not given",
-    limits={"pattern": r"^[0-9]+(\.[0-9]+)?[smh]?$"},
-)
-BAD_CID = Answer("the CID cannot be read")
-NOT_FOUND = Answer("it is not to be had")
-TOO_LATE = Answer("nobody answered in time")
-STOPPING = Answer("the node is stopping")
-NETWORK = {
-    502: Answer("another node failed"),
-    503: STOPPING,
-    504: TOO_LATE,
-    507: Answer("it does not fit into the quota or on the disk"),
-}
-INLINE = Param(
-    "inline",
-    "1: to be shown instead of saved, for types that are safe to show",
-    limits={"enum": ["0", "1", "true", "false"]},
-)
-STREAM = "application/octet-stream"
-ANY = "*/*"  # a download has the media type it was stored with
-ITEM = Answer("the dataset", JSON, s.DataItem)
 NO_CHAIN = {503: Answer("this node has no chain")}
 
 
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
-    return [*_data(), *_node(), *_debug(), *_market(), *_quire(streams)]
-
-
-def _data() -> list[Route]:
-    network = {400: BAD_CID, 404: NOT_FOUND} | NETWORK
-    body = {
-        200: Answer("the bytes", ANY),
-        206: Answer("the wanted ranges of the bytes", ANY),
-        304: Answer("unchanged"),
-        412: Answer("If-Match names other content"),
-        416: Answer("the range is outside the content"),
-    }
-    naming = (
-        Param("filename", "file name; goes before Content-Disposition"),
-        Param("mimetype", "media type; goes before Content-Type"),
-        Param(
-            "blockSize",
-            "bytes of a block; that of the network if not given",
-            "integer",
-            limits={"enum": [1 << n for n in range(12, 20)]},
-        ),
-    )
-    paging = (
-        Param(
-            "limit",
-            "how many at most",
-            "integer",
-            limits={"minimum": 1, "maximum": data.MOST_LISTED},
-        ),
-        Param("cursor", "where the page before this one ended", limits={"pattern": "^[0-9]+$"}),
-    )
-    return [
-        Route("POST", "/data", upload.upload, "Store the body as a dataset",
-              {200: Answer("the manifest CID", TEXT), 400: Answer("the body ended too early"),
-               422: Answer("a bad media type or file name"),
-               415: Answer("the Content-Type is malformed"), 504: Answer("nothing was sent"),
-               503: STOPPING, 507: Answer("it does not fit into the quota or on the disk")},
-              body=STREAM, answers_options=True, params=naming),
-        Route("GET", "/data", data.list_data, "List datasets",
-              {200: Answer("datasets, oldest first", JSON, s.DataList)}, params=paging),
-        Route("GET", "/data/{cid}", download.download_local,
-              "Download a dataset or block of this node",
-              body | network, params=(TIMEOUT, INLINE), answers_options=True),
-        Route("DELETE", "/data/{cid}", data.delete, "Delete a dataset from this node",
-              {204: Answer("it is not here any more"), 400: BAD_CID,
-               409: Answer("a block that is part of a dataset")}, answers_options=True),
-        Route("GET", "/data/{cid}/status", status.stat, "What this node holds of a dataset",
-              {200: Answer("blocks present and in all", JSON, s.DatasetStat), 400: BAD_CID,
-               404: NOT_FOUND}),
-        Route("GET", "/data/{cid}/blocks/{index}", blocks.block,
-              "One raw block of a dataset, its CID and proof in headers",
-              body | network, params=(TIMEOUT, INLINE)),
-        Route("POST", "/data/{cid}/network", data.start_fetch, "Fetch a dataset in the background",
-              {200: ITEM} | network, params=(TIMEOUT,)),
-        Route("GET", "/data/{cid}/network/stream", download.download_network,
-              "Download a dataset or block from wherever it is",
-              body | network, params=(TIMEOUT, INLINE)),
-        Route("GET", "/data/{cid}/network/manifest", data.network_manifest, "Read a manifest",
-              {200: ITEM} | network, params=(TIMEOUT,)),
-        Route("GET", "/data/{cid}/exists", data.exists, "Whether a manifest or block is here",
-              {200: Answer("under the CID and under `has`", JSON, dict[str, bool]), 400: BAD_CID}),
-        Route("GET", "/space", data.space, "Quota and its use",
-              {200: Answer("blocks and bytes", JSON, s.SpaceBody)}),
-    ]  # fmt: skip
+    own = [*_quire(streams), *_uploads()]
+    return [*data_routes(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
 
 
 def _node() -> list[Route]:
@@ -198,4 +115,42 @@ def _quire(streams: EventStreams) -> list[Route]:
               params=params.get(path, (TIMEOUT,) if method == "POST" else ()),
               is_open=path == "/health")
         for method, path, handler, summary, answers, tag in rows
+    ]  # fmt: skip
+
+
+def _uploads() -> list[Route]:
+    refused = {
+        400: Answer("a header is missing or malformed"),
+        412: Answer("another version of tus"),
+        413: Answer("more than the upload, or this node, can take"),
+        503: Answer("too many uploads, or the node is stopping"),
+    }
+    unknown = {404: Answer("there is no such upload"), 410: Answer("it expired or was removed")}
+    full = {415: Answer("another Content-Type"), 460: Answer("the checksum does not match"),
+            507: Answer("it does not fit into the quota or on the disk")}  # fmt: skip
+    one = "/uploads/{uploadId}"
+    offset = {409: Answer("the bytes do not follow what is here")}
+    taken = Answer("taken; Quire-Cid tells the manifest CID once all is here")
+    rows: list[tuple[str, str, object, str, dict[int, Answer], str]] = [
+        ("GET", "/uploads", tus.list_uploads, "List resumable uploads",
+         {200: Answer("uploads, oldest first", JSON, s.UploadList)}, ""),
+        ("POST", "/uploads", tus.create, "Begin a resumable upload (tus 1.0)",
+         {201: Answer("begun; Location names it"), 422: Answer("a bad name or type, or empty")}
+         | refused | full, ""),
+        ("GET", one, tus.show, "One resumable upload",
+         {200: Answer("the upload", JSON, s.UploadState)} | unknown, ""),
+        ("HEAD", one, tus.act, "How far an upload is (tus 1.0)",
+         {200: Answer("Upload-Offset tells")} | refused | unknown, ""),
+        ("PATCH", one, tus.act, "Send more of an upload (tus 1.0)",
+         {204: taken, 422: Answer("empty")} | offset | refused | unknown | full, tus.MEDIA_TYPE),
+        ("DELETE", one, tus.act, "Give an upload up (tus 1.0)",
+         {204: Answer("nothing is left of it")} | refused | unknown, ""),
+        ("POST", one, tus.act, "One of the others, by X-HTTP-Method-Override",
+         {200: Answer("as HEAD"), 204: taken, 405: Answer("no such method"),
+          422: Answer("empty")} | offset | refused | unknown | full, ""),
+    ]  # fmt: skip
+    return [
+        Route(method, path, handler, summary, answers, bases="quire", tag="uploads",  # type: ignore[arg-type]
+              body=body, answers_options=True, options=tus.options)
+        for method, path, handler, summary, answers, body in rows
     ]  # fmt: skip
