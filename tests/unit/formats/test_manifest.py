@@ -117,6 +117,16 @@ def test_a_manifest_that_contradicts_itself_cannot_be_built(change):
         Manifest(**{**fields, **change})
 
 
+def test_a_dataset_without_bytes_has_one_tree_and_no_blocks():
+    tree = tree_cid(EMPTY_TREE_ROOT)
+    assert str(tree) == "zDzSvJTf16ybMqC2FqXjAKjSSk72V7KEWLD5Tp62XdQgGDtDHG6K"
+    empty = Manifest(tree, 65536, 0)
+    assert (empty.block_count, empty.original_block_count, empty.original_size) == (0, 0, 0)
+    assert decode_manifest(encode_manifest(empty)) == empty
+    cid = manifest_cid(encode_manifest(empty))
+    assert str(cid) == "zDvZRwzkxiLvo2qrK9a74T9meg7wuk7q436Lb8GxT6HcZeu95eZF"
+
+
 def test_a_protected_dataset_returns_its_original_bytes():
     manifest = Manifest(TREE, 4096, 4096 * 6, protection=Protection(2, 1, ORIGINAL, 4096 * 3 + 1))
     assert manifest.block_count == 6
