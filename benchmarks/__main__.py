@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.maintenance import maintenance
 from benchmarks.memory import memory
 from benchmarks.merkle import merkle
 from benchmarks.network import network

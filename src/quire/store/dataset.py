@@ -10,7 +10,7 @@ from quire.formats.manifest import Manifest
 
 # From the strongest reason to the weakest. lease: the time that an upload was given; cache: what
 # was fetched, or passed through.
-KINDS = ("pin", "name", "request", "slot", "directory", "lease", "cache")
+KINDS = ("pin", "name", "request", "slot", "lease", "cache")
 
 
 @dataclass(frozen=True, slots=True)

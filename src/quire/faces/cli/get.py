@@ -13,7 +13,7 @@ import click
 from quire.base.clock import SystemClock
 from quire.base.errors import InputError, IntegrityError
 from quire.base.units import format_rate, format_size
-from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
+from quire.faces.cli.common import json_option, resolve, show_json, timeout_option, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
 from quire.faces.cli.tree_get import get_from_tree
@@ -46,6 +46,7 @@ def get_command(
     """
     if output is None and as_json:
         raise InputError("--json and the data would both go to standard output; give -o FILE")
+    cid = resolve(context, cid)
     if get_from_tree(context, cid, output, timeout, as_json=as_json):
         return
     name = Cid.parse(cid)
