@@ -24,7 +24,7 @@ from quire.base.units import parse_size
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench BENCH='...'", description=__doc__)
-    parser.add_argument("names", nargs="*", help="merkle transfer network small memory")
+    parser.add_argument("names", nargs="*", help="merkle transfer network small maintenance memory")
     parser.add_argument("--size", default="1g", help="bytes of the transfers (1g)")
     parser.add_argument("--memory", default="64m,1g,8g", help="sizes of the memory runs")
     parser.add_argument("--datasets", type=int, default=10_000, help="number of small datasets")
@@ -38,6 +38,7 @@ def main() -> None:
         "transfer": lambda directory: upload_and_download(directory, size),
         "network": lambda directory: network(directory, size),
         "small": lambda directory: small(directory, wanted.datasets),
+        "maintenance": maintenance,
         "memory": lambda directory: memory(directory, sizes),
     }
     unknown = [name for name in wanted.names if name not in benches]

@@ -27,7 +27,7 @@ COUNTED_BYTES = 65_536  # a block of the network
 DAY_BLOCKS = 10**12 / COUNTED_BYTES  # 1 TB
 NEEDED = DAY_BLOCKS / 86_400  # blocks a second
 TTL_SECONDS = 3600.0
-DATASET_BLOCKS = (1, 16, 1024, 16_384)  # from many small to few large, a quarter of the blocks each
+SHARES = ((1, 64), (16, 16), (1024, 4), (16_384, 1.5))  # blocks of a dataset; one in so many blocks
 
 
 class _TurnedClock(SystemClock):
@@ -56,9 +56,9 @@ def _content(number: int, blocks: int) -> bytes:
     return b"".join(head + at.to_bytes(8, "big") + pad for at in range(blocks))
 
 
-async def _fill(store: Store, blocks: int, first: int) -> int:
-    """Upload datasets of all sizes, eight at a time; how many."""
-    jobs = [size for size in DATASET_BLOCKS for _ in range(blocks // 4 // size)]
+async def _fill(store: Store, blocks: int, first: int) -> tuple[int, int]:
+    """Upload datasets of all sizes, eight at a time; (datasets, blocks)."""
+    jobs = [size for size, share in SHARES for _ in range(int(blocks / share) // size)]
     gate = asyncio.Semaphore(8)
 
     async def one(number: int, size: int) -> None:
@@ -68,7 +68,7 @@ async def _fill(store: Store, blocks: int, first: int) -> int:
             await upload.commit()
 
     await asyncio.gather(*(one(first + at, size) for at, size in enumerate(jobs)))
-    return len(jobs)
+    return len(jobs), sum(jobs)
 
 
 class _Lag:
@@ -107,10 +107,10 @@ async def _run(directory: Path, blocks: int) -> dict[str, float]:
         executor=executor,
     )
     began = time.perf_counter()
-    datasets = await _fill(store, blocks, 0)
+    datasets, blocks = await _fill(store, blocks, 0)
     inserted = time.perf_counter() - began
     clock.ahead += 2 * TTL_SECONDS
-    kept = await _fill(store, blocks // 8, 1 << 40)  # what stays while the rest goes
+    kept, _ = await _fill(store, blocks // 8, 1 << 40)  # what stays while the rest goes
     lag = _Lag(store)
     began, cpu = time.perf_counter(), time.process_time()
     assert await store.collect() == datasets

@@ -53,6 +53,15 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """As much of a dataset as the network is told."""
+
+    manifest_cid: Cid
+    tree_cid: Cid
+    has_blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TreeState:
     """A snapshot of a tree; `present` is a copy that the caller may change."""
 
