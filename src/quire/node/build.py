@@ -17,12 +17,13 @@ from quire.net.blockexc import Ids
 from quire.net.identity import Identity, load_or_create_key
 from quire.net.known_peer import KnownPeer, parse_known_peer
 from quire.net.libp2p import Libp2pTransport
+from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels, set_up_logs
-from quire.node.metrics import NodeMetrics
+from quire.node.metrics import register_metrics
 from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
@@ -132,7 +133,7 @@ def _join(
         tracing=_tracing(config, profile, identity),
     )
     node.scrub.is_busy = lambda: bool(node.uploads.active or node.downloads.active)
-    registry.register(NodeMetrics(node))
+    register_metrics(registry, node)
     return node
 
 
@@ -158,6 +159,7 @@ def libp2p_transport(
     config: NodeConfig, profile: Profile, identity: Identity, ground: Ground
 ) -> Transport:
     """The real network."""
+    mode, _, address = str(config.nat).partition(":")
     return Libp2pTransport(
         identity,
         listen=list(config.listen),
@@ -165,8 +167,22 @@ def libp2p_transport(
         kad_protocol=profile.protocols.kad,
         mdns=config.mdns,
         max_connections=config.max_peers,
+        nat=nat_for_swarm(mode, address, config.listen),
+        relay=relay_limits(config),
         clock=ground.clock,
         events=ground.events,
+    )
+
+
+def relay_limits(config: NodeConfig) -> RelayLimits | None:
+    """What this node gives as a relay; None when it is none."""
+    if not config.relay_server:
+        return None
+    return RelayLimits(
+        config.relay_reservations,
+        config.relay_circuits,
+        config.relay_circuit_bytes,
+        config.relay_circuit_time,
     )
 
 

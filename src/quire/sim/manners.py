@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 
+from quire.base.errors import BadManifest
 from quire.base.ranges import RangeSet
 from quire.formats.exchange import (
     MAX_MESSAGE_BYTES,
@@ -21,6 +23,7 @@ from quire.formats.exchange import (
     Status,
     decode_message,
 )
+from quire.formats.manifest import decode_manifest, encode_manifest
 from quire.net.transport import Channel, Message
 from quire.sim.tally import Tally
 
@@ -35,6 +38,7 @@ class Lie(StrEnum):
     BYTES = "wrong bytes"  # as many as were asked for, with the proof of the right ones
     PROOF = "wrong proof"
     RANGE = "another range"
+    MANIFEST = "another manifest"
     HAVE = "false have"  # it has everything, and then it does not
     CUT = "message cut"
     TWICE = "answer twice"
@@ -136,6 +140,18 @@ def _wrong_bytes(message: bytes, rng: random.Random) -> list[bytes]:
     return [message]
 
 
+def _another_manifest(message: bytes, rng: random.Random) -> list[bytes]:
+    reply = decode_message(message)
+    if not isinstance(reply, BlockReply) or not reply.data:
+        return [message]
+    try:
+        manifest = decode_manifest(reply.data)
+    except BadManifest:
+        return [message]
+    forged = replace(manifest, filename=f"forged-{rng.randrange(100)}")
+    return [_joined(BlockReply(reply.id, reply.status, encode_manifest(forged)))]
+
+
 def _wrong_proof(message: bytes, rng: random.Random) -> list[bytes]:
     reply = decode_message(message)
     if not isinstance(reply, RangeReply) or not reply.data:
@@ -173,6 +189,7 @@ SPOIL: dict[Lie, Callable[[bytes, random.Random], list[bytes]]] = {
     Lie.BYTES: _wrong_bytes,
     Lie.PROOF: _wrong_proof,
     Lie.RANGE: _another_range,
+    Lie.MANIFEST: _another_manifest,
     Lie.HAVE: _false_have,
     Lie.CUT: lambda message, rng: [message[: rng.randrange(max(1, len(message)))]],
     Lie.TWICE: lambda message, rng: [message, message],

@@ -25,7 +25,8 @@ class Holding:
     may_expire: bool = False  # some root with an end was given since the last deletion
     deletions: int = 0  # begun so far
     deleting: int = 0  # under way
-    writing: int = 0  # operations under way that may bring the dataset here
+    writes: int = 0  # operations begun so far that may bring the dataset here
+    writing: int = 0  # those under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Token:
 
     holding: Holding
     deletions: int
+    is_clear: bool  # no deletion was under way when it began
 
 
 class Promises:
@@ -48,16 +50,17 @@ class Promises:
     def begin_write(self, node: str, cid: Cid) -> Token:
         """An upload, fetch or read begins."""
         holding = self.of(node, cid)
+        holding.writes += 1
         holding.writing += 1
         holding.is_gone = False
-        return Token(holding, holding.deletions)
+        return Token(holding, holding.deletions, not holding.deleting)
 
     def end_write(self, token: Token) -> None:
         token.holding.writing -= 1
 
     def is_undisturbed(self, token: Token) -> bool:
         """Whether no deletion has begun since the operation did, nor was one under way."""
-        return token.holding.deletions == token.deletions and not token.holding.deleting
+        return token.is_clear and token.holding.deletions == token.deletions
 
     def acknowledge(self, token: Token, roots: Iterable[RetentionRoot]) -> None:
         """The node has said that it holds the whole dataset, for these reasons."""

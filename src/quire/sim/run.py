@@ -42,6 +42,12 @@ class Outcome:
     tally: Tally
 
     @property
+    def weather(self) -> str:
+        """The rates that were drawn for this seed: of the wires, and of faults."""
+        told = [line.split(maxsplit=3)[3] for line in self.lines if _tells_rates(line)]
+        return "; ".join(told)
+
+    @property
     def reproduce(self) -> str:
         return f"quire sim --scenario {self.scenario} --seed {self.seed} --trace"
 
@@ -76,6 +82,11 @@ def run_seed(
         error,
         world.tally,
     )
+
+
+def _tells_rates(line: str) -> bool:
+    words = line.split(maxsplit=3)
+    return words[1] == "world" and words[2] in ("wires", "rates")
 
 
 async def _main(world: World, story: Scenario) -> None:

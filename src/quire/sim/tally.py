@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Tally:
     """Counts of one run or of many."""
 
-    seeds: int = 0
+    runs: int = 0
     virtual_seconds: float = 0.0
     done: Counter[str] = field(default_factory=Counter)  # operations that succeeded, by kind
     refused: Counter[str] = field(default_factory=Counter)  # that ended in an error of Quire
@@ -20,7 +20,7 @@ class Tally:
     checked_datasets: int = 0
 
     def add(self, other: Tally) -> None:
-        self.seeds += other.seeds
+        self.runs += other.runs
         self.virtual_seconds += other.virtual_seconds
         self.checked_bytes += other.checked_bytes
         self.checked_datasets += other.checked_datasets
@@ -31,7 +31,7 @@ class Tally:
 
     def as_data(self) -> dict[str, object]:
         return {
-            "seeds": self.seeds,
+            "runs": self.runs,
             "hoursSimulated": round(self.virtual_seconds / 3600, 2),
             "operations": dict(sorted(self.done.items())),
             "operationsRefused": dict(sorted(self.refused.items())),
@@ -45,7 +45,7 @@ class Tally:
         """For people: what was done, what went wrong on purpose, what was compared."""
         crashes = self.ends["power"] + self.ends["process"]
         return [
-            f"{self.seeds} seeds, {self.virtual_seconds / 3600:.1f} hours simulated",
+            f"{self.runs} runs, {self.virtual_seconds / 3600:.1f} hours simulated",
             (
                 f"operations: {self.done.total()} done ({_listed(self.done)}), "
                 f"{self.refused.total()} refused or failed in words ({_listed(self.refused)})"

@@ -31,7 +31,7 @@ class World:
     def __init__(self, streams: Streams, loop: SimLoop) -> None:
         self.clock = SimClock(loop)
         self.trace = Trace(self.clock)
-        self.tally = Tally(seeds=1)
+        self.tally = Tally(runs=1)
         self.weather = Weather(streams, self.tally)
         self.network = MemoryNetwork(self.clock, self.weather.link)
         self.nodes: dict[str, SimNode] = {}

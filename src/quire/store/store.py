@@ -52,8 +52,8 @@ class Store:
         writer = SegmentWriter(core.packs, core.pins, core.meta.reading.blocks)
         self._reader = Reader(core)
         self._prover = Prover(core)
-        self._partial = PartialWriter(core, writer)
         self._reclaimer = Reclaimer(core)
+        self._partial = PartialWriter(core, writer, self._reclaimer.write_ended)
         self.retention = Retention(core, self._reclaimer)
         self._uploads: dict[Upload, None] = {}
         self._intake_ports = IntakePorts(

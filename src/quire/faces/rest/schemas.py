@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from quire.node.doctor import Finding
+from quire.node.finding import Finding
 from quire.store.dataset import Dataset
 
 
@@ -228,6 +228,41 @@ class TransferBody(Shape, frozen=True):
     seconds: float
 
 
+class CheckBody(Shape, frozen=True):
+    """A peer's last attempt to connect to one of our addresses; an empty `problem` is a success."""
+
+    address: str
+    server: str
+    at: float
+    problem: str
+
+
+class MappingBody(Shape, frozen=True):
+    local: str
+    external: str
+
+
+class RelayBody(Shape, frozen=True):
+    peer: str
+    address: str
+
+
+class ReachBody(Shape, frozen=True):
+    """Whether others reach this node, and how that was found out."""
+
+    status: str
+    announced: list[str]
+    verified: list[str]
+    observed: list[str]
+    gateway: str
+    mappings: list[MappingBody]
+    relays: list[RelayBody]
+    upgraded: list[str]
+    checks: list[CheckBody]
+    testers: int
+    relay_offers: int
+
+
 class StatusBody(Shape, frozen=True):
     """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
@@ -236,6 +271,7 @@ class StatusBody(Shape, frozen=True):
     profile: str
     uptime_seconds: float
     addresses: list[str]
+    reachability: ReachBody
     spr: str
     peers: int
     space: SpaceBody

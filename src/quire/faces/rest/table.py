@@ -125,6 +125,9 @@ def _quire(streams: EventStreams) -> list[Route]:
          {200: Answer("status", JSON, s.StatusBody)}, told),
         ("GET", "/datasets/{cid}", status.stat, "What this node holds of a dataset",
          {200: Answer("state of the dataset", JSON, s.DatasetStat)} | here, "datasets"),
+        ("GET", "/datasets/{cid}/proof", status.proof, "What proves a range of blocks",
+         {200: Answer("digests of the range's neighbours, from the leaves up", STREAM)} | here,
+         "datasets"),
         ("POST", "/datasets/{cid}/fetch", status.start_fetch, "Fetch in the background",
          {202: fetch} | here, "datasets"),
         ("GET", "/datasets/{cid}/fetch", status.get_fetch, "Progress of the fetch",
@@ -145,11 +148,15 @@ def _quire(streams: EventStreams) -> list[Route]:
          {200: Answer("findings", JSON, s.Doctor)}, told),
     ]  # fmt: skip
     params = {
+        "/datasets/{cid}/proof": (
+            Param("start", "first block", "integer"),
+            Param("count", "number of blocks", "integer"),
+        ),
         "/events": (
             Param("subject", "only events about this CID or peer"),
             Param("kind", "only kinds that begin so"),
             Param("since", "serial after which to begin; as the header Last-Event-ID"),
-        )
+        ),
     }
     return [
         Route(method, path, handler, summary, answers, bases="quire", tag=tag,  # type: ignore[arg-type]

@@ -211,6 +211,7 @@ class Churn:
                         fetches=parts.fetches,
                         events=events,
                     )
+                await parts.store.flush()  # of what was still coming in
                 await parts.store.reclaimed()
                 return parts.store.space().quota_used_bytes
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
-from quire.base.errors import Bug, NotFound, QuireError
+from quire.base.errors import Bug, Busy, NotFound, QuireError
 from quire.base.invariant import invariant
 from quire.flow.delete import delete_dataset
 from quire.flow.upload import UploadOrder
@@ -27,6 +27,7 @@ from quire.store.dataset import Dataset, RetentionRoot
 LATE_SECONDS = 3.0  # how much later than asked for an answer may come
 DISK_SECONDS = 30.0  # what an operation of the disk alone may take
 SLOW_SECONDS = 60.0  # how much later than that while a disk is slow, and soon after
+RUSH_CHANCE = 0.3  # of doing several things at once on one node
 PAUSE_SECONDS = 1.5  # mean, between two operations of a user
 
 
@@ -72,10 +73,17 @@ class Users:
         names = list(self._kinds)
         weights = [weight for weight, _ in self._kinds.values()]
         while self._world.now() < until:
-            kind = self._rng.choices(names, weights)[0]
-            node, file = self._rng.choice(self._nodes), self._rng.choice(self._files)
-            await self.do(kind, node, file)
+            node = self._rng.choice(self._nodes)
+            count = self._rng.randint(2, 4) if self._rng.random() < RUSH_CHANCE else 1
+            async with asyncio.TaskGroup() as group:
+                for kind in self._rng.choices(names, weights, k=count):
+                    work = self._soon(kind, node, self._rng.choice(self._files))
+                    group.create_task(work, name=kind)
             await asyncio.sleep(self._rng.expovariate(1 / PAUSE_SECONDS))
+
+    async def _soon(self, kind: str, node: SimNode, file: File) -> None:
+        await asyncio.sleep(self._rng.choice((0.0, 10 ** self._rng.uniform(-4.0, -1.0))))
+        await self.do(kind, node, file)
 
     async def do(self, kind: str, node: SimNode, file: File) -> bool:
         """One operation; whether it succeeded. An error of Quire is an answer, a `Bug` is not."""
@@ -88,6 +96,8 @@ class Users:
             tally.refused["node down"] += 1
             return False
         except QuireError as problem:
+            is_spoilt = isinstance(problem, Busy) and "went bad" in problem.message
+            invariant(node.has_damage or not is_spoilt, f"{node.name}: {problem.message}")
             tally.refused[kind] += 1
             self._note(node, f"{kind}.failed", file, problem.message)
             return False
@@ -212,12 +222,12 @@ class Users:
 
         holding = self._promises.begin_delete(node.name, file.cid)
         is_done = False
-        begun, writing = holding.deletions, holding.writing
+        begun, is_quiet = (holding.deletions, holding.writes), not holding.writing
         try:
             left = await self._in_time(node, remove, DISK_SECONDS)
             is_done = True
         finally:
-            is_alone = not writing and not holding.writing and holding.deletions == begun
+            is_alone = is_quiet and begun == (holding.deletions, holding.writes)
             self._promises.end_delete(holding, is_acknowledged=is_done and is_alone)
         if is_alone and holding.is_gone:
             invariant(left is None, f"{node.name} has deleted {file.cid} and still has it")
@@ -225,6 +235,7 @@ class Users:
     async def pin(self, node: SimNode, file: File) -> None:
         root = RetentionRoot(self._rng.choice(("pin", "name")), "user", self._draw_end(node))
         token = self._promises.begin_write(node.name, file.cid)
+        token.holding.may_expire |= root.expires_at is not None
         try:
             await self._in_time(node, lambda p: p.store.retain(file.cid, root), DISK_SECONDS)
             latest = node.clock.latest_now()
