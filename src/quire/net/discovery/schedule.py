@@ -27,7 +27,7 @@ class AnnounceTiming:
     retry_max_seconds: float = 300.0
     attempt_seconds: float = 60.0  # deadline of one publication
     concurrency: int = 10
-    background_rate: float = 1.5  # keys a second, or as many as the cycle needs
+    background_rate: float = 0.75  # keys a second, or as many as the cycle needs
     background_burst: float = 100.0  # keys that may go at once after a pause
     cycle_seconds: float = 12 * 3600.0  # in which every key has its turn
 
