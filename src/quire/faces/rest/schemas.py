@@ -86,6 +86,10 @@ class DatasetStat(Shape, frozen=True):
     roots: list[RootBody]
 
 
+class StatList(Shape, frozen=True):
+    content: list[DatasetStat]
+
+
 class FetchStatus(Shape, frozen=True):
     """A background fetch. `state`: searching, fetching, complete, failed, cancelled."""
 
