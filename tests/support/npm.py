@@ -1,33 +1,34 @@
-"""Packages of npm for tests, installed once for each lock file, outside the checkout."""
+"""Packages of npm for tests, installed once into a cache outside the checkout."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
+
+INSTALL_SECONDS = 300
 
 
 def installed(source: Path) -> Path:
-    """The folder that has `node_modules` for the package.json and lock in `source`."""
+    """The directory in which the packages of `source`/package-lock.json are installed."""
     lock = (source / "package-lock.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quire" / "npm"
-    folder = cache / hashlib.sha256(lock).hexdigest()[:16]
-    if folder.exists():
-        return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as name:
-        draft = Path(name) / "draft"
-        draft.mkdir()
-        for file in ("package.json", "package-lock.json"):
-            shutil.copy(source / file, draft)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=draft, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, f"npm ci failed:\n{done.stdout}{done.stderr}"
-        try:
-            draft.rename(folder)
-        except OSError:
-            assert folder.exists(), "the packages cannot be kept"  # another process was first
-    return folder
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quire-tests"
+    place = home / f"{source.name}-{hashlib.sha256(lock).hexdigest()[:16]}"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / ".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not (place / ".done").exists():
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(source / name, place / name)
+            subprocess.run(
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=place,
+                check=True,
+                capture_output=True,
+                timeout=INSTALL_SECONDS,
+            )
+            (place / ".done").touch()
+    return place

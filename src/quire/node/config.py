@@ -18,7 +18,8 @@ from typing import Annotated, get_args, get_type_hints
 import msgspec
 
 from quire.base.errors import BadConfig, InputError
-from quire.base.units import GIB
+from quire.base.units import GIB, MIB
+from quire.net.nat import RELAY_DEFAULTS
 from quire.node.reference_options import (
     ALIASES,
     ENVIRONMENT_PREFIXES,
@@ -62,6 +63,21 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     nat: Annotated[
         NatSetting, Setting("nat", "any, none, upnp, pmp or extip:<IP>: the way through a router")
     ] = NatSetting()
+    relay_server: Annotated[
+        bool, Setting("flag", "forward for peers that nobody reaches, within limits")
+    ] = False
+    relay_reservations: Annotated[
+        int, Setting("count", "peers that a relay forwards for at most")
+    ] = RELAY_DEFAULTS.reservations
+    relay_circuits: Annotated[
+        int, Setting("count", "connections that a relay forwards at once at most")
+    ] = RELAY_DEFAULTS.circuits
+    relay_circuit_bytes: Annotated[
+        int, Setting("size", "bytes a relayed connection may carry, in each direction")
+    ] = RELAY_DEFAULTS.circuit_bytes
+    relay_circuit_time: Annotated[
+        float, Setting("duration", "how long a relayed connection may last")
+    ] = RELAY_DEFAULTS.circuit_seconds
     no_profile_bootstrap: Annotated[
         bool, Setting("flag", "do not use the bootstrap records of the network profile")
     ] = False
@@ -81,8 +97,11 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         float, Setting("duration", "how often datasets past their time are collected")
     ] = 600.0
     block_mn: Annotated[
-        int, Setting("count", "how many datasets one such collection may delete")
+        int, Setting("count", "how many datasets one step of a collection deletes at most")
     ] = 1000
+    scrub_rate: Annotated[
+        int, Setting("size", "bytes read again each second to find damage; 0 is never")
+    ] = 4 * MIB
     num_threads: Annotated[
         int, Setting("threads", "threads for hashing and disk; 0: as the machine suggests")
     ] = 0

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from quire.base.units import parse_duration, parse_size
+from quire.net.nat import NAT_MODES
 
-NAT_MODES = ("any", "none", "upnp", "pmp", "extip")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 

@@ -14,6 +14,7 @@ from quire.base.errors import InputError, QuireError
 from quire.base.units import MIB
 from quire.faces.rest.byteranges import ByteRange, Multipart, RangeOutside, wanted_ranges
 from quire.faces.rest.conditions import range_counts, verdict
+from quire.faces.rest.connected import while_connected
 from quire.faces.rest.disposition import disposition, may_be_shown
 from quire.faces.rest.inputs import is_wanted
 from quire.faces.rest.reply import ERROR_HEADERS, STREAM_HTML, Plain
@@ -114,16 +115,19 @@ async def send_chunks(
 ) -> None:
     """Send the chunks. The first is read before the headers go, so that it can still fail in
     words; after that the only way to tell the client is to cut the connection."""
-    chunk = await anext(chunks, None)
-    await answer.prepare(request)
-    if request.transport is not None:
-        request.transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES)
     try:
-        while chunk is not None:
-            await answer.write(chunk)
+        async with while_connected(request):
             chunk = await anext(chunks, None)
-        await answer.write_eof()
+            await answer.prepare(request)
+            if request.transport is not None:
+                request.transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES)
+            while chunk is not None:
+                await answer.write(chunk)
+                chunk = await anext(chunks, None)
+            await answer.write_eof()
     except QuireError as error:
+        if not answer.prepared:
+            raise
         structlog.get_logger().warning(
             f"a download was cut: {error.message}", topics="restapi", path=request.path
         )

@@ -66,6 +66,7 @@ PATH_PARAMS = {
         Param("path", "a path within a directory; it may have slashes, and be empty"),
         Param("uploadId", "the last part of an upload's Location"),
         Param("id", "32 bytes in hexadecimal"),
+        Param("name", "a name of a dataset on this node: letters, digits, . _ + -"),
         Param("slotId", "32 bytes in hexadecimal"),
     )
 }  # fmt: skip

@@ -8,10 +8,11 @@ from aiohttp import web
 
 from quire.faces.rest import debug, identity, market, status, tus
 from quire.faces.rest import schemas as s
-from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, TIMEOUT, data_routes
+from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
+from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
 from quire.node.node import Node
 from quire.node.why import Why
@@ -21,7 +22,7 @@ NO_CHAIN = {503: Answer("this node has no chain")}
 
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
-    own = [*_quire(streams), *_uploads()]
+    own = [*_quire(streams), *_uploads(), *retention_routes()]
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
 
 
@@ -84,6 +85,9 @@ def _quire(streams: EventStreams) -> list[Route]:
          {200: Answer("status", JSON, s.StatusBody)}, told),
         ("GET", "/datasets/{cid}", status.stat, "What this node holds of a dataset",
          {200: Answer("state of the dataset", JSON, s.DatasetStat)} | here, "datasets"),
+        ("GET", "/datasets/{cid}/proof", status.proof, "What proves a range of blocks",
+         {200: Answer("digests of the range's neighbours, from the leaves up", STREAM)} | here,
+         "datasets"),
         ("POST", "/datasets/{cid}/fetch", status.start_fetch, "Fetch in the background",
          {202: fetch} | here, "datasets"),
         ("GET", "/datasets/{cid}/fetch", status.get_fetch, "Progress of the fetch",
@@ -104,11 +108,15 @@ def _quire(streams: EventStreams) -> list[Route]:
          {200: Answer("findings", JSON, s.Doctor)}, told),
     ]  # fmt: skip
     params = {
+        "/datasets/{cid}/proof": (
+            Param("start", "first block", "integer"),
+            Param("count", "number of blocks", "integer"),
+        ),
         "/events": (
             Param("subject", "only events about this CID or peer"),
             Param("kind", "only kinds that begin so"),
             Param("since", "serial after which to begin; as the header Last-Event-ID"),
-        )
+        ),
     }
     return [
         Route(method, path, handler, summary, answers, bases="quire", tag=tag,  # type: ignore[arg-type]

@@ -95,7 +95,9 @@ class Exchange:
             transport,
             protocol_id,
             dialect,
-            DialectPorts(limits, self.ledger, self._updated, self._session_ended, executor),
+            DialectPorts(
+                limits, self.ledger, self._updated, self._session_ended, self.blame, executor
+            ),
         )
         self._responder = Responder(store, limits, self.ledger)
         self._context = ExchangeContext(
