@@ -23,7 +23,7 @@ def peers_python() -> Path:
     if not complete.exists():
         print("  installing Tahoe-LAFS and uvicorn (once) ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
-        pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True)
+        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--require-hashes", "-r", str(LOCK)], check=True)
         complete.touch()
     return python

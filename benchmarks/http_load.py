@@ -55,6 +55,20 @@ def _head(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     return int(lines[0].split()[1]), headers, rest
 
 
+def _body(connection: socket.socket, headers: dict[str, str], start: bytes) -> bytes:
+    """A short body that begins with `start`: of known length, in chunks, or up to the end."""
+    body, length = start, int(headers.get("content-length", "-1"))
+    while (length < 0 or len(body) < length) and (more := connection.recv(65_536)):
+        body += more
+    if headers.get("transfer-encoding") != "chunked":
+        return body
+    plain = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        plain, body = plain + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return plain
+
+
 def put(
     url: str, size_bytes: int, seed: int, method: str = "POST", until: float | None = None
 ) -> tuple[int, str]:
@@ -73,9 +87,7 @@ def put(
                 sent += len(piece)
                 _check_time(until, sent)
             status, headers, body = _head(connection)
-            length = int(headers.get("content-length", "0"))
-            while len(body) < length:
-                body += connection.recv(65_536)
+            body = _body(connection, headers, body)
     except TimeoutError:
         raise OutOfTime(sent) from None
     if status not in (200, 201):

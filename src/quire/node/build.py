@@ -28,6 +28,10 @@ from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
 from quire.node.tracing import Tracing, tracing_to
+from quire.services.fsck import Fsck
+from quire.services.maintenance import Maintenance
+from quire.services.repair import Repairer
+from quire.services.scrub import Scrub
 from quire.store.open import open_store
 from quire.store.store import Store
 
@@ -92,6 +96,7 @@ def _join(
         bootstrap=bootstrap_peers(config, profile),
     )
     parts = join_parts(ground, transport, store, settings)
+    repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -112,12 +117,22 @@ def _join(
         downloads=parts.downloads,
         fetches=parts.fetches,
         announcing=parts.announcing,
+        maintenance=Maintenance(
+            store,
+            ground.clock,
+            ground.events,
+            interval_seconds=config.block_mi,
+            batch=config.block_mn,
+        ),
+        scrub=Scrub(store, repairer, ground.clock, ground.events, rate_bytes=config.scrub_rate),
+        fsck=Fsck(store, repairer, ground.clock, ground.events),
         registry=registry,
         lag=LoopLag(registry),
         levels=levels,
         started_at=ground.clock.now(),
         tracing=_tracing(config, profile, identity),
     )
+    node.scrub.is_busy = lambda: bool(node.uploads.active or node.downloads.active)
     register_metrics(registry, node)
     return node
 

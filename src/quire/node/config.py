@@ -17,7 +17,7 @@ from typing import Annotated, get_args, get_type_hints
 import msgspec
 
 from quire.base.errors import BadConfig, InputError
-from quire.base.units import GIB, parse_duration, parse_size
+from quire.base.units import GIB, MIB, parse_duration, parse_size
 from quire.net.nat import RELAY_DEFAULTS
 
 ENVIRONMENT_PREFIX = "QUIRE_"
@@ -91,6 +91,12 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     block_mi: Annotated[
         float, Setting("duration", "how often datasets past their time are collected")
     ] = 600.0
+    block_mn: Annotated[
+        int, Setting("count", "how many datasets one step of a collection deletes at most")
+    ] = 1000
+    scrub_rate: Annotated[
+        int, Setting("size", "bytes read again each second to find damage; 0 is never")
+    ] = 4 * MIB
     request_timeout: Annotated[
         float, Setting("duration", "how long a request waits for the network")
     ] = 30.0

@@ -102,6 +102,9 @@ class SimDisk:
             raise OSError(errno.EIO, "a bad sector", name)
         return bytes(file.data[offset : offset + length])
 
+    def read_medium(self, name: str, offset: int, length: int) -> bytes:
+        return self.read_at(name, offset, length)
+
     def start_writeback(self, name: str, offset: int, length: int) -> None:
         self._file(name)
 
@@ -197,9 +200,11 @@ class SimDisk:
         """Nothing else takes space any more."""
         self.medium.taken_bytes = 0
 
-    def fail_next(self, operation: str, code: int) -> None:
+    def fail_next(self, operation: str, code: int, *, once: bool = False) -> None:
         """The next `operation` (create, write, read, sync, punch, truncate, remove) raises this
-        errno."""
+        errno; with `once`, only if none of its kind is going to already."""
+        if once and self._failures.get(operation):
+            return
         self._failures.setdefault(operation, []).append(OSError(code, errno.errorcode[code]))
 
     def calm(self) -> None:

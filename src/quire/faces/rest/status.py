@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 import quire
 from quire.base.errors import NotFound, UnknownDataset
+from quire.faces.rest.check import scrub_body
 from quire.faces.rest.data import space_body
 from quire.faces.rest.identity import announced_addresses, spr_of
 from quire.faces.rest.inputs import cid_of, timeout_of
@@ -63,6 +64,7 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
         exchange=node.exchange.status(),
         waits=node.waits.of(),
+        scrub=scrub_body(node),
         loop_lag=LagBody(
             round(node.lag.quantile(0.5) * 1000, 3), round(node.lag.quantile(0.99) * 1000, 3)
         ),

@@ -5,8 +5,8 @@
     winner     the first reply that verifies; the other request is cancelled
     price      bytes asked twice are at most a few MiB and a small share of what was received
 
-A peer that lost and has not said a word since it was asked gets nothing for a while; what else it
-was asked for, and others have, is asked of them instead: its stall costs one wait, not one each.
+A peer that lost and has not said a word for longer than one piece takes gets nothing for a while;
+what else it was asked for, and others have, is asked of them: its stall costs one wait, not many.
 """
 
 from __future__ import annotations
@@ -57,11 +57,13 @@ class Hedges:
                 return
             self.asked_bytes += size
 
-    def lost(self, member: Member, asked_at: float, now: float) -> bool:
+    def lost(self, member: Member, piece: Piece, asked_at: float, now: float) -> bool:
         """A member was overtaken by a second one; whether it is to be passed over for a while."""
-        if member.session.heard_at >= asked_at:
-            return False
-        member.session.estimate.timed_out()
+        quiet_seconds = now - max(member.session.heard_at, asked_at)
+        estimate = member.session.estimate
+        if quiet_seconds < estimate.late_seconds(piece.count * self._block_size):
+            return False  # it delivers, only slower
+        estimate.timed_out()
         rest = self._limits.late_rest_seconds * 2.0**member.lates
         member.resting_until = now + min(rest, self._limits.rest_seconds)
         member.lates = min(member.lates + 1, 16)

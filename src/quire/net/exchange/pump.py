@@ -239,7 +239,7 @@ class Pump:
         """A second peer was first. One that has said nothing meanwhile is passed over: what else
         it was asked for is asked of others, where there are any."""
         now, member = self._context.clock.monotonic(), loser.member
-        if not self._hedges.lost(member, loser.asked_at, now):
+        if not self._hedges.lost(member, loser.piece, loser.asked_at, now):
             return
         self._context.events.publish(
             "fetch.peer-late",

@@ -19,6 +19,7 @@ from quire.base.ranges import RangeSet
 from quire.net.transport import PeerId
 
 _CANDIDATES = 8  # random regions looked at before one is chosen
+_SHARE_BLOCKS_MIN = 2  # of what readers wait for, however many peers share it
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +107,11 @@ class Scheduler:
         """How many blocks the peer is to deliver now."""
         return sum(piece.count for piece in self._pieces.values() if peer in piece.owners)
 
+    def is_useless(self, peer: PeerId) -> bool:
+        """Whether the peer is not known to hold anything that is open, and delivers nothing."""
+        have = self._have.get(peer, RangeSet())
+        return not self._open.intersect(have) and not self.asked_of(peer)
+
     def unavailable(self) -> RangeSet:
         """What is open and no peer has."""
         left = self._open.copy()
@@ -150,17 +156,19 @@ class Scheduler:
         for start, stop in self._windows.values():
             span = self._first(have, start, stop)
             if span is not None:
+                if len(self._have) > 1:
+                    piece_blocks = min(piece_blocks, self._share_blocks())
                 return self._assign(peer, span, piece_blocks, due)
         span = self._background(have)
         return None if span is None else self._assign(peer, span, piece_blocks, due)
 
     def second_owner(self, peer: PeerId, now: float, cost_seconds: float | None) -> Piece | None:
-        """One of the last pieces (end-game) that another peer is late with, or much slower than
-        this one would be; now asked of this peer as well.
+        """One of the last pieces of all (end-game) that another peer is late with, or much slower
+        than this one would be; now asked of this peer as well.
 
         `cost_seconds` is how long this peer would take for a piece, None when not known."""
         is_end_game = not self._open and len(self._pieces) <= self._end_game_pieces
-        if not is_end_game or not self._may_double():
+        if not self._all_wanted or not is_end_game or not self._may_double():
             return None
         for piece in self._pieces.values():
             is_late = now >= piece.expected_at
@@ -277,6 +285,13 @@ class Scheduler:
             for span in have.within(low, high):
                 return span
         return None
+
+    def _share_blocks(self) -> int:
+        """What one peer gets at once of what readers wait for, so that all of them help; a power
+        of two. It shrinks towards the end, so that all of them end together."""
+        spans = (self._open.within(start, stop) for start, stop in self._windows.values())
+        share = sum(span.count() for span in spans) // len(self._have)
+        return 1 << max(share, _SHARE_BLOCKS_MIN).bit_length() - 1
 
     def _background(self, have: RangeSet) -> tuple[int, int] | None:
         if self._region is not None:
