@@ -4,6 +4,7 @@ The input is one message; some known ones, chosen by it, come before and after.
 """
 
 import asyncio
+import atexit
 import hashlib
 import json
 import random
@@ -33,6 +34,7 @@ TREE = AskedTree(NODES[-32:], 3, 64)
 ROWS = json.loads((Path(__file__).parents[2] / "vectors" / VECTORS[0]).read_text())["accept"]
 KNOWN = [bytes.fromhex(row["hex"]) for row in ROWS]
 LOOP = asyncio.new_event_loop()  # one for all inputs: making a loop takes longer than an input
+atexit.register(LOOP.close)
 WANTED = [
     bytes.fromhex(row["hex"]) for row in ROWS if row["name"].startswith("network: delivery_leaf")
 ]
