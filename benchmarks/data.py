@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import cache
 from random import Random
 
 BLOCK_BYTES = 65_536
 PIECE_BYTES = 1 << 20
+
+
+@cache
+def _noise() -> bytes:
+    return Random(0).randbytes(PIECE_BYTES)
 
 
 def pieces(size_bytes: int, seed: int = 0) -> Iterator[memoryview]:
@@ -19,7 +25,7 @@ def pieces(size_bytes: int, seed: int = 0) -> Iterator[memoryview]:
 
     Equal sizes and seeds give equal data, so that several nodes can hold one dataset.
     """
-    buffer = bytearray(Random(seed).randbytes(PIECE_BYTES))
+    buffer = bytearray(_noise())
     view = memoryview(buffer)
     serial = seed << 40
     left = size_bytes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.netns import Line, Star, star, why_not
+from benchmarks.netns import Line, Star, congestion_control, star, why_not
 from benchmarks.processes import measure, rate, server
 from benchmarks.report import Row, skipped
 from quire.base.units import MIB, format_size
@@ -31,7 +31,7 @@ def lines(directory: Path, size_bytes: int = 128 * MIB) -> list[Row]:
         for rtt_ms in RTTS_MS:
             place = directory / f"line-{rtt_ms}-{loss}"
             rows.append(_one_source(place, rtt_ms, loss, size_bytes))
-    return [*rows, four_sources(directory / "four", size_bytes)]
+    return [*rows, four_sources(directory / "four", 2 * size_bytes)]
 
 
 def _one_source(directory: Path, rtt_ms: int, loss: float, size_bytes: int) -> Row:
@@ -43,7 +43,7 @@ def _one_source(directory: Path, rtt_ms: int, loss: float, size_bytes: int) -> R
         rate(done),
         "MB/s",
         limit,
-        "one plain TCP connection",
+        f"one plain TCP connection, {congestion_control()}",
         detail=_detail(done),
     )
 
@@ -81,12 +81,12 @@ def _fetch(directory: Path, net: Star, size_bytes: int) -> dict[str, float]:
         cid = ""
         for number, (prefix, address) in enumerate(net.sources):
             arguments = [*quota, "--listen", f"/ip4/{address}/tcp/0"]
-            node = LocalNode(directory / f"source-{number}", arguments=arguments, prefix=prefix)
+            node = LocalNode(directory / f"source-{number}", arguments=arguments, under=prefix)
             sources.append(node.start())
             url = f"{node.api}/api/codex/v1/data"
             cid = str(measure("http_load", "put", url, size_bytes, 0, prefix=prefix)["body"])
         bootstrap = [node.address for node in sources]
-        hub = LocalNode(directory / "hub", bootstrap=bootstrap, arguments=quota, prefix=net.hub)
+        hub = LocalNode(directory / "hub", bootstrap=bootstrap, arguments=quota, under=net.hub)
         hub.start()
         return measure("fetch_load", hub.api, cid, CELL_SECONDS, prefix=net.hub)
     finally:

@@ -38,6 +38,11 @@ def why_not() -> str:
     return "" if os.path.exists("/dev/net/tun") else "/dev/net/tun is not there"
 
 
+def congestion_control() -> str:
+    """How TCP reacts to loss on this machine: bbr, cubic, ..."""
+    return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """What all lines of a star have in common. The rate holds for each, in each direction."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -22,9 +23,14 @@ def measure(module: str, *arguments: object, prefix: Sequence[str] = ()) -> dict
 
 
 @contextmanager
-def server(module: str, *arguments: object, prefix: Sequence[str] = ()) -> Iterator[str]:
+def server(
+    module: str,
+    *arguments: object,
+    prefix: Sequence[str] = (),
+    python: str | Path = sys.executable,
+) -> Iterator[str]:
     """Run a server for the length of the block; yields the first line it prints."""
-    command = [*prefix, sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+    command = [*prefix, str(python), "-m", f"benchmarks.{module}", *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -8,11 +8,14 @@ import tarfile
 
 import pytest
 
+from quire.formats.cid import block_cid
 from quire.formats.directory import MEDIA_TYPE
 from quire.kernels.hashing import verify_range
+from quire.store.dataset import RetentionRoot
 from support.http import send
 from support.live import live_node, memory_network
 from support.trees import MTIME, a_directory, a_link, directory_bytes, member, tar_bytes
+from support.vectors import load
 
 CODEX, QUIRE = "/api/codex/v1", "/api/quire/v1"
 BIG = random.Random(1).randbytes((1 << 20) + 7)
@@ -303,3 +306,33 @@ async def test_blocks_come_with_a_proof_that_holds(tmp_path):
         for query in ("start=99999", "count=0", "count=1000", "start=-1", "start=x"):
             path = f"{QUIRE}/datasets/{cid}/blocks?{query}"
             assert (await send(url, "GET", path)).status == 400
+
+
+@pytest.mark.parametrize("kind", ["manifest", "block"])
+async def test_a_foreign_directory_is_listed(tmp_path, kind):
+    rows = [row for row in load("directory_listed.json")["accept"] if row["kind"] == kind]
+    data = bytes.fromhex(rows[0]["hex"])
+    async with live_node(tmp_path) as (node, url):
+        if kind == "manifest":
+            dataset = await node.store.put_manifest(data, RetentionRoot("pin", "", None))
+            cid = dataset.manifest_cid
+        else:
+            cid = block_cid(hashlib.sha256(data).digest())
+            node.store.read_block = lambda _cid: given(data)
+        reply = await send(url, "GET", f"{QUIRE}/data/{cid}/list")
+        assert reply.status == 200, reply.text
+        entries = json.loads(reply.body)["entries"]
+        assert [[e["path"], e["cid"]] for e in entries] == rows[0]["entries"]
+
+
+async def given(data):
+    return data
+
+
+async def test_a_block_that_is_no_directory_is_refused(tmp_path):
+    async with live_node(tmp_path) as (node, url):
+        await store(url, b"some block", "text/plain")
+        [dataset] = await node.store.datasets()
+        block = await node.store.read_range(dataset.tree_root, 0, 1)
+        cid = block_cid(hashlib.sha256(block).digest())
+        assert (await send(url, "GET", f"{QUIRE}/data/{cid}/list")).status == 409

@@ -307,66 +307,6 @@ async def test_an_upload_goes_on_after_an_orderly_restart(tmp_path):
         assert node.store.space().quota_reserved_bytes == 0
 
 
-async def test_what_came_of_a_broken_request_counts(live):
-    _, url = live
-    data = RNG.randbytes(20 * BLOCK)
-    path = await begun(url, len(data))
-    parts = url.removeprefix("http://").split(":")
-    _, writer = await asyncio.open_connection(parts[0], int(parts[1]))
-    writer.write(
-        f"PATCH {path} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-        f"Content-Type: {BYTES}\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-        + data[:300_000]
-    )
-    await writer.drain()
-    while json.loads((await send(url, "GET", path)).text)["receivedBytes"] < 300_000:
-        await asyncio.sleep(0.01)
-    writer.close()
-    assert await offset_of(url, path) == 300_000
-    reply = await patch(url, path, 300_000, data[300_000:])
-    assert await stored(url, reply.headers["quire-cid"]) == data
-
-
-async def test_a_client_that_comes_back_ends_its_dead_request(live):
-    _, url = live
-    data = RNG.randbytes(10 * BLOCK)
-    path = await begun(url, len(data))
-    parts = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(parts[0], int(parts[1]))
-    writer.write(
-        f"PATCH {path} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-        f"Content-Type: {BYTES}\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-        + data[:100_000]
-    )
-    await writer.drain()
-    while json.loads((await send(url, "GET", path)).text)["receivedBytes"] < 100_000:
-        await asyncio.sleep(0.01)
-    assert await offset_of(url, path) == 100_000  # the connection is still open
-    assert b" 503 " in await reader.readline()
-    writer.close()
-    reply = await patch(url, path, 100_000, data[100_000:])
-    assert await stored(url, reply.headers["quire-cid"]) == data
-
-
-async def test_what_came_with_a_checksum_and_broke_off_does_not_count(live):
-    _, url = live
-    data = RNG.randbytes(10 * BLOCK)
-    path = await begun(url, len(data))
-    parts = url.removeprefix("http://").split(":")
-    _, writer = await asyncio.open_connection(parts[0], int(parts[1]))
-    writer.write(
-        f"PATCH {path} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-        f"Upload-Checksum: {checksum(data)}\r\n"
-        f"Content-Type: {BYTES}\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-        + data[:100_000]
-    )
-    await writer.drain()
-    while json.loads((await send(url, "GET", path)).text)["receivedBytes"] < 100_000:
-        await asyncio.sleep(0.01)
-    writer.close()
-    assert await offset_of(url, path) == 0
-
-
 async def test_space_is_reserved_up_front_and_uploads_never_exceed_it_together(live):
     node, url = live
     path = await begun(url, 20 << 20)

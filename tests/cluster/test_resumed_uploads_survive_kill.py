@@ -12,17 +12,19 @@ import os
 import random
 import socket
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from quire.faces.local import LocalNode
 from support.cluster import CODEX, QUIRE, ask, call, put, until
-from support.tus import BYTES, TUS, UPLOADS
+from support.tus import BYTES, TUS, UPLOADS, metadata
 
 KILLS = int(os.environ.get("QUIRE_UPLOAD_KILLS", "30"))
 SIZE = 97 * 1024 * 1024 + 12_345  # more than one page of the tree, a short last block
 PIECE = 64 * 1024
+OCTETS = metadata(filetype="application/octet-stream")
 
 
 class Sender:
@@ -45,16 +47,14 @@ class Sender:
         self.cid = headers["Quire-Cid"]
         return offset
 
-    def send_until_killed(self, node: LocalNode, seconds: float) -> None:
-        """Requests of any size, one after the other; the node dies after `seconds`."""
-        end = time.monotonic() + seconds
-        offset = self.ask(node)
-        while self.cid is None:
+    def send_until(self, node: LocalNode, end: float) -> bool:
+        """Requests of any size, one after the other; whether the node was killed at `end`."""
+        while self.ask(node) < len(self.data):
             size = self.rng.choice((1, 50_000, 1 << 20, 7 << 20, len(self.data)))
-            part = self.data[offset : offset + size]
-            if not self.send_part(node, offset, part, end):
-                return
-            offset = self.acknowledged
+            part = self.data[self.acknowledged : self.acknowledged + size]
+            if not self.send_part(node, self.acknowledged, part, end):
+                return True
+        return False
 
     def send_part(self, node: LocalNode, offset: int, part: bytes, end: float) -> bool:
         """One request; False when the node was killed in its course."""
@@ -91,43 +91,41 @@ def _request(node: LocalNode, method: str, path: str, headers: dict[str, str]):
         return answer.status, answer.headers
 
 
+def begin(node: LocalNode, sender: Sender) -> None:
+    """An upload from the first byte; of an earlier one nothing is left."""
+    if sender.cid is not None:
+        assert call(node, "GET", f"{QUIRE}/data/{sender.cid}") == (200, sender.data)
+        assert call(node, "DELETE", f"{QUIRE}/data/{sender.cid}")[0] == 204
+    headers = TUS | {"Upload-Length": str(SIZE), "Upload-Metadata": OCTETS}
+    status, answered = _request(node, "POST", UPLOADS, headers)
+    assert status == 201
+    sender.path, sender.acknowledged, sender.cid = answered["Location"], 0, None
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_upload_survives_any_number_of_kills_and_ends_with_the_right_cid(tmp_path) -> None:
     rng = random.Random(4)
     sender = Sender(rng.randbytes(SIZE), rng)
     kills = 0
-    while sender.cid is None or kills < KILLS:
+    while kills < KILLS:
         with LocalNode(tmp_path / "node") as node:
-            if not sender.path:
-                status, headers = _request(
-                    node, "POST", UPLOADS, TUS | {"Upload-Length": str(SIZE)}
-                )
-                assert status == 201
-                sender.path = headers["Location"]
-            # Whatever is left is spread over the kills that are left.
-            sender.send_until_killed(node, rng.uniform(0.0, 0.5))
-            if sender.cid is not None and kills < KILLS:
-                begin_again(node, sender)
+            end = time.monotonic() + rng.uniform(0.0, 0.5)
+            while not sender.path or not sender.send_until(node, end):
+                begin(node, sender)
             kills += 1
     with LocalNode(tmp_path / "node") as node:
+        sender.send_until(node, time.monotonic() + 600)
         cid = sender.cid
         assert call(node, "GET", f"{CODEX}/data/{cid}") == (200, sender.data)
         assert put(node, sender.data) == cid
-        sender.ask(node)
-        assert sender.cid == cid
-        _request(node, "DELETE", sender.path, TUS)
-        call(node, "DELETE", f"{CODEX}/data/{cid}")
+        assert _request(node, "DELETE", sender.path, TUS)[0] == 204
+        assert call(node, "DELETE", f"{CODEX}/data/{cid}")[0] == 204
         until(lambda: ask(node, "/space")["quotaUsedBytes"] == 0, "blocks are left behind")
-        packs = (tmp_path / "node" / "store" / "packs").iterdir()
-        until(lambda: sum(p.stat().st_blocks for p in packs if "pack" in p.name) * 512 < 1 << 17)
-    print(f"{kills} kills survived")
+        assert ask(node, "/space")["quotaReservedBytes"] == 0
+        packs = tmp_path / "node" / "store" / "packs"
+        until(lambda: _allocated(packs) < 1 << 17, "files are left behind")
 
 
-def begin_again(node: LocalNode, sender: Sender) -> None:
-    """The upload is complete before the kills are used up: another one of the same bytes."""
-    assert call(node, "GET", f"{QUIRE}/data/{sender.cid}")[1] == sender.data
-    assert call(node, "DELETE", f"{QUIRE}/data/{sender.cid}")[0] == 204
-    status, headers = _request(node, "POST", UPLOADS, TUS | {"Upload-Length": str(SIZE)})
-    assert status == 201
-    sender.path, sender.acknowledged, sender.cid = headers["Location"], 0, None
+def _allocated(packs: Path) -> int:
+    return sum(p.stat().st_blocks * 512 for p in packs.iterdir() if p.name.startswith("pack-"))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from quire.base.clock import SystemClock
+from quire.base.clock import Clock, SystemClock
 from quire.base.errors import PeerGone
 from quire.base.events import EventBus
 from quire.base.rng import seeded_rng
@@ -65,8 +65,9 @@ class Node:
 class World:
     """A network and the nodes in it."""
 
-    def __init__(self, network: MemoryNetwork | None = None) -> None:
+    def __init__(self, network: MemoryNetwork | None = None, clock: Clock | None = None) -> None:
         self.network = network or make_network()
+        self.clock = clock or SystemClock()
         self.nodes: list[Node] = []
         self.liars: list[MemoryTransport] = []
 
@@ -80,7 +81,7 @@ class World:
         ids: tuple[str, ...] = IDS,
     ) -> Node:
         """A node; with `blockexc` it speaks that too, under `ids`."""
-        clock = SystemClock()
+        clock = self.clock
         transport = make_transport(self.network, name)
         events, waits, store = EventBus(clock), Waits(clock), MemoryStore()
         finder = Finder(transport, clock, seeded_rng(0), events, waits=waits)

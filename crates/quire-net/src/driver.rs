@@ -15,9 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 use crate::autonat::{Answer, DIAL_BACK};
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::dials::Dial;
-use crate::node::Command;
+use crate::node::{Command, Config};
 use crate::queue::{Event, Failure, Queue};
-use crate::reach::{Nat, ip_of, is_circuit, is_global, is_loopback, without_peer};
+use crate::reach::{ip_of, is_circuit, is_global, is_loopback, without_peer};
 use crate::reaching::{OWN_OPS, Reaching, Report};
 use crate::registry::Registry;
 use crate::streams::{Open, Served, StreamEvent};
@@ -85,7 +85,7 @@ impl Driver {
         registry: Arc<Registry>,
         kad_protocol: StreamProtocol,
         served: Served,
-        nat: Nat,
+        config: &Config,
     ) -> Self {
         // An answer to a dial that proves our address comes as a stream like any other.
         served.add(DIAL_BACK, 0);
@@ -104,7 +104,7 @@ impl Driver {
             addresses: HashMap::new(),
             next_serial: 0,
             listening: Vec::new(),
-            reaching: Reaching::new(nat, sender),
+            reaching: Reaching::new(config, sender),
             reports,
         }
     }

@@ -32,6 +32,8 @@ pub struct Config {
     /// How long records of other providers live here.
     pub record_ttl: Duration,
     pub nat: Nat,
+    /// Whether the owner wants `Event::Reach`.
+    pub tells_reach: bool,
     /// Forward for peers that cannot be reached, within limits.
     pub relay: Option<RelayLimits>,
 }
@@ -138,7 +140,7 @@ impl Node {
         let transport = transport::build_with(&keypair, circuits).map_err(|error| fail(&error))?;
         let swarm_config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(config.idle_timeout);
         let swarm = Swarm::new(transport, behaviour, peer, swarm_config);
-        let driver = Driver::new(swarm, queue.clone(), registry.clone(), kad, served.clone(), config.nat);
+        let driver = Driver::new(swarm, queue.clone(), registry.clone(), kad, served.clone(), config);
         runtime.spawn(driver.run(inbox));
         drop(guard);
         Ok(Self { peer, queue, registry, served, commands, runtime: Mutex::new(Some(runtime)) })

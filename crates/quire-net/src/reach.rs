@@ -268,7 +268,8 @@ impl Reach {
         self.trials.get(address).is_some_and(|trial| !trial.is_verified && trial.last.is_some())
     }
 
-    fn is_on_internet(&self) -> bool {
+    /// Whether we are on the internet, as far as is known.
+    pub fn has_candidates(&self) -> bool {
         !self.candidates().is_empty()
     }
 
@@ -309,7 +310,7 @@ impl Reach {
             }
             return told;
         }
-        if !self.is_on_internet() {
+        if !self.has_candidates() {
             // Who listens everywhere is reached from elsewhere; loopback would mislead others.
             let told = self.listening.iter().filter(|(address, is_wildcard)| !(*is_wildcard && is_loopback(address)));
             return told.map(|(address, _)| address.clone()).collect();

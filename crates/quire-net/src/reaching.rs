@@ -7,15 +7,17 @@ use libp2p::core::Multiaddr;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, FromSwarm, NetworkBehaviour, NewListenAddr, Stream};
 use libp2p::{PeerId, dcutr, identify, kad, relay, upnp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{sleep, timeout};
 
 use crate::autonat::{self, Answer, DIAL_REQUEST, Nonces};
-use crate::driver::Driver;
+use crate::driver::{Connection, Driver};
+use crate::node::Config;
 use crate::queue::Event;
-use crate::reach::{Gateway, Nat, Reach, Snapshot, without_peer};
+use crate::reach::{Gateway, Nat, Reach, Snapshot, is_global, without_peer};
 use crate::streams::Open;
 
 /// Numbers of our own wishes for streams begin here, those of the caller's commands stay below.
@@ -29,6 +31,7 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(15);
 const RELAY_PAUSE: Duration = Duration::from_secs(60);
 /// How long a connection that is no longer needed stays for what is under way.
 const CLOSING_PAUSE: Duration = Duration::from_secs(2);
+const TESTER_PAUSE: Duration = Duration::from_secs(30);
 const GATEWAY_PAUSE: Duration = Duration::from_secs(600);
 
 /// What a task of ours reports to the driver.
@@ -48,6 +51,7 @@ struct Probe {
 pub struct Reaching {
     pub reach: Reach,
     nat: Nat,
+    tells: bool,
     reports: UnboundedSender<Report>,
     nonces: Nonces,
     probes: HashMap<u64, Probe>,
@@ -59,14 +63,16 @@ pub struct Reaching {
     refused: HashMap<PeerId, Instant>,
     gateway_asked: Instant,
     is_serving_lookups: bool,
+    tester_dialled: Option<Instant>,
     told: Option<Snapshot>,
 }
 
 impl Reaching {
-    pub fn new(nat: Nat, reports: UnboundedSender<Report>) -> Self {
+    pub fn new(config: &Config, reports: UnboundedSender<Report>) -> Self {
         Self {
-            reach: Reach::new(nat),
-            nat,
+            reach: Reach::new(config.nat),
+            nat: config.nat,
+            tells: config.tells_reach,
             reports,
             nonces: Nonces::default(),
             probes: HashMap::new(),
@@ -77,6 +83,7 @@ impl Reaching {
             refused: HashMap::new(),
             gateway_asked: Instant::now(),
             is_serving_lookups: true,
+            tester_dialled: None,
             told: None,
         }
     }
@@ -97,8 +104,10 @@ impl Driver {
         self.test_addresses();
         self.keep_relays();
         self.announce();
-        let snapshot = self.reaching.reach.snapshot(self.reaching.testers.len(), self.reaching.offers.len());
-        if self.reaching.told.as_ref() != Some(&snapshot) {
+        let usable = |list: &[PeerId]| list.iter().filter(|peer| self.direct_dial(peer).is_some()).count();
+        let (testers, offers) = (usable(&self.reaching.testers), usable(&self.reaching.offers));
+        let snapshot = self.reaching.reach.snapshot(testers, offers);
+        if self.reaching.tells && self.reaching.told.as_ref() != Some(&snapshot) {
             self.queue.push(Event::Reach(Box::new(snapshot.clone())));
             self.reaching.told = Some(snapshot);
         }
@@ -125,7 +134,7 @@ impl Driver {
 
     fn test_addresses(&mut self) {
         while self.reaching.probes.len() < MAX_TESTS {
-            let Some((server, connection)) = self.next_tester() else { return };
+            let Some((server, connection)) = self.next_tester() else { return self.dial_tester() };
             let Some(address) = self.reaching.reach.next_test(Instant::now()) else { return };
             self.reaching.next_op += 1;
             let op = self.reaching.next_op;
@@ -141,12 +150,31 @@ impl Driver {
         for _ in 0..self.reaching.testers.len() {
             self.reaching.testers.rotate_left(1);
             let peer = *self.reaching.testers.last()?;
-            let found = self.connections.get(&peer).into_iter().flatten().find(|known| known.is_direct_dial());
-            if let Some(connection) = found {
+            if let Some(connection) = self.direct_dial(&peer) {
                 return Some((peer, connection.id));
             }
         }
         None
+    }
+
+    fn direct_dial(&self, peer: &PeerId) -> Option<&Connection> {
+        self.connections.get(peer).into_iter().flatten().find(|known| known.is_direct_dial())
+    }
+
+    /// Those who only ever wait to be dialled, as the first node of a network does, dial one peer back
+    /// to have somebody to ask.
+    fn dial_tester(&mut self) {
+        let is_time = self.reaching.tester_dialled.is_none_or(|moment| moment.elapsed() > TESTER_PAUSE);
+        let Some(peer) = self.reaching.testers.last().copied().filter(|_| is_time) else { return };
+        let known = self.addresses.get(&peer).into_iter().flatten();
+        let addresses: Vec<Multiaddr> = known.filter(|address| is_global(address)).cloned().collect();
+        if addresses.is_empty() || !self.reaching.reach.has_candidates() {
+            return;
+        }
+        self.reaching.tester_dialled = Some(Instant::now());
+        let options = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(addresses).build();
+        // A limit may forbid it; the next peer may do.
+        let _ = self.swarm.dial(options);
     }
 
     pub fn on_test_opened(&mut self, op: u64, stream: Stream) {
@@ -213,8 +241,7 @@ impl Driver {
             if self.reaching.relays.len() >= MAX_RELAYS || is_used || self.reaching.refused.contains_key(&peer) {
                 continue;
             }
-            let dialled = self.connections.get(&peer).into_iter().flatten().find(|known| known.is_direct_dial());
-            let Some(address) = dialled.map(|connection| connection.address.clone()) else { continue };
+            let Some(address) = self.direct_dial(&peer).map(|connection| connection.address.clone()) else { continue };
             let address = without_peer(&address).with(Protocol::P2p(peer)).with(Protocol::P2pCircuit);
             match self.swarm.listen_on(address) {
                 Ok(listener) => drop(self.reaching.relays.insert(listener, peer)),

@@ -117,12 +117,16 @@ class Client:
         *,
         timeout_seconds: float | None = None,
         query: dict[str, str] | None = None,
+        body: object = None,
     ) -> Any:
         """Call a route of /api/quire/v1; the decoded answer, None when it has no body."""
-        request = self._request(method, path, timeout_seconds=timeout_seconds, query=query)
+        options: dict[str, Any] = {} if body is None else {"json": body}
+        request = self._request(
+            method, path, timeout_seconds=timeout_seconds, query=query, **options
+        )
         async with request as answer:
-            body = await answer.read()
-            return json.loads(body) if body else None
+            data = await answer.read()
+            return json.loads(data) if data else None
 
     async def events(self, *, subject: str | None = None) -> AsyncGenerator[dict[str, Any], None]:
         """Follow what happens in the node until it stops."""

@@ -151,7 +151,10 @@ class Fetches:
             await self.keep(fetch.dataset)
             if not fetch.dataset.is_complete:
                 fetch.job = self._exchange.fetch(fetch.dataset)
-                with span("fetch", cid=fetch.cid, blocks=fetch.dataset.block_count):
+                with (
+                    self._store.holding(fetch.dataset.tree_root),
+                    span("fetch", cid=fetch.cid, blocks=fetch.dataset.block_count),
+                ):
                     await self._wait(fetch.job)
             fetch.state = "complete"
             self._events.publish("fetch.complete", subject, "every block is here and verified")

@@ -21,12 +21,14 @@ from quire.base.errors import (
     ProtocolMismatch,
 )
 from quire.net.memory_channel import Link, MemoryChannel, Pipe
+from quire.net.reachability import Reachability
 from quire.net.serving import serve_channel
 from quire.net.transport import (
     Address,
     ConnectionInfo,
     OnChannel,
     OnPeer,
+    OnReach,
     PeerId,
     ProviderRecord,
 )
@@ -205,6 +207,12 @@ class MemoryTransport:
 
     def serve(self, protocol: str, on_channel: OnChannel, *, max_message_bytes: int) -> None:
         self._protocols[protocol] = (on_channel, max_message_bytes)
+
+    def reachability(self) -> Reachability:
+        return Reachability("unknown", tuple(self.listen_addresses()))
+
+    def on_announced_changed(self, listener: OnReach) -> None:
+        """Addresses here never change."""
 
     def on_peer_joined(self, listener: OnPeer) -> None:
         self._joined.append(listener)

@@ -17,16 +17,21 @@ from quire.net.blockexc import Ids
 from quire.net.identity import Identity, load_or_create_key
 from quire.net.known_peer import KnownPeer, parse_known_peer
 from quire.net.libp2p import Libp2pTransport
+from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels, set_up_logs
-from quire.node.metrics import NodeMetrics
+from quire.node.metrics import register_metrics
 from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
 from quire.node.tracing import Tracing, tracing_to
+from quire.services.fsck import Fsck
+from quire.services.maintenance import Maintenance
+from quire.services.repair import Repairer
+from quire.services.scrub import Scrub
 from quire.store.open import open_store
 from quire.store.store import Store
 
@@ -91,6 +96,7 @@ def _join(
         bootstrap=bootstrap_peers(config, profile),
     )
     parts = join_parts(ground, transport, store, settings)
+    repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -111,13 +117,23 @@ def _join(
         downloads=parts.downloads,
         fetches=parts.fetches,
         announcing=parts.announcing,
+        maintenance=Maintenance(
+            store,
+            ground.clock,
+            ground.events,
+            interval_seconds=config.block_mi,
+            batch=config.block_mn,
+        ),
+        scrub=Scrub(store, repairer, ground.clock, ground.events, rate_bytes=config.scrub_rate),
+        fsck=Fsck(store, repairer, ground.clock, ground.events),
         registry=registry,
         lag=LoopLag(registry),
         levels=levels,
         started_at=ground.clock.now(),
         tracing=_tracing(config, profile, identity),
     )
-    registry.register(NodeMetrics(node))
+    node.scrub.is_busy = lambda: bool(node.uploads.active or node.downloads.active)
+    register_metrics(registry, node)
     return node
 
 
@@ -143,6 +159,7 @@ def libp2p_transport(
     config: NodeConfig, profile: Profile, identity: Identity, ground: Ground
 ) -> Transport:
     """The real network."""
+    mode, _, address = str(config.nat).partition(":")
     return Libp2pTransport(
         identity,
         listen=list(config.listen),
@@ -150,8 +167,22 @@ def libp2p_transport(
         kad_protocol=profile.protocols.kad,
         mdns=config.mdns,
         max_connections=config.max_peers,
+        nat=nat_for_swarm(mode, address, config.listen),
+        relay=relay_limits(config),
         clock=ground.clock,
         events=ground.events,
+    )
+
+
+def relay_limits(config: NodeConfig) -> RelayLimits | None:
+    """What this node gives as a relay; None when it is none."""
+    if not config.relay_server:
+        return None
+    return RelayLimits(
+        config.relay_reservations,
+        config.relay_circuits,
+        config.relay_circuit_bytes,
+        config.relay_circuit_time,
     )
 
 

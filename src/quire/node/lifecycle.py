@@ -15,7 +15,6 @@ from typing import Protocol
 
 import structlog
 
-from quire.base.errors import QuireError
 from quire.base.spans import RECORDER
 from quire.node.logs import log_events
 from quire.node.node import Node
@@ -66,7 +65,9 @@ class Lifecycle:
             self._will_stop(stage.name, stage.stop)
         self._will_stop("background loops", lambda _: self._stop_loops())
         self._run_loop(node.lag.run())
-        self._run_loop(self._collect())
+        self._run_loop(node.maintenance.run())
+        self._run_loop(node.scrub.run())
+        self._will_stop("fsck", lambda _: node.fsck.cancel())
         self._run_loop(node.resumable.run())
         for face in self._faces:
             node.api_urls += await face.start()
@@ -137,17 +138,3 @@ class Lifecycle:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         self._loops.clear()
-
-    async def _collect(self) -> None:
-        """Delete datasets that no retention root keeps any more, every `block-mi`."""
-        while True:
-            await asyncio.sleep(self._node.config.block_mi)
-            try:
-                count = await self._node.store.collect()
-            except QuireError as error:
-                self._node.events.publish("collect.failed", "", error.message, code=error.code)
-                continue
-            if count:
-                self._node.events.publish(
-                    "collect.done", "", f"{count} datasets were past their time", datasets=count
-                )

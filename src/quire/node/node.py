@@ -21,6 +21,9 @@ from quire.node.logs import LogLevels
 from quire.node.parts import Parts
 from quire.node.profile import Profile
 from quire.node.tracing import Tracing
+from quire.services.fsck import Fsck
+from quire.services.maintenance import Maintenance
+from quire.services.scrub import Scrub
 
 if TYPE_CHECKING:
     from quire.net.connector import Connector
@@ -53,6 +56,9 @@ class Node:
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing
+    maintenance: Maintenance
+    scrub: Scrub
+    fsck: Fsck
     registry: CollectorRegistry
     lag: LoopLag
     levels: LogLevels

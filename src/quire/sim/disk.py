@@ -102,6 +102,9 @@ class SimDisk:
             raise OSError(errno.EIO, "a bad sector", name)
         return bytes(file.data[offset : offset + length])
 
+    def read_medium(self, name: str, offset: int, length: int) -> bytes:
+        return self.read_at(name, offset, length)
+
     def start_writeback(self, name: str, offset: int, length: int) -> None:
         self._file(name)
 

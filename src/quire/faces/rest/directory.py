@@ -13,13 +13,14 @@ from quire.faces.rest.data import find_dataset
 from quire.faces.rest.directory_page import listing_page
 from quire.faces.rest.directory_shapes import ListBody, entry_body, listed_body
 from quire.faces.rest.download import DEFAULT_TYPE, disposition, send_chunks
-from quire.faces.rest.inputs import range_of, timeout_of
+from quire.faces.rest.inputs import cid_of, range_of, timeout_of
 from quire.faces.rest.reply import ERROR_HEADERS, HTML, preferred_type, reply_json
 from quire.flow.directory import Directory, NotADirectory, is_directory
 from quire.flow.directory_build import reader_of
 from quire.flow.directory_tar import tar_of_directory, tar_size
+from quire.formats.cid import is_block
 from quire.formats.directory import DIRECTORY, FILE, Entry
-from quire.formats.directory_listed import Listing, decode_in_manifest
+from quire.formats.directory_listed import Listing, decode_in_block, decode_in_manifest
 from quire.node.node import Node
 from quire.store.dataset import Dataset
 
@@ -97,13 +98,20 @@ async def _open(request: web.Request, node: Node) -> tuple[Dataset, Directory]:
 
 async def _foreign(request: web.Request, node: Node) -> web.Response | None:
     """The listing of a directory in the manner of Archivist; None when it is none."""
-    dataset = await find_dataset(request, node)
-    found: Listing | None = decode_in_manifest(dataset.manifest_bytes)
+    cid = cid_of(request)
+    try:
+        if is_block(cid):
+            deadline = node.clock.monotonic() + timeout_of(request, node)
+            data = await node.exchange.fetch_block(cid, deadline)
+            found: Listing | None = decode_in_block(data)
+        else:
+            found = decode_in_manifest((await find_dataset(request, node)).manifest_bytes)
+    except BadEncoding as error:
+        raise NotADirectory(f"{cid} is not a directory: {error.message}") from None
     if found is None:
         return None
     entries = [listed_body(each) for each in found.entries]
-    cid = str(dataset.manifest_cid)
-    return reply_json(ListBody(cid, "", entries, None, len(entries), found.total_bytes))
+    return reply_json(ListBody(str(cid), "", entries, None, len(entries), found.total_bytes))
 
 
 async def _listing(

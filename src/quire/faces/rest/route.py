@@ -60,5 +60,6 @@ PATH_PARAMS = {
     "uploadId": "the last part of an upload's Location",
     "peerId": "a peer id, 16Uiu2HA...",
     "id": "32 bytes in hexadecimal",
+    "name": "a name of a dataset on this node: letters, digits, . _ + -",
     "slotId": "32 bytes in hexadecimal",
 }

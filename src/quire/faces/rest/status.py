@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 import quire
 from quire.base.errors import NotFound, UnknownDataset
+from quire.faces.rest.check import scrub_body
 from quire.faces.rest.data import space_body
-from quire.faces.rest.identity import listen_addresses, spr_of
+from quire.faces.rest.identity import announced_addresses, spr_of
 from quire.faces.rest.inputs import cid_of, timeout_of
 from quire.faces.rest.reply import reply_empty, reply_json, reply_text
 from quire.faces.rest.schemas import (
@@ -24,6 +26,7 @@ from quire.faces.rest.schemas import (
     PastPeer,
     PeerBody,
     PeerList,
+    ReachBody,
     StatusBody,
     TransferBody,
     VersionBody,
@@ -48,7 +51,10 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         version=quire.__version__,
         profile=node.profile.name,
         uptime_seconds=round(node.clock.now() - node.started_at, 3),
-        addresses=[f"{address}/p2p/{peer}" for address in listen_addresses(node)],
+        addresses=[f"{address}/p2p/{peer}" for address in announced_addresses(node)],
+        reachability=msgspec.convert(
+            node.transport.reachability(), ReachBody, from_attributes=True
+        ),
         spr=spr_of(node),
         peers=len({c.peer for c in node.transport.connections()}),
         space=space_body(node),
@@ -58,6 +64,7 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
         exchange=node.exchange.status(),
         waits=node.waits.of(),
+        scrub=scrub_body(node),
         loop_lag=LagBody(
             round(node.lag.quantile(0.5) * 1000, 3), round(node.lag.quantile(0.99) * 1000, 3)
         ),

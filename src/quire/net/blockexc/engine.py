@@ -9,11 +9,11 @@ One listener takes every id of the list; a peer is dialled with the ids in turn.
 
 from __future__ import annotations
 
-from quire.base.errors import PeerError, PeerGone
+from quire.base.errors import PeerError, PeerGone, PeerLied
 from quire.base.invariant import invariant
 from quire.formats.blockexc import Message
 from quire.net.blockexc.limits import BlockexcLimits
-from quire.net.blockexc.link import Ids, Link
+from quire.net.blockexc.link import Ids, Link, LinkEvents
 from quire.net.blockexc.responder import Responder
 from quire.net.blockexc.session import BlockexcSession
 from quire.net.exchange.dialect import DialectPorts
@@ -104,10 +104,18 @@ class Blockexc:
         if session is not None:
             session.stream_ended()
 
+    def _garbage(self, link: Link, what: str) -> None:
+        problem = f"{link.peer} sent garbage {link.malformed} times: {what}"
+        self._ports.blame(link.peer, PeerLied(problem, peer=link.peer))
+
     def _link(self, peer: PeerId) -> Link:
         link = self._links.get(peer)
         if link is None:
             link = self._links[peer] = Link(
-                peer, self._transport, self._ids, self._limits, self._took, self._cut
+                peer,
+                self._transport,
+                self._ids,
+                self._limits,
+                LinkEvents(self._took, self._cut, self._garbage),
             )
         return link

@@ -16,6 +16,7 @@ class BlockexcLimits:
 
     message_bytes: int = 32 * MIB  # received; 20 blocks of 512 KiB are a third of it
     streams_per_peer: int = 100  # that the peer opened; further ones are closed
+    malformed: int = 3  # messages, each of which closes its stream; then the peer is banned
     posts_per_peer: int = 256  # messages that wait for the stream; then it is dropped
 
     # Asking

@@ -11,7 +11,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quire.base.errors import BadEncoding, PeerError, PeerGone, PeerSilent, ProtocolMismatch
+from quire.base.errors import (
+    BadEncoding,
+    PeerError,
+    PeerGone,
+    PeerLied,
+    PeerSilent,
+    ProtocolMismatch,
+)
 from quire.formats.blockexc import Message, decode_message, encode_segments
 from quire.net.blockexc.limits import BlockexcLimits
 from quire.net.transport import Channel, PeerId, Transport
@@ -25,8 +32,17 @@ class Ids:
     trimmed: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class LinkEvents:
+    """Whom a link tells. None of them waits."""
+
+    on_message: Callable[[Link, Message], None]
+    on_cut: Callable[[Link], None]  # a stream has ended
+    on_garbage: Callable[[Link, str], None]  # the peer sent what cannot be decoded, repeatedly
+
+
 class Link:
-    """Messages to and from one peer. `on_message` must not wait; `on_cut` hears of lost streams."""
+    """Messages to and from one peer."""
 
     def __init__(
         self,
@@ -34,17 +50,15 @@ class Link:
         transport: Transport,
         ids: Ids,
         limits: BlockexcLimits,
-        on_message: Callable[[Link, Message], None],
-        on_cut: Callable[[Link], None],
+        events: LinkEvents,
     ) -> None:
         self.peer = peer
         self.protocol = ids.accepted[0]
-        self.malformed = 0  # messages that closed their stream
+        self.malformed = 0  # messages that closed their stream, above the size limit or undecodable
         self._transport = transport
         self._ids = ids
         self._limits = limits
-        self._on_message = on_message
-        self._on_cut = on_cut
+        self._events = events
         self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
         self._own: Channel | None = None
@@ -95,7 +109,7 @@ class Link:
             await self._read(channel)
         finally:
             self._inbound.pop(channel, None)
-            self._on_cut(self)
+            self._events.on_cut(self)
 
     def close(self, reason: str) -> None:
         """Drop every stream. Harmless when closed."""
@@ -164,15 +178,17 @@ class Link:
         await self._read(channel)
         if self._own is channel:
             self._own = self._reader = None
-        self._on_cut(self)
+        self._events.on_cut(self)
 
     async def _read(self, channel: Channel) -> None:
         """Read until the stream ends or something malformed comes."""
         try:
             while True:
-                self._on_message(self, decode_message(await channel.receive()))
-        except BadEncoding as problem:
+                self._events.on_message(self, decode_message(await channel.receive()))
+        except (BadEncoding, PeerLied) as problem:
             self.malformed += 1
             channel.abort(f"malformed: {problem.message}")
+            if self.malformed >= self._limits.malformed:
+                self._events.on_garbage(self, problem.message)
         except PeerError as problem:
             channel.abort(problem.message)

@@ -79,6 +79,7 @@ class BlockexcSession(PeerSession):
         self, tree: AskedTree, start: int, count: int, deadline: float
     ) -> RangeReply:
         self._check_open()
+        predicted = self.estimate.cost_seconds(self.pending_bytes)
         run = Run(tree, start, count, self._checker(tree), self._loop.time())
         self._runs.update(dict.fromkeys(run.addresses, run))
         try:
@@ -92,7 +93,8 @@ class BlockexcSession(PeerSession):
         if reply is None:
             return await self._why_silent(run)
         if reply.status is Status.OK:
-            self.estimate.delivered(run.size_bytes, run.asked_at, self._loop.time())
+            now = self._loop.time()
+            self.estimate.delivered(run.size_bytes, run.asked_at, now, predicted)
         return reply
 
     async def ask_block(self, cid: Cid, deadline: float) -> BlockReply:
@@ -139,6 +141,7 @@ class BlockexcSession(PeerSession):
 
     def take(self, message: Message) -> None:
         """Blocks and presences of a message."""
+        self.heard_at = self._loop.time()
         try:
             for presence in message.presences:
                 self._questions.told(presence)

@@ -71,6 +71,7 @@ class Announcer:
 
     async def start(self) -> None:
         self._transport.on_peer_joined(self._peer_joined)
+        self._transport.on_announced_changed(self._addresses_changed)
         self._loop_task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -201,6 +202,11 @@ class Announcer:
 
     def _peer_joined(self, peer: PeerId) -> None:
         self._schedule.hurry(self._clock.monotonic())
+        self._changed.set()
+
+    def _addresses_changed(self) -> None:
+        # The records at others hold the addresses of when they were published.
+        self._schedule.renew(self._clock.monotonic())
         self._changed.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from quire.base.errors import PeerLied
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.peer_session import OnEnd, OnUpdate, PeerSession
@@ -22,6 +24,7 @@ class DialectPorts:
     ledger: Ledger
     on_update: OnUpdate
     on_end: OnEnd  # with `PeerLied`, the peer is banned
+    blame: Callable[[PeerId, PeerLied], None]  # ban a peer that is not asked just now
     executor: Executor | None  # where blocks are hashed; None is the loop's own
 
 

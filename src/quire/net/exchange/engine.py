@@ -95,7 +95,9 @@ class Exchange:
             transport,
             protocol_id,
             dialect,
-            DialectPorts(limits, self.ledger, self._updated, self._session_ended, executor),
+            DialectPorts(
+                limits, self.ledger, self._updated, self._session_ended, self.blame, executor
+            ),
         )
         self._responder = Responder(store, limits, self.ledger)
         self._context = ExchangeContext(
@@ -215,6 +217,15 @@ class Exchange:
             "bytesInFlight": self._context.budget.used_bytes,
             "bytesInFlightLimit": self._context.budget.limit_bytes,
         }
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Asked of peers and not stored yet."""
+        return self._context.budget.used_bytes
+
+    def missing_blocks(self) -> int:
+        """Blocks that the fetches under way lack."""
+        return sum(t.scheduler.wanted().count() for t in self._transfers.values())
 
     def explain(self, cid: Cid) -> Explanation | None:
         """Why the fetch of a dataset, or the search for one manifest or block, is where it is;

@@ -42,6 +42,7 @@ class PeerSession(ABC):
         self.estimate = PeerEstimate(limits)
         self.account = account
         self.pending_bytes = 0  # asked for and not received
+        self.heard_at = 0.0  # when the last reply came, by the loop's time
         self.max_blocks = 1 << 30  # of one request
 
     @property

@@ -42,6 +42,7 @@ class _Open:
     reply: asyncio.Future[Reply]
     asked_at: float
     expected_bytes: int
+    predicted: float | None  # seconds until the reply
 
 
 class Session(PeerSession):
@@ -129,7 +130,8 @@ class Session(PeerSession):
         """
         if self._ended is not None:
             raise PeerGone(self._ended.message, peer=self.peer)
-        entry = _Open(kind, self._loop.create_future(), self._loop.time(), size_bytes)
+        predicted = self.estimate.cost_seconds(self.pending_bytes)
+        entry = _Open(kind, self._loop.create_future(), self._loop.time(), size_bytes, predicted)
         self._open[request.id] = entry
         try:
             async with asyncio.timeout_at(deadline):
@@ -189,9 +191,9 @@ class Session(PeerSession):
         if entry is None:
             self._take_late(message)
             return
-        now = self._loop.time()
+        now = self.heard_at = self._loop.time()
         if entry.expected_bytes and message.status is Status.OK:
-            self.estimate.delivered(entry.expected_bytes, entry.asked_at, now)
+            self.estimate.delivered(entry.expected_bytes, entry.asked_at, now, entry.predicted)
         elif not self.pending_bytes:
             self.estimate.answered(now - entry.asked_at)
         if not entry.reply.done():

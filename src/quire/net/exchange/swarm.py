@@ -23,7 +23,8 @@ class Member:
 
     session: PeerSession
     timeouts: int = 0  # in a row
-    resting_until: float = 0.0  # monotonic; it was busy
+    lates: int = 0  # overtaken by a second peer without having said a word, in a row
+    resting_until: float = 0.0  # monotonic; it was busy, or late
     ask_again_at: float = 0.0  # monotonic; what it holds, if it is of no use until then
     questions: int = 0  # how often that was asked, in a row
 
