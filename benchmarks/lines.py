@@ -81,12 +81,12 @@ def _fetch(directory: Path, net: Star, size_bytes: int) -> dict[str, float]:
         cid = ""
         for number, (prefix, address) in enumerate(net.sources):
             arguments = [*quota, "--listen", f"/ip4/{address}/tcp/0"]
-            node = LocalNode(directory / f"source-{number}", arguments=arguments, prefix=prefix)
+            node = LocalNode(directory / f"source-{number}", arguments=arguments, under=prefix)
             sources.append(node.start())
             url = f"{node.api}/api/codex/v1/data"
             cid = str(measure("http_load", "put", url, size_bytes, 0, prefix=prefix)["body"])
         bootstrap = [node.address for node in sources]
-        hub = LocalNode(directory / "hub", bootstrap=bootstrap, arguments=quota, prefix=net.hub)
+        hub = LocalNode(directory / "hub", bootstrap=bootstrap, arguments=quota, under=net.hub)
         hub.start()
         return measure("fetch_load", hub.api, cid, CELL_SECONDS, prefix=net.hub)
     finally:

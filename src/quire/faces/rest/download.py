@@ -11,6 +11,7 @@ from aiohttp import web
 
 from quire.base.errors import QuireError, UnknownDataset
 from quire.base.units import MIB
+from quire.faces.rest.connected import while_connected
 from quire.faces.rest.data import NOT_A_MANIFEST, find_dataset
 from quire.faces.rest.inputs import cid_of, range_of, timeout_of
 from quire.faces.rest.reply import STREAM_HTML, Plain
@@ -82,15 +83,18 @@ async def _stream(
     chunks = node.downloads.read(
         dataset, offset=start, length=stop - start, idle_seconds=timeout_of(request, node)
     )
-    async with contextlib.aclosing(chunks):
-        await _send(request, answer, chunks)
+    try:
+        async with while_connected(request), contextlib.aclosing(chunks):
+            await send_chunks(request, answer, chunks)
+    except ConnectionError:
+        structlog.get_logger().debug("a reader went away", topics="restapi", path=request.path)
     return answer
 
 
-async def _send(
+async def send_chunks(
     request: web.Request,
     answer: web.StreamResponse,
-    chunks: AsyncGenerator[memoryview, None],
+    chunks: AsyncGenerator[bytes | memoryview, None] | AsyncGenerator[memoryview, None],
 ) -> None:
     """Send the chunks. The first is read before the headers go, so that it can still fail in
     words; after that the only way to tell the client is to cut the connection."""
@@ -109,8 +113,6 @@ async def _send(
         )
         if request.transport is not None:
             request.transport.abort()
-    except ConnectionError:
-        structlog.get_logger().debug("a reader went away", topics="restapi", path=request.path)
 
 
 def _headers(dataset: Dataset, etag: str, length: int) -> dict[str, str]:

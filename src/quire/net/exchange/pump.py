@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.base.errors import Bug, PeerError, PeerLied, PeerSilent, QuireError
+from quire.base.spans import span
 from quire.formats.exchange import MAX_DATA_BYTES, RangeReply, Status
 from quire.kernels.hashing import verify_range
 from quire.net.exchange.context import ExchangeContext
 from quire.net.exchange.hedge import UNKNOWN_COST_SECONDS, Hedges
+from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.scheduler import Piece, Scheduler
 from quire.net.exchange.swarm import Member, Swarm
 from quire.net.transport import PeerId
@@ -99,7 +101,11 @@ class Pump:
         estimate = member.session.estimate
         if member.session.room_bytes <= 0 or member.resting_until > now:
             return False
-        blocks = min(estimate.piece_blocks(self._block_size), MAX_DATA_BYTES // self._block_size)
+        blocks = min(
+            estimate.piece_blocks(self._block_size),
+            MAX_DATA_BYTES // self._block_size,
+            member.session.max_blocks,
+        )
         most = blocks * self._block_size
         if not self._context.budget.has_room(most, self.run):
             return False
@@ -150,18 +156,19 @@ class Pump:
         session = member.session
         wait_seconds = session.estimate.timeout_seconds(session.pending_bytes)
         try:
-            reply = await session.ask_range(
-                self._root,
-                piece.start,
-                piece.count,
-                fetch.size_bytes,
-                self._context.clock.monotonic() + wait_seconds,
-            )
+            with span("exchange.range", peer=peer, start=piece.start, count=piece.count) as asked:
+                reply = await session.ask_range(
+                    self._swarm.tree,
+                    piece.start,
+                    piece.count,
+                    self._context.clock.monotonic() + wait_seconds,
+                )
+                asked.note(status=reply.status.name)
             fetch.received()
             self.run()  # there is room at the peer again; storing comes later
             if reply.status is Status.OK:
                 member.timeouts = member.lates = 0
-                await self._keep(peer, piece, reply)
+                await self._keep(session, piece, reply)
             else:
                 self._declined(member, piece, reply.status)
         except PeerSilent as problem:
@@ -187,9 +194,9 @@ class Pump:
             self._on_problem(Bug(f"fetching {self._subject} failed: {problem!r}"))
         self._on_change()
 
-    async def _keep(self, peer: PeerId, piece: Piece, reply: RangeReply) -> None:
+    async def _keep(self, session: PeerSession, piece: Piece, reply: RangeReply) -> None:
         """Verify a reply and store it. Raises `PeerLied` when it does not verify."""
-        context = self._context
+        context, peer = self._context, session.peer
         digests = await asyncio.get_running_loop().run_in_executor(
             context.executor,
             verify_range,
@@ -223,7 +230,8 @@ class Pump:
             self._scheduler.unclaim(piece)
             raise
         self._scheduler.finished(piece)
-        account.received_bytes += size
+        self._swarm.answered(peer, f"sent blocks {piece.start} to {piece.stop - 1}")
+        context.ledger.received(peer, session.protocol, size, piece.count)
         self._hedges.received_bytes += size
         self._on_stored(peer, size)
 
@@ -248,6 +256,8 @@ class Pump:
     def _declined(self, member: Member, piece: Piece, status: Status) -> None:
         limits, peer = self._context.limits, member.peer
         self._scheduler.lost(piece, peer)
+        said = f"answers {status.name} for blocks {piece.start} to {piece.stop - 1}"
+        self._swarm.answered(peer, said)
         if status is Status.NOT_HAVE:
             self._scheduler.peer_lacks(peer, piece.start, piece.stop)
         elif status is Status.BUSY:
