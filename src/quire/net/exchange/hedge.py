@@ -74,7 +74,9 @@ class Hedges:
         """Who should have the piece here first, of those that are not late themselves."""
         found: tuple[float, Member] | None = None
         for member in self._swarm.members.values():
-            if member.resting_until > now or not self._scheduler.may_own(member.peer, piece):
+            if member.resting_until > now or piece.count > member.session.max_blocks:
+                continue
+            if not self._scheduler.may_own(member.peer, piece):
                 continue
             if self._scheduler.is_late(member.peer, now):
                 continue
