@@ -65,6 +65,7 @@ class Downloads:
         ahead = _Ahead(self._store, self._exchange, self._clock, dataset, idle_seconds)
         try:
             with (
+                self._store.holding(dataset.tree_root),
                 self.active.watch(subject, stop - offset, self._clock.monotonic()) as shown,
                 span("download", is_current=False, cid=subject, bytes=stop - offset),
             ):

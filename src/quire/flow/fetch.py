@@ -54,6 +54,11 @@ class Fetch:
     def has_ended(self) -> bool:
         return self.state in ("complete", "failed", "cancelled")
 
+    def note_end(self) -> None:
+        """The task is over, perhaps without having begun."""
+        if not self.has_ended:
+            self.state = "cancelled"
+
 
 class Fetches:
     """All fetch jobs of one node."""
@@ -111,6 +116,7 @@ class Fetches:
         self._jobs[key] = fetch
         self._jobs.move_to_end(key)
         fetch.task = asyncio.get_running_loop().create_task(self._run(fetch, timeout_seconds))
+        fetch.task.add_done_callback(lambda _: fetch.note_end())
         self._forget_old()
         return fetch
 
@@ -129,8 +135,6 @@ class Fetches:
             return False
         fetch.task.cancel()
         await asyncio.wait([fetch.task])
-        if not fetch.has_ended:  # cancelled before its first step
-            fetch.state = "cancelled"
         return True
 
     async def stop(self) -> None:
@@ -147,7 +151,10 @@ class Fetches:
             await self.keep(fetch.dataset)
             if not fetch.dataset.is_complete:
                 fetch.job = self._exchange.fetch(fetch.dataset)
-                with span("fetch", cid=fetch.cid, blocks=fetch.dataset.block_count):
+                with (
+                    self._store.holding(fetch.dataset.tree_root),
+                    span("fetch", cid=fetch.cid, blocks=fetch.dataset.block_count),
+                ):
                     await self._wait(fetch.job)
             fetch.state = "complete"
             self._events.publish("fetch.complete", subject, "every block is here and verified")

@@ -129,7 +129,12 @@ def tree_cid(root: bytes) -> Cid:
 
 def manifest_cid(manifest_bytes: Buffer) -> Cid:
     """The CID of a manifest: the name of its dataset."""
-    return Cid(1, CODEC_MANIFEST, HASH_SHA256, hashlib.sha256(manifest_bytes).digest())
+    return manifest_cid_of(hashlib.sha256(manifest_bytes).digest())
+
+
+def manifest_cid_of(digest: bytes) -> Cid:
+    """The CID of a manifest by its SHA-256 digest."""
+    return Cid(1, CODEC_MANIFEST, HASH_SHA256, digest)
 
 
 def is_manifest(cid: Cid) -> bool:

@@ -17,7 +17,7 @@ from typing import Annotated, get_args, get_type_hints
 import msgspec
 
 from quire.base.errors import BadConfig, InputError
-from quire.base.units import GIB, parse_duration, parse_size
+from quire.base.units import GIB, MIB, parse_duration, parse_size
 from quire.net.nat import RELAY_DEFAULTS
 
 ENVIRONMENT_PREFIX = "QUIRE_"
@@ -91,12 +91,21 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     block_mi: Annotated[
         float, Setting("duration", "how often datasets past their time are collected")
     ] = 600.0
+    block_mn: Annotated[
+        int, Setting("count", "how many datasets one step of a collection deletes at most")
+    ] = 1000
+    scrub_rate: Annotated[
+        int, Setting("size", "bytes read again each second to find damage; 0 is never")
+    ] = 4 * MIB
     request_timeout: Annotated[
         float, Setting("duration", "how long a request waits for the network")
     ] = 30.0
     upload_idle_timeout: Annotated[
         float, Setting("duration", "an upload whose client sends nothing for so long is dropped")
     ] = 600.0
+    upload_expiry: Annotated[
+        float, Setting("duration", "how long an upload that was begun waits to be resumed")
+    ] = 86400.0
     fetch_idle_timeout: Annotated[
         float, Setting("duration", "a background fetch without progress for so long fails")
     ] = 600.0
@@ -248,6 +257,12 @@ def _check(config: NodeConfig) -> None:
         raise BadConfig(f"log-format is {config.log_format!r}; it is text or json")
     if not config.listen:
         raise BadConfig("listen is empty; a node needs at least one address, or nobody reaches it")
-    for name in ("block_mi", "request_timeout", "upload_idle_timeout", "fetch_idle_timeout"):
+    for name in (
+        "block_mi",
+        "request_timeout",
+        "upload_idle_timeout",
+        "fetch_idle_timeout",
+        "upload_expiry",
+    ):
         if getattr(config, name) <= 0:
             raise BadConfig(f"{_written(name)} is 0; it must be a positive duration")

@@ -13,12 +13,17 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels
+from quire.node.parts import Parts
 from quire.node.profile import Profile
 from quire.node.tracing import Tracing
+from quire.services.fsck import Fsck
+from quire.services.maintenance import Maintenance
+from quire.services.scrub import Scrub
 
 if TYPE_CHECKING:
     from quire.net.connector import Connector
@@ -39,6 +44,7 @@ class Node:
     events: EventBus
     waits: Waits
     identity: Identity
+    parts: Parts
     store: Store
     transport: Transport
     finder: Finder
@@ -46,9 +52,13 @@ class Node:
     exchange: Exchange
     connector: Connector
     uploads: Uploads
+    resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing
+    maintenance: Maintenance
+    scrub: Scrub
+    fsck: Fsck
     registry: CollectorRegistry
     lag: LoopLag
     levels: LogLevels

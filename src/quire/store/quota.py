@@ -66,5 +66,9 @@ class Reservation:
         self._quota.release(size_bytes)
         self._held_bytes -= size_bytes
 
+    def shrink(self, size_bytes: int) -> None:
+        """Hold no more than this."""
+        self.release(max(0, self._held_bytes - size_bytes))
+
     def end(self) -> None:
         self.release(self._held_bytes)

@@ -16,6 +16,7 @@ from quire.base.units import format_rate, format_size
 from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
+from quire.faces.cli.tree_get import get_from_tree
 from quire.faces.cli.verifier import Verifier
 from quire.faces.client import Client
 from quire.formats.cid import Cid
@@ -27,16 +28,26 @@ class _Sink(Protocol):
 
 @click.command()
 @click.argument("cid")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; else stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File or directory to write; else stdout.",
+)
 @timeout_option
 @json_option
 @click.pass_obj
 def get_command(
     context: Context, cid: str, output: Path | None, timeout: float | None, as_json: bool
 ) -> None:
-    """Download the dataset CID, from this node or through it from the network."""
+    """Download the dataset CID, from this node or through it from the network.
+
+    A directory is restored to -o DIR, or CID/path/in/it alone.
+    """
     if output is None and as_json:
         raise InputError("--json and the data would both go to standard output; give -o FILE")
+    if get_from_tree(context, cid, output, timeout, as_json=as_json):
+        return
     name = Cid.parse(cid)
     clock = SystemClock()
     started = clock.monotonic()

@@ -18,6 +18,7 @@ from quire.base.units import MIB, format_rate, format_size
 from quire.faces.cli.common import json_option, show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import Report, progress
+from quire.faces.cli.tree_put import name_of_tree, put_tree
 from quire.faces.client import Client
 
 PIECE_BYTES = 1 * MIB
@@ -29,6 +30,8 @@ PIECE_BYTES = 1 * MIB
 @click.option("--no-name", is_flag=True, help="Keep file name and media type out of the manifest.")
 @click.option("--name", help="File name to record instead of the file's own.")
 @click.option("--mimetype", help="Media type to record; guessed from the name if not given.")
+@click.option("--no-times", is_flag=True, help="Of a directory: leave out when files changed.")
+@click.option("--skip-special", is_flag=True, help="Of a directory: leave out sockets and devices.")
 @json_option
 @click.pass_obj
 def put_command(
@@ -38,12 +41,19 @@ def put_command(
     no_name: bool,
     name: str | None,
     mimetype: str | None,
+    no_times: bool,
+    skip_special: bool,
     as_json: bool,
 ) -> None:
-    """Store FILE (- for standard input) and print its CID."""
+    """Store FILE (- for standard input) or the directory FILE and print its CID."""
     if not plain:
         raise InputError("put needs --plain: encryption does not exist yet, so the bytes are stored"
                          " as they are and everyone who learns the CID can read them")  # fmt: skip
+    if file != "-" and Path(file).is_dir():
+        tree_name = None if no_name else name or name_of_tree(Path(file))
+        put_tree(context, Path(file), name=tree_name, has_times=not no_times,
+                 skip_special=skip_special, as_json=as_json)  # fmt: skip
+        return
     if file != "-" and name is None:
         name = Path(file).name
     if no_name:

@@ -83,14 +83,14 @@ async def _stream(
         dataset, offset=start, length=stop - start, idle_seconds=timeout_of(request, node)
     )
     async with contextlib.aclosing(chunks):
-        await _send(request, answer, chunks)
+        await send_chunks(request, answer, chunks)
     return answer
 
 
-async def _send(
+async def send_chunks(
     request: web.Request,
     answer: web.StreamResponse,
-    chunks: AsyncGenerator[memoryview, None],
+    chunks: AsyncGenerator[bytes | memoryview, None] | AsyncGenerator[memoryview, None],
 ) -> None:
     """Send the chunks. The first is read before the headers go, so that it can still fail in
     words; after that the only way to tell the client is to cut the connection."""

@@ -21,8 +21,16 @@ from quire.base.errors import BadConfig, InputError, QuireError, UnsafePermissio
 from quire.faces.rest.reply import Plain, reply_empty
 
 MOST_ORIGINS = "Only a single Origin header must be specified"
-ALLOWED_HEADERS = "authorization, content-type, content-disposition, range, last-event-id"
-EXPOSED_HEADERS = "content-disposition, content-range, content-length, etag, accept-ranges"
+ALLOWED_HEADERS = (
+    "authorization, content-type, content-disposition, range, last-event-id, tus-resumable,"
+    " upload-length, upload-defer-length, upload-offset, upload-metadata, upload-checksum,"
+    " x-http-method-override, x-requested-with, x-request-id"
+)
+EXPOSED_HEADERS = (
+    "content-disposition, content-range, content-length, etag, accept-ranges, location,"
+    " tus-resumable, tus-version, tus-extension, tus-max-size, tus-checksum-algorithm,"
+    " upload-length, upload-defer-length, upload-offset, upload-metadata, upload-expires, quire-cid"
+)
 MAX_AGE_SECONDS = "86400"
 LEAST_TOKEN_CHARACTERS = 16
 _CHANGING = frozenset(("POST", "PUT", "PATCH", "DELETE"))

@@ -50,12 +50,16 @@ class Route:
     body: str = ""  # media type of the request's body
     answers_options: bool = False  # the reference answers OPTIONS here without CORS too
     is_open: bool = False  # needs no token
+    options: Callable[[Node], dict[str, str]] | None = None  # more headers for OPTIONS
     extra: dict[str, object] = field(default_factory=dict)
 
 
 PATH_PARAMS = {
+    "path": "a path within a directory; it may have slashes, and be empty",
     "cid": "a CID in base58btc (z...) or base32 (b...)",
+    "uploadId": "the last part of an upload's Location",
     "peerId": "a peer id, 16Uiu2HA...",
     "id": "32 bytes in hexadecimal",
+    "name": "a name of a dataset on this node: letters, digits, . _ + -",
     "slotId": "32 bytes in hexadecimal",
 }

@@ -97,6 +97,26 @@ class FetchStatus(Shape, frozen=True):
     error: dict[str, Any] | None = None
 
 
+class UploadState(Shape, frozen=True):
+    """A resumable upload. `state`: ready (for more bytes), receiving, complete."""
+
+    id: str
+    url: str
+    state: str
+    received_bytes: int
+    durable_bytes: int
+    length: int | None
+    filename: str | None
+    mimetype: str | None
+    created_at: float
+    expires_at: float
+    cid: str | None
+
+
+class UploadList(Shape, frozen=True):
+    uploads: list[UploadState]
+
+
 class PeerBody(Shape, frozen=True):
     """A connection. Bytes are payload exchanged with the peer since this node started; what was
     received counts once it is verified."""
@@ -154,6 +174,44 @@ class AnnounceBody(Shape, frozen=True):
     queued: int
     published: int
     failed: int
+
+
+class ScrubBody(Shape, frozen=True):
+    """The reading for damage. `state`: off, reading, paused (the node is busy), resting. Bytes of
+    this pass; blocks of all passes; times in unix seconds."""
+
+    state: str
+    read_bytes: int
+    total_bytes: int
+    lost_blocks: int
+    last_ended_at: float | None
+    next_at: float | None
+
+
+class LostBody(Shape, frozen=True):
+    """What a dataset lacks: bytes from the first number up to, not including, the second."""
+
+    cid: str
+    filename: str | None
+    byte_ranges: list[list[int]]
+
+
+class FsckBody(Shape, frozen=True):
+    """A check of the store. `state`: index, blocks, network, done, failed, cancelled. `good`: it
+    is done, and everything is whole now."""
+
+    state: str
+    started_at: float
+    read_bytes: int
+    total_bytes: int
+    good: bool
+    index_problems: list[str]
+    index_left: list[str]
+    damaged_blocks: int
+    repaired_blocks: int
+    damaged: list[LostBody]
+    lost: list[LostBody]
+    words: list[str]
 
 
 class TransferBody(Shape, frozen=True):
@@ -220,6 +278,7 @@ class StatusBody(Shape, frozen=True):
     announce: AnnounceBody
     exchange: dict[str, Any]
     waits: list[dict[str, Any]]
+    scrub: ScrubBody
     loop_lag: LagBody
 
 
@@ -261,9 +320,7 @@ def data_item(dataset: Dataset) -> DataItem:
 
 
 def dataset_stat(dataset: Dataset) -> DatasetStat:
-    """`expiresAt` is that of the root that lasts longest; null for ever."""
-    ends = [root.expires_at for root in dataset.roots]
-    lasting = None if None in ends else max((e for e in ends if e is not None), default=None)
+    """`expiresAt` is that of the root that lasts longest; null for ever, 0 without roots."""
     return DatasetStat(
         cid=str(dataset.manifest_cid),
         manifest=manifest_body(dataset),
@@ -271,6 +328,6 @@ def dataset_stat(dataset: Dataset) -> DatasetStat:
         total_blocks=dataset.block_count,
         complete=dataset.is_complete,
         created_at=dataset.created_at,
-        expires_at=lasting,
+        expires_at=dataset.kept_until,
         roots=[RootBody(r.kind, r.name, r.expires_at) for r in dataset.roots],
     )

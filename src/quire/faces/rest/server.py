@@ -74,8 +74,9 @@ class RestFace:
         app.on_response_prepare.append(self._observer.add_id)
         methods: defaultdict[str, list[str]] = defaultdict(list)
         always: set[str] = set()
+        more: dict[str, dict[str, str]] = {}
         for base, route in self.mounted:
-            path = base + route.path
+            path = base + route.path.replace("{path}", "{path:.*}")
             handler = self._bind(route)
             is_download = route.method == "GET" and 206 in route.answers
             app.router.add_route(route.method, path, handler, expect_handler=expect_nothing)
@@ -84,8 +85,11 @@ class RestFace:
             methods[path].append(route.method)
             if route.answers_options:
                 always.add(path)
+            if route.options is not None:
+                more[path] = route.options(self._node)
         for path, known in methods.items():
-            app.router.add_route("OPTIONS", path, self._preflight(known, path in always))
+            preflight = self._preflight(known, path in always, more.get(path, {}))
+            app.router.add_route("OPTIONS", path, preflight)
         return app
 
     def _bind(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -97,10 +101,12 @@ class RestFace:
         return bound
 
     def _preflight(
-        self, methods: list[str], is_always: bool
+        self, methods: list[str], is_always: bool, headers: dict[str, str]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def preflight(_request: web.Request) -> web.StreamResponse:
-            return self._guard.preflight(methods, is_always)
+            answer = self._guard.preflight(methods, is_always)
+            answer.headers.update(headers)
+            return answer
 
         return preflight
 

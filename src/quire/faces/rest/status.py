@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 import quire
 from quire.base.errors import NotFound, UnknownDataset
+from quire.faces.rest.check import scrub_body
 from quire.faces.rest.data import space_body
 from quire.faces.rest.identity import announced_addresses, spr_of
 from quire.faces.rest.inputs import cid_of, timeout_of
@@ -31,7 +33,7 @@ from quire.faces.rest.schemas import (
     WantedPeer,
     dataset_stat,
 )
-from quire.flow.active import ActiveTransfers
+from quire.flow.active import ActiveTransfer
 from quire.flow.fetch import Fetch
 from quire.formats.cid import Cid, is_manifest
 from quire.net.exchange.ledger import Account
@@ -56,12 +58,13 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         spr=spr_of(node),
         peers=len({c.peer for c in node.transport.connections()}),
         space=space_body(node),
-        uploads=_transfers(node.uploads.active, node),
+        uploads=_transfers([*node.uploads.active, *node.resumable.active], node),
         downloads=_transfers(node.downloads.active, node),
         fetches=[fetch_status(f) for f in node.fetches.all() if not f.has_ended],
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
         exchange=node.exchange.status(),
         waits=node.waits.of(),
+        scrub=scrub_body(node),
         loop_lag=LagBody(
             round(node.lag.quantile(0.5) * 1000, 3), round(node.lag.quantile(0.99) * 1000, 3)
         ),
@@ -69,7 +72,7 @@ async def status(_request: web.Request, node: Node) -> web.Response:
     return reply_json(body)
 
 
-def _transfers(active: ActiveTransfers, node: Node) -> list[TransferBody]:
+def _transfers(active: Iterable[ActiveTransfer], node: Node) -> list[TransferBody]:
     now = node.clock.monotonic()
     return [
         TransferBody(t.id, t.subject, t.done_bytes, t.total_bytes, round(now - t.since, 3))

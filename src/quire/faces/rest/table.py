@@ -6,10 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
-from quire.faces.rest import data, debug, download, identity, market, status, upload
+from quire.faces.rest import data, debug, download, identity, market, status, tus, upload
 from quire.faces.rest import schemas as s
+from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.reply import JSON, TEXT
+from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
 from quire.node.node import Node
 from quire.node.why import Why
@@ -26,7 +28,8 @@ NO_CHAIN = {503: Answer("this node has no chain")}
 
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
-    return [*_data(), *_node(), *_debug(), *_market(), *_quire(streams)]
+    own = [*_quire(streams), *_uploads(), *retention_routes()]
+    return [*_data(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
 
 
 def _data() -> list[Route]:
@@ -153,4 +156,42 @@ def _quire(streams: EventStreams) -> list[Route]:
               params=params.get(path, (TIMEOUT,) if method == "POST" else ()),
               is_open=path == "/health")
         for method, path, handler, summary, answers, tag in rows
+    ]  # fmt: skip
+
+
+def _uploads() -> list[Route]:
+    refused = {
+        400: Answer("a header is missing or malformed"),
+        412: Answer("another version of tus"),
+        413: Answer("more than the upload, or this node, can take"),
+        503: Answer("too many uploads, or the node is stopping"),
+    }
+    unknown = {404: Answer("there is no such upload"), 410: Answer("it expired or was removed")}
+    full = {415: Answer("another Content-Type"), 460: Answer("the checksum does not match"),
+            507: Answer("it does not fit into the quota or on the disk")}  # fmt: skip
+    one = "/uploads/{uploadId}"
+    offset = {409: Answer("the bytes do not follow what is here")}
+    taken = Answer("taken; Quire-Cid tells the manifest CID once all is here")
+    rows: list[tuple[str, str, object, str, dict[int, Answer], str]] = [
+        ("GET", "/uploads", tus.list_uploads, "List resumable uploads",
+         {200: Answer("uploads, oldest first", JSON, s.UploadList)}, ""),
+        ("POST", "/uploads", tus.create, "Begin a resumable upload (tus 1.0)",
+         {201: Answer("begun; Location names it"), 422: Answer("a bad name or type, or empty")}
+         | refused | full, ""),
+        ("GET", one, tus.show, "One resumable upload",
+         {200: Answer("the upload", JSON, s.UploadState)} | unknown, ""),
+        ("HEAD", one, tus.act, "How far an upload is (tus 1.0)",
+         {200: Answer("Upload-Offset tells")} | refused | unknown, ""),
+        ("PATCH", one, tus.act, "Send more of an upload (tus 1.0)",
+         {204: taken, 422: Answer("empty")} | offset | refused | unknown | full, tus.MEDIA_TYPE),
+        ("DELETE", one, tus.act, "Give an upload up (tus 1.0)",
+         {204: Answer("nothing is left of it")} | refused | unknown, ""),
+        ("POST", one, tus.act, "One of the others, by X-HTTP-Method-Override",
+         {200: Answer("as HEAD"), 204: taken, 405: Answer("no such method"),
+          422: Answer("empty")} | offset | refused | unknown | full, ""),
+    ]  # fmt: skip
+    return [
+        Route(method, path, handler, summary, answers, bases="quire", tag="uploads",  # type: ignore[arg-type]
+              body=body, answers_options=True, options=tus.options)
+        for method, path, handler, summary, answers, body in rows
     ]  # fmt: skip

@@ -99,7 +99,7 @@ class Hunt:
             raise PeerLied(
                 f"{peer} sent {len(reply.data)} bytes that are not {self.cid}", peer=peer
             )
-        self._context.ledger.of(peer).received_bytes += len(reply.data)
+        self._context.ledger.received(peer, session.protocol, len(reply.data), 1)
         if not self._found.done():
             self._found.set_result(bytes(reply.data))
         return ""

@@ -23,9 +23,9 @@ from quire.formats.exchange import HaveUpdate
 from quire.net.exchange.context import ExchangeContext
 from quire.net.exchange.estimate import RateMeter
 from quire.net.exchange.explain import RANGES_SHOWN, AskedPeer, Explanation, Timer
+from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.pump import Pump, PumpEvents
 from quire.net.exchange.scheduler import Scheduler
-from quire.net.exchange.session import Session
 from quire.net.exchange.swarm import Swarm
 from quire.net.transport import PeerId
 from quire.store.dataset import Dataset
@@ -180,10 +180,10 @@ class Transfer:
 
     # ---- called by the engine ----
 
-    def updated(self, peer: PeerId, update: HaveUpdate) -> None:
-        self._swarm.updated(peer, update)
+    def updated(self, peer: PeerId, update: HaveUpdate) -> bool:
+        return self._swarm.updated(peer, update)
 
-    def session_ended(self, session: Session, problem: PeerError) -> None:
+    def session_ended(self, session: PeerSession, problem: PeerError) -> None:
         self._swarm.session_ended(session, problem)
 
     def peer_joined(self) -> None:
