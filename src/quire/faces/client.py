@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ import aiohttp
 from yarl import URL
 
 from quire.base.errors import (
+    Busy,
     DeadlineExceeded,
     InputError,
     NodeUnreachable,
@@ -27,10 +29,12 @@ from quire.base.errors import (
     Refused,
 )
 from quire.base.units import MIB
+from quire.formats.tus import encode_metadata
 
 BASE = "/api/quire/v1"
 READ_BUFFER_BYTES = 2 * MIB
 CONNECT_SECONDS = 5.0
+TUS = {"Tus-Resumable": "1.0.0"}
 GRACE_SECONDS = 10.0  # the node gets a little longer than it was told, to answer by itself
 
 
@@ -85,14 +89,59 @@ class Client:
         async with request as answer:
             return (await answer.text()).strip()
 
+    async def begin_upload(
+        self, size: int, *, filename: str | None = None, mimetype: str | None = None
+    ) -> str:
+        """Begin an upload that can be resumed; its id. All its space is reserved."""
+        pairs = {"filename": filename, "filetype": mimetype}
+        metadata = encode_metadata({key: text.encode() for key, text in pairs.items() if text})
+        headers = {"Upload-Length": str(size)} | ({"Upload-Metadata": metadata} if metadata else {})
+        async with self._request("POST", "/uploads", headers=TUS | headers) as answer:
+            return answer.headers["Location"].rpartition("/")[2]
+
+    async def upload_state(self, upload_id: str) -> UploadState:
+        """How far an upload is. Raises NotFound when the node does not know it any more."""
+        async with self._request("HEAD", f"/uploads/{upload_id}", headers=TUS) as answer:
+            return _upload_state(answer)
+
+    async def send(
+        self, upload_id: str, offset: int, pieces: AsyncIterable[bytes], size: int
+    ) -> UploadState:
+        """Send `size` bytes of an upload from `offset` on; how far it is then."""
+        headers = TUS | {
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(size),
+        }
+        path = f"/uploads/{upload_id}"
+        async with self._request("PATCH", path, data=pieces, headers=headers) as answer:
+            return _upload_state(answer)
+
     @asynccontextmanager
     async def get(
-        self, cid: str, *, timeout_seconds: float | None = None
+        self,
+        cid: str,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        timeout_seconds: float | None = None,
     ) -> AsyncGenerator[Download, None]:
-        """Open a download, from wherever the dataset is."""
+        """Open a download of all, or of the bytes [start, stop), from wherever the dataset is."""
         path = f"/data/{cid}/network/stream"
-        async with self._request("GET", path, timeout_seconds=timeout_seconds) as answer:
+        headers = {}
+        if start is not None and stop is not None:
+            headers["Range"] = f"bytes={start}-{stop - 1}"
+        async with self._request(
+            "GET", path, timeout_seconds=timeout_seconds, headers=headers
+        ) as answer:
             yield Download(answer)
+
+    async def proof(self, cid: str, start: int, count: int) -> bytes:
+        """The nodes that lead from blocks [start, start + count) to the root of the tree. Raises
+        NotFound when the node does not know them."""
+        query = {"start": str(start), "count": str(count)}
+        async with self._request("GET", f"/datasets/{cid}/proof", query=query) as answer:
+            return await answer.read()
 
     @asynccontextmanager
     async def open(
@@ -171,6 +220,18 @@ class Client:
             raise NodeUnreachable(f"the node at {self.url} broke off: {reason}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class UploadState:
+    """How many bytes of an upload are with the node, durable; its CID once it is complete."""
+
+    offset: int
+    cid: str | None
+
+
+def _upload_state(answer: aiohttp.ClientResponse) -> UploadState:
+    return UploadState(int(answer.headers["Upload-Offset"]), answer.headers.get("Quire-Cid"))
+
+
 class Download:
     """An open download."""
 
@@ -206,8 +267,9 @@ def _class_of_status(status: int) -> type[QuireError]:
         403: Refused,
         404: NotFound,
         409: Refused,
+        410: NotFound,
         502: PeerError,
-        503: Refused,
+        503: Busy,
         504: DeadlineExceeded,
     }
     return known.get(status, InputError if status < 500 else QuireError)

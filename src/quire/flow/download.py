@@ -1,10 +1,13 @@
 """Stage 4: a dataset becomes a stream of bytes again, from here or from other nodes.
 
-    wanted range -> [ensure ahead of the reader, up to AHEAD_BYTES, only what is not here]
+    wanted range -> [ensure ahead of the reader, as far as its pace has earned, what is not here]
                  -> [read ahead of the reader, READS_AHEAD chunks, verified] -> chunk -> reader
 
 Nothing runs further ahead than that, so a slow reader costs a fixed amount of memory, disk and
-network. A block that fails its hash counts as missing: it is asked from the network and read again.
+network. The network begins with little and runs further ahead the more the reader has taken: one
+that looks here and there (a video player that seeks) moves little more than it looks at, and gets
+its first bytes soon. A block that fails its hash counts as missing: it is asked from the network
+and read again.
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ T = TypeVar("T")
 
 CHUNK_BYTES = 2 * MIB  # read from the store in one call
 READS_AHEAD = 3  # chunks read while the reader is busy with another
-PIECE_BYTES = 8 * MIB  # asked from the network in one call
-AHEAD_BYTES = 32 * MIB  # how far the network may run ahead of the reader
+PIECE_BYTES = 8 * MIB  # asked from the network in one call, at most
+FIRST_PIECE_BYTES = MIB // 4  # the pieces then double
+AHEAD_BYTES = 32 * MIB  # how far the network may run ahead of what the reader has taken
+FIRST_AHEAD_BYTES = MIB  # and how far before it has taken anything
+AHEAD_PER_TAKEN = 2  # more for each byte taken
 READ_ATTEMPTS = 3  # a chunk whose blocks turn out bad is repaired and read again
 
 
@@ -81,20 +87,19 @@ class Downloads:
 async def _chunks(ahead: _Ahead, offset: int, stop: int) -> AsyncGenerator[memoryview, None]:
     """Cut [offset, stop) into chunks on block borders and yield them as they are read."""
     block_size = ahead.dataset.manifest.block_size
-    per_chunk = max(1, CHUNK_BYTES // block_size)
-    first, last = offset // block_size, -(-stop // block_size)
-    starts = deque(range(first, last, per_chunk))
-    reads: deque[tuple[int, asyncio.Task[bytes]]] = deque()
-    ahead.begin(first, last)
-    while starts or reads:
-        while starts and len(reads) <= READS_AHEAD:
-            start = starts.popleft()
-            count = min(per_chunk, last - start)
-            reads.append((start, ahead.spawn(ahead.read(start, count))))
-        start, task = reads.popleft()
+    at, last = offset // block_size, -(-stop // block_size)
+    reads: deque[tuple[int, int, asyncio.Task[bytes]]] = deque()
+    ahead.begin(at, last)
+    while at < last or reads:
+        while at < last and len(reads) <= READS_AHEAD and (not reads or at < ahead.limit()):
+            count = min(ahead.chunk_blocks(at), last - at)
+            reads.append((at, count, ahead.spawn(ahead.read(at, count))))
+            at += count
+        start, count, task = reads.popleft()
         data = await task
         base = start * block_size
         yield memoryview(data)[max(0, offset - base) : stop - base]
+        ahead.taken(start + count)
 
 
 class _Ahead:
@@ -114,18 +119,45 @@ class _Ahead:
         self._clock = clock
         self._idle_seconds = idle_seconds
         self._root = dataset.tree_root
-        self._pieces: dict[int, asyncio.Task[None]] = {}  # first block of the piece -> task
+        self._pieces: deque[tuple[int, asyncio.Task[None]]] = deque()  # (end, task), in order
         self._tasks: dict[asyncio.Task[Any], None] = {}  # a dict, to cancel in a fixed order
-        self._per_piece = max(1, PIECE_BYTES // dataset.manifest.block_size)
-        self._window = max(1, AHEAD_BYTES // PIECE_BYTES)
         self._first = self._last = 0
+        self._taken = 0  # the reader has all before this block
+        self._asked = 0  # of the network, all before this block
         self._needs_network = False
 
     def begin(self, first: int, last: int) -> None:
         """The reader wants blocks [first, last); the network is used when one is not here."""
         tree = self._store.tree(self._root)
         self._needs_network = tree is None or not tree.present.covers(first, last)
-        self._first, self._last = first, last
+        self._first = self._taken = self._asked = first
+        self._last = last
+
+    def taken(self, stop: int) -> None:
+        """The reader has taken the blocks before `stop`."""
+        self._taken = stop
+
+    def limit(self) -> int:
+        """Nothing from this block on is to be asked or read yet."""
+        if not self._needs_network:
+            return self._last
+        earned = FIRST_AHEAD_BYTES + AHEAD_PER_TAKEN * self._bytes(self._taken - self._first)
+        return min(self._last, self._taken + self._blocks(min(AHEAD_BYTES, earned)))
+
+    def chunk_blocks(self, at: int) -> int:
+        """How many blocks to read from `at` on in one call."""
+        return self._ramp(at, CHUNK_BYTES) if self._needs_network else self._blocks(CHUNK_BYTES)
+
+    def _ramp(self, at: int, most_bytes: int) -> int:
+        """As much again as was asked so far, within limits."""
+        size = max(FIRST_PIECE_BYTES, min(most_bytes, self._bytes(at - self._first)))
+        return self._blocks(size)
+
+    def _blocks(self, size_bytes: int) -> int:
+        return max(1, size_bytes // self.dataset.manifest.block_size)
+
+    def _bytes(self, blocks: int) -> int:
+        return blocks * self.dataset.manifest.block_size
 
     async def read(self, start: int, count: int) -> bytes:
         """Whole blocks [start, start + count), got from the network where they are not here."""
@@ -140,16 +172,19 @@ class _Ahead:
 
     async def _arrived(self, start: int, count: int) -> None:
         """Wait for the pieces of these blocks, with the following ones already on their way."""
-        piece_of = (start - self._first) // self._per_piece
-        last_piece = (start + count - 1 - self._first) // self._per_piece
-        for index in range(piece_of, last_piece + self._window):
-            at = self._first + index * self._per_piece
-            if at >= self._last or at in self._pieces:
-                continue
-            length = min(self._per_piece, self._last - at)
-            self._pieces[at] = self.spawn(self._ensure(at, length))
-        for index in range(piece_of, last_piece + 1):
-            await asyncio.shield(self._pieces[self._first + index * self._per_piece])
+        stop = start + count
+        while self._asked < max(stop, self.limit()):
+            length = min(self._ramp(self._asked, PIECE_BYTES), self._last - self._asked)
+            task = self.spawn(self._ensure(self._asked, length))
+            self._asked += length
+            self._pieces.append((self._asked, task))
+        low = start
+        for end, task in list(self._pieces):
+            if end > low and low < stop:
+                await asyncio.shield(task)
+                low = end
+        while self._pieces and self._pieces[0][0] <= self._taken:
+            self._pieces.popleft()
 
     async def _ensure(self, start: int, count: int) -> None:
         """Have the blocks here; gives up only when nothing at all arrives for a while."""
@@ -183,7 +218,7 @@ class _Ahead:
 
     async def close(self) -> None:
         """Cancel what still runs and take its outcome, whatever it is."""
-        tasks = [*self._tasks, *self._pieces.values()]
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

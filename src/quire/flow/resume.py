@@ -21,7 +21,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from quire.base.clock import Clock
-from quire.base.errors import Busy, InputError, NotFound, QuireError, Refused, TooLarge
+from quire.base.errors import (
+    Busy,
+    InputError,
+    NotFound,
+    QuireError,
+    QuotaExceeded,
+    Refused,
+    TooLarge,
+)
 from quire.base.events import EventBus
 from quire.base.units import GIB, format_size
 from quire.base.waits import Waits
@@ -49,6 +57,12 @@ class UploadGone(NotFound):
 
     code, http = "upload-gone", 410
     hint = "begin a new upload"
+
+
+class LargerThanQuota(QuotaExceeded):
+    """It does not fit now, and never will."""
+
+    http = 413
 
 
 class OffsetMismatch(Refused):
@@ -117,12 +131,11 @@ class ResumableUploads:
     async def create(self, plan: UploadPlan) -> UploadRow:
         """Begin an upload, with all its space reserved when the length is known.
 
-        Raises TooLarge, QuotaExceeded, InputError, and Busy when there are too many."""
+        Raises LargerThanQuota, QuotaExceeded, InputError, Busy when there are too many."""
         self._check_open()
         if plan.length is not None and plan.length > self.max_bytes(plan.block_size):
-            raise TooLarge(
-                f"{format_size(plan.length)} can never fit into the quota of this node; "
-                "give it more with --storage-quota, or use another node"
+            raise LargerThanQuota(
+                f"{format_size(plan.length)} are more than the whole quota of this node"
             )
         unfinished = sum(not row.is_complete for row in await self._store.resumables.every())
         if unfinished >= UNFINISHED_MAX:
@@ -328,7 +341,7 @@ class ResumableUploads:
         if length < row.position:
             raise InputError(f"the upload has {row.position} bytes already, more than {length}")
         if length > self.max_bytes(row.block_size):
-            raise TooLarge(f"{format_size(length)} can never fit into the quota of this node")
+            raise LargerThanQuota(f"{format_size(length)} are more than the whole quota")
         await self._store.resumables.set_length(row.id, length)
         return await self._store.resumables.find(row.id)
 

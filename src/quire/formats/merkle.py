@@ -202,3 +202,7 @@ def _decode_node(data: memoryview) -> bytes:
     if len(node) != DIGEST_BYTES:
         raise BadEncoding(f"a node of a tree has {len(node)} bytes, not {DIGEST_BYTES}")
     return node
+
+
+# The tree of a dataset without bytes: its one leaf is the digest of nothing (docs/adr/0008).
+EMPTY_TREE_ROOT = tree_root(hashlib.sha256(b"").digest())

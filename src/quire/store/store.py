@@ -193,6 +193,16 @@ class Store:
 
         return await self._core.off_loop(load)
 
+    async def page(self, after: int, limit: int | None) -> tuple[list[Dataset], int]:
+        """At most `limit` datasets, oldest first, and the number of the last: `after` of the next
+        page. Numbers only grow, so that a page misses nothing and repeats nothing."""
+
+        def load() -> tuple[list[Dataset], int]:
+            rows = self._core.meta.reading.catalog.every(after, limit)
+            return [dataset_of(row) for row in rows], rows[-1].id if rows else after
+
+        return await self._core.off_loop(load)
+
     async def delete(self, manifest_cid: Cid) -> bool:
         return await self.retention.delete(manifest_cid)
 

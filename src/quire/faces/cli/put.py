@@ -13,15 +13,17 @@ from typing import Any, BinaryIO
 import click
 
 from quire.base.clock import SystemClock
-from quire.base.errors import EmptyUpload, InputError
+from quire.base.errors import InputError
 from quire.base.units import MIB, format_rate, format_size
-from quire.faces.cli.common import json_option, show_json, with_client
+from quire.faces.cli.common import Duration, json_option, show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import Report, progress
+from quire.faces.cli.sending import PIECE_BYTES, Order, Sent, send_file
 from quire.faces.cli.tree_put import name_of_tree, put_tree
 from quire.faces.client import Client
 
-PIECE_BYTES = 1 * MIB
+RESUMABLE_BYTES = 8 * MIB  # a smaller file is sent again sooner than it is resumed
+PATIENCE_SECONDS = 120.0
 
 
 @click.command()
@@ -32,6 +34,8 @@ PIECE_BYTES = 1 * MIB
 @click.option("--mimetype", help="Media type to record; guessed from the name if not given.")
 @click.option("--no-times", is_flag=True, help="Of a directory: leave out when files changed.")
 @click.option("--skip-special", is_flag=True, help="Of a directory: leave out sockets and devices.")
+@click.option("--patience", type=Duration(), default=PATIENCE_SECONDS, show_default="2m",
+              help="How long to go on trying when the node does not answer.")  # fmt: skip
 @json_option
 @click.pass_obj
 def put_command(
@@ -43,9 +47,11 @@ def put_command(
     mimetype: str | None,
     no_times: bool,
     skip_special: bool,
+    patience: float,
     as_json: bool,
 ) -> None:
-    """Store FILE (- for standard input) or the directory FILE and print its CID."""
+    """Store FILE (- for standard input) or the directory FILE and print its CID. A large file whose
+    upload broke off is resumed by the same command."""
     if not plain:
         raise InputError("put needs --plain: encryption does not exist yet, so the bytes are stored"
                          " as they are and everyone who learns the CID can read them")  # fmt: skip
@@ -64,24 +70,29 @@ def put_command(
     started = clock.monotonic()
     with _open(file) as source:
         size = None if file == "-" else Path(file).stat().st_size
-        if size == 0:
-            raise EmptyUpload(f"{file} is empty; a dataset needs at least one byte")
         with progress("put", size, is_quiet=as_json) as report:
 
-            async def send(client: Client) -> str:
+            async def send(client: Client) -> Sent:
                 _end_at_interrupt()
+                if size is not None and size >= RESUMABLE_BYTES:
+                    order = Order(Path(file), name, mimetype, patience)
+                    return await send_file(client, order, source, report)
                 pieces = _pieces(source, report)
-                return await client.put(pieces, size=size, filename=name, mimetype=mimetype)
+                cid = await client.put(pieces, size=size, filename=name, mimetype=mimetype)
+                return Sent(cid, size or 0, 0)
 
-            cid = with_client(context, send)
-        sent = source.tell() if size is not None else None
+            sent = with_client(context, send)
     seconds = clock.monotonic() - started
     if as_json:
-        show_json({"cid": cid, "bytes": sent, "seconds": round(seconds, 3)})
+        facts = {"bytes": None if size is None else sent.size, "resumedBytes": sent.resumed_bytes}
+        show_json({"cid": sent.cid, **facts, "seconds": round(seconds, 3)})
         return
-    click.echo(cid)
-    if sent is not None:
-        click.echo(f"{format_size(sent)} at {format_rate(sent / seconds)}", err=True)
+    click.echo(sent.cid)
+    if size is not None:
+        rate = format_rate((sent.size - sent.resumed_bytes) / seconds)
+        resumed = sent.resumed_bytes
+        before = f", {format_size(resumed)} of it sent before" if resumed else ""
+        click.echo(f"{format_size(sent.size)}{before}, at {rate}", err=True)
 
 
 def _end_at_interrupt() -> None:

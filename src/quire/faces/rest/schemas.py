@@ -31,7 +31,10 @@ class DataItem(Shape, frozen=True):
 
 
 class DataList(Shape, frozen=True):
+    """`cursor`: only after `limit`, and only when more may follow."""
+
     content: list[DataItem]
+    cursor: str | UnsetType = UNSET
 
 
 class SpaceBody(Shape, frozen=True):

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 import quire
-from quire.base.errors import NotFound, UnknownDataset
+from quire.base.errors import InputError, NotFound, UnknownDataset
+from quire.faces.metrics import metrics_answer
 from quire.faces.rest.check import scrub_body
 from quire.faces.rest.data import space_body
 from quire.faces.rest.identity import announced_addresses, spr_of
@@ -36,6 +36,7 @@ from quire.faces.rest.schemas import (
 from quire.flow.active import ActiveTransfer
 from quire.flow.fetch import Fetch
 from quire.formats.cid import Cid, is_manifest
+from quire.formats.tus import decode_size
 from quire.net.exchange.ledger import Account
 from quire.net.transport import ConnectionInfo
 from quire.node.doctor import examine_node
@@ -87,6 +88,20 @@ async def stat(request: web.Request, node: Node) -> web.Response:
     if dataset is None:
         raise UnknownDataset(f"{cid} is not on this node; fetch it first", cid=str(cid))
     return reply_json(dataset_stat(dataset))
+
+
+async def proof(request: web.Request, node: Node) -> web.Response:
+    """What proves a range of blocks against the tree's root; for a range that this node knows."""
+    cid = cid_of(request)
+    dataset = await node.store.dataset(cid) if is_manifest(cid) else None
+    if dataset is None:
+        raise UnknownDataset(f"{cid} is not on this node; fetch it first", cid=str(cid))
+    start = decode_size(request.query.get("start", ""), "start")
+    count = decode_size(request.query.get("count", ""), "count")
+    if count == 0 or start + count > dataset.block_count:
+        raise InputError(f"blocks {start} to {start + count} are not among {dataset.block_count}")
+    nodes = await node.store.prove_range(dataset.tree_root, start, count)
+    return web.Response(body=nodes, content_type="application/octet-stream")
 
 
 async def start_fetch(request: web.Request, node: Node) -> web.Response:
@@ -186,8 +201,7 @@ def _wanted(entry: dict[str, Any]) -> WantedPeer:
 
 
 async def metrics(_request: web.Request, node: Node) -> web.Response:
-    body = generate_latest(node.registry)
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return metrics_answer(node)
 
 
 async def health(_request: web.Request, _node: Node) -> web.Response:

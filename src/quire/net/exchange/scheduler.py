@@ -107,6 +107,11 @@ class Scheduler:
         """How many blocks the peer is to deliver now."""
         return sum(piece.count for piece in self._pieces.values() if peer in piece.owners)
 
+    def is_useless(self, peer: PeerId) -> bool:
+        """Whether the peer is not known to hold anything that is open, and delivers nothing."""
+        have = self._have.get(peer, RangeSet())
+        return not self._open.intersect(have) and not self.asked_of(peer)
+
     def unavailable(self) -> RangeSet:
         """What is open and no peer has."""
         left = self._open.copy()

@@ -228,6 +228,8 @@ class Transfer:
             self._changed.clear()
             self._pump.run()
             self._explain()
+            if self.scheduler.has_open:
+                self._swarm.ask_again(self.scheduler.is_useless)
             now = self._context.clock.monotonic()
             if self._consumers and self.scheduler.done.count() == self.scheduler.leaf_count:
                 await self._finish()

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from quire.net.blockexc.limits import BlockexcLimits
+from support.blockexc import SOON
 from support.exchange_nodes import QUICK, World, fetch_all, world
 from support.memory_store import random_bytes
-
-SOON = BlockexcLimits(
-    answer_seconds=0.2, poll_seconds=0.05, watch_seconds=0.02, round_seconds=0.001
-)
 
 
 async def strangers(it: World):

@@ -1,0 +1,178 @@
+"""A file is sent in a way that survives lost connections, restarts of the node, and the end of this
+very command: what has been begun is remembered by the file's path, size and time."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from quire.base.clock import SystemClock
+from quire.base.errors import InputError, NotFound, QuireError
+from quire.base.units import MIB, format_size
+from quire.faces.cli.progress import Report
+from quire.faces.client import Client, UploadState
+from quire.faces.patience import Patience
+
+PIECE_BYTES = 1 * MIB
+MEMORY_SECONDS = 7 * 86_400.0  # the node has forgotten the upload long before
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be sent, under which names."""
+
+    path: Path
+    filename: str | None
+    mimetype: str | None
+    patience_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of it; `resumed_bytes` were sent by an earlier command."""
+
+    cid: str
+    size: int
+    resumed_bytes: int
+
+
+class Memory:
+    """The id of the upload of one file, in a small file that is locked while it is sent."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def recall(self) -> str | None:
+        if self._path is None:
+            return None
+        try:
+            found = json.loads(self._path.read_text())
+            return str(found["upload"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def note(self, upload_id: str) -> None:
+        """Without a place to write, only a later command cannot go on."""
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.write_text(json.dumps({"upload": upload_id}))
+
+    def forget(self) -> None:
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+async def send_file(client: Client, order: Order, source: BinaryIO, report: Report) -> Sent:
+    """Send a file; goes on after every failure that may pass, for `patience_seconds` at most.
+
+    Raises what the node answers, and InputError when the file changes meanwhile."""
+    before = os.fstat(source.fileno())
+    with _memory(order, before, client.url) as memory:
+        patience = Patience(order.patience_seconds, SystemClock().monotonic)
+        upload_id = memory.recall()
+        state = None if upload_id is None else await _known(client, upload_id)
+        if upload_id is None or state is None:
+            upload_id = await client.begin_upload(
+                before.st_size, filename=order.filename, mimetype=order.mimetype
+            )
+            memory.note(upload_id)
+            state = UploadState(0, None)
+        resumed = state.offset
+        note = f"resumed at {format_size(resumed)}" if resumed else ""
+        while state.cid is None:
+            patience.gained(state.offset)
+            try:
+                async with patience.connection(partial(_tell, report, note)) as moved:
+                    pieces = _pieces(source, state.offset, moved)
+                    rest = before.st_size - state.offset
+                    state = await client.send(upload_id, state.offset, pieces, rest)
+            except QuireError as error:
+                await patience.after(error)
+                note = f"again: {error.message}"
+                state = await _ask(client, upload_id, patience)
+        after = os.fstat(source.fileno())
+        memory.forget()
+        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise InputError(f"{order.path} changed while it was sent; put it again")
+        return Sent(state.cid, before.st_size, resumed)
+
+
+async def _known(client: Client, upload_id: str) -> UploadState | None:
+    try:
+        return await client.upload_state(upload_id)
+    except NotFound:
+        return None
+
+
+async def _ask(client: Client, upload_id: str, patience: Patience) -> UploadState:
+    """How far the upload is, as soon as the node answers."""
+    while True:
+        try:
+            async with patience.connection():
+                return await client.upload_state(upload_id)
+        except NotFound:
+            raise
+        except QuireError as error:
+            await patience.after(error)
+
+
+def _tell(report: Report, note: str, done: int) -> None:
+    report(done, note)
+
+
+async def _pieces(
+    source: BinaryIO, offset: int, sent: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
+    source.seek(offset)
+    while piece := source.read(PIECE_BYTES):
+        yield piece
+        offset += len(piece)
+        sent(offset)
+
+
+@contextmanager
+def _memory(order: Order, status: os.stat_result, url: str) -> Iterator[Memory]:
+    """The memory of this file, ours alone; another command that sends the same file has none."""
+    key = [str(order.path.absolute()), status.st_size, status.st_mtime_ns, url]
+    key += [order.filename, order.mimetype]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    try:
+        home = state_home()
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _tidy(home)
+        lock = os.open(home / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError:
+        yield Memory(None)
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield Memory(None)
+            return
+        yield Memory(home / f"{name}.json")
+    finally:
+        os.close(lock)
+
+
+def state_home() -> Path:
+    """Where begun uploads are remembered (XDG base directories)."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "quire" / "uploads"
+
+
+def _tidy(home: Path) -> None:
+    """Forget what no node remembers."""
+    old = SystemClock().now() - MEMORY_SECONDS
+    for path in home.iterdir():
+        with suppress(OSError):
+            if path.stat().st_mtime < old:
+                path.unlink()
