@@ -261,6 +261,7 @@ class ReachBody(Shape, frozen=True):
     mappings: list[MappingBody]
     relays: list[RelayBody]
     upgraded: list[str]
+    not_upgraded: list[str]
     checks: list[CheckBody]
     testers: int
     relay_offers: int

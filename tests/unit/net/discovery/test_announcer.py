@@ -67,6 +67,21 @@ def test_what_failed_is_hurried_when_peers_come() -> None:
     assert schedule.take(1.0) is entry
 
 
+def test_what_was_published_is_due_again_when_our_addresses_change() -> None:
+    schedule = AnnounceSchedule(AnnounceTiming(), seeded_rng(1))
+    schedule.add(CIDS[0], 0.0)
+    schedule.add(CIDS[1], 0.0)
+    entry = schedule.take(0.0)
+    assert entry is not None
+    schedule.published(entry, 3, 0.0)
+    under_way = schedule.take(0.0)
+    assert under_way is not None
+    assert schedule.take(1.0) is None
+    schedule.renew(1.0)
+    assert schedule.take(1.0) is entry
+    assert schedule.take(1.0) is None
+
+
 def test_a_removed_key_is_never_due() -> None:
     schedule = AnnounceSchedule(AnnounceTiming(), seeded_rng(1))
     schedule.add(CIDS[0], 0.0)
