@@ -1,7 +1,7 @@
-"""`python -m benchmarks [--size 1g] [--memory 64m,1g,8g] [NAME ...]`: all of them, or those named.
+"""`python -m benchmarks [--only NAME,NAME] [--size 1g] [--memory 64m,1g,8g]`: all, or those named.
 
-Prints a table and JSON. Nothing but this machine is involved; a few gigabytes of disk are used
-below `--directory` and given back at the end.
+Prints tables, JSON and Markdown. Nothing but this machine is involved; tens of gigabytes of disk
+are used below `--directory` and given back at the end.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.lines import lines
 from benchmarks.memory import memory
 from benchmarks.merkle import merkle
 from benchmarks.network import network
-from benchmarks.report import Row, as_data, save, show
+from benchmarks.peers import peers
+from benchmarks.report import Cell, Report, Row
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
 from quire.base.units import parse_size
@@ -23,33 +26,42 @@ from quire.base.units import parse_size
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench BENCH='...'", description=__doc__)
-    parser.add_argument("names", nargs="*", help="merkle transfer network small memory")
+    parser.add_argument("--only", default="", help="sections, by commas (all of them)")
     parser.add_argument("--size", default="1g", help="bytes of the transfers (1g)")
     parser.add_argument("--memory", default="64m,1g,8g", help="sizes of the memory runs")
     parser.add_argument("--datasets", type=int, default=10_000, help="number of small datasets")
+    parser.add_argument("--peers", default="1m,64m,1g", help="sizes beside other systems")
     parser.add_argument("--directory", type=Path, help="where the nodes keep their data")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/latest.json"))
     wanted = parser.parse_args()
     size = parse_size(wanted.size)
-    sizes = tuple(parse_size(part) for part in wanted.memory.split(","))
-    benches: dict[str, Callable[[Path], list[Row]]] = {
+    benches: dict[str, Callable[[Path], list[Row] | list[Cell]]] = {
         "merkle": lambda directory: merkle(),
         "transfer": lambda directory: upload_and_download(directory, size),
         "network": lambda directory: network(directory, size),
+        "lines": lines,
         "small": lambda directory: small(directory, wanted.datasets),
-        "memory": lambda directory: memory(directory, sizes),
+        "memory": lambda directory: memory(directory, _sizes(wanted.memory)),
+        "peers": lambda directory: peers(directory, _sizes(wanted.peers)),
     }
-    unknown = [name for name in wanted.names if name not in benches]
+    names = [name for name in wanted.only.split(",") if name] or list(benches)
+    unknown = [name for name in names if name not in benches]
     if unknown:
-        parser.error(f"no benchmark named {', '.join(unknown)}; there are {', '.join(benches)}")
-    rows: list[Row] = []
-    for name in wanted.names or benches:
-        print(f"running {name} ...", flush=True)
+        parser.error(f"no section named {', '.join(unknown)}; there are {', '.join(benches)}")
+    report, began = Report(), time.monotonic()
+    for name in names:
+        print(f"{time.monotonic() - began:5.0f} s  {name} ...", flush=True)
         with tempfile.TemporaryDirectory(prefix="quire-bench-", dir=wanted.directory) as place:
-            rows += benches[name](Path(place))
-    show(rows)
-    save(rows, wanted.output)
-    print(json.dumps(as_data(rows)))
+            report.add(benches[name](Path(place)))
+        report.save(wanted.output)  # what is there is there, should a later one fail
+    report.show()
+    print(json.dumps(report.data()))
+    print(report.markdown())
+    print(f"{time.monotonic() - began:.0f} s in all")
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(parse_size(part) for part in text.split(","))
 
 
 if __name__ == "__main__":

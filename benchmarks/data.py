@@ -1,4 +1,4 @@
-"""Data for benchmarks: unpredictable, all blocks different, cheap to make.
+"""Data for benchmarks: without structure, all blocks different, cheap to make, the same each time.
 
 One MiB of random bytes is sent again and again; the first eight bytes of each 64 KiB block are a
 counter, so that no two blocks are equal and nothing can be saved by storing a block once.
@@ -6,17 +6,26 @@ counter, so that no two blocks are equal and nothing can be saved by storing a b
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
+from functools import cache
+from random import Random
 
 BLOCK_BYTES = 65_536
 PIECE_BYTES = 1 << 20
 
 
+@cache
+def _noise() -> bytes:
+    return Random(0).randbytes(PIECE_BYTES)
+
+
 def pieces(size_bytes: int, seed: int = 0) -> Iterator[memoryview]:
-    """`size_bytes` of data as views of at most 1 MiB; a view is valid until the next is taken."""
-    buffer = bytearray(os.urandom(PIECE_BYTES))
+    """`size_bytes` of data as views of at most 1 MiB; a view is valid until the next is taken.
+
+    Equal sizes and seeds give equal data, so that several nodes can hold one dataset.
+    """
+    buffer = bytearray(_noise())
     view = memoryview(buffer)
     serial = seed << 40
     left = size_bytes

@@ -6,25 +6,31 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 REPEATS = 3
 
 
-def measure(module: str, *arguments: object) -> dict[str, Any]:
+def measure(module: str, *arguments: object, prefix: Sequence[str] = ()) -> dict[str, Any]:
     """Run `python -m benchmarks.<module> ...` to its end; its JSON line."""
-    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+    command = [*prefix, sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 @contextmanager
-def server(module: str, *arguments: object) -> Iterator[str]:
+def server(
+    module: str,
+    *arguments: object,
+    prefix: Sequence[str] = (),
+    python: str | Path = sys.executable,
+) -> Iterator[str]:
     """Run a server for the length of the block; yields the first line it prints."""
-    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+    command = [*prefix, str(python), "-m", f"benchmarks.{module}", *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -87,6 +87,8 @@ class NetNode:
         ("disconnected", connection, peer, reason)
         ("identified", 0, peer, agent, [protocol])
         ("listening", 0, address)           ("unlistening", 0, address)
+        ("reach", 0, {...})                 the fields of `net.reachability.Reachability`; only when
+                                            `nat` was given
         ("stopped", 0)                      the last one
 
     Texts that do not parse as a peer id, address or protocol raise ValueError.
@@ -102,6 +104,9 @@ class NetNode:
         max_connections: int,
         idle_seconds: float,
         record_seconds: float,
+        nat: str | None = None,  # "none", "upnp" or an external IP address
+        relay: tuple[int, int, int, float] | None = None,
+        # to serve as one: reservations, circuits, bytes and seconds of a circuit
     ) -> NetNode:
         """Start the threads. RuntimeError when a key or name is bad or the system refuses."""
 

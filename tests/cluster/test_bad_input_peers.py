@@ -75,7 +75,7 @@ async def open_to(peer, node):
 def check_nothing_is_left(node, honest):
     until(lambda: not ask(node, "/status")["waits"], "something still waits")
     status = ask(node, "/status")
-    assert (status["fetches"], status["uploads"], status["downloads"]) == ([], 0, 0)
+    assert (status["fetches"], status["uploads"], status["downloads"]) == ([], [], [])
     assert status["space"]["quotaUsedBytes"] == ask(honest, "/space")["quotaUsedBytes"]
     assert status["space"]["quotaReservedBytes"] == 0
 

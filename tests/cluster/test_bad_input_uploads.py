@@ -90,8 +90,8 @@ def test_an_aborted_upload_leaves_nothing(node, kind, sent_bytes):
     with sending(node, heads[kind]) as line:
         data = bytes(sent_bytes)
         line.sendall(data if kind == "length" or not data else chunk(data))
-        until(lambda: ask(node, "/status")["uploads"] == 1, "the upload did not begin")
-    until(lambda: ask(node, "/status")["uploads"] == 0, "the upload did not end")
+        until(lambda: len(ask(node, "/status")["uploads"]) == 1, "the upload did not begin")
+    until(lambda: len(ask(node, "/status")["uploads"]) == 0, "the upload did not end")
 
 
 @pytest.mark.usefixtures("before")
@@ -107,13 +107,13 @@ def test_a_put_that_is_killed_leaves_nothing(node):
         )
         process.stdin.write(PIECE * 50)
         process.stdin.flush()
-        until(lambda: ask(node, "/status")["uploads"] == 1, "the upload did not begin")
+        until(lambda: len(ask(node, "/status")["uploads"]) == 1, "the upload did not begin")
         process.send_signal(how)
         process.stdin.close()
         with process.stdout, process.stderr:
             assert process.wait(20) == (130 if how == signal.SIGINT else -how)
             assert b"Traceback" not in process.stderr.read()
-        until(lambda: ask(node, "/status")["uploads"] == 0, "the upload did not end")
+        until(lambda: len(ask(node, "/status")["uploads"]) == 0, "the upload did not end")
 
 
 @pytest.mark.usefixtures("before")
@@ -170,7 +170,7 @@ CHUNKS = {
 @pytest.mark.parametrize("case", CHUNKS)
 def test_chunks_that_are_wrong_are_400(node, case):
     with sending(node, "Transfer-Encoding: chunked") as line:
-        until(lambda: ask(node, "/status")["uploads"] == 1, "the upload did not begin")
+        until(lambda: len(ask(node, "/status")["uploads"]) == 1, "the upload did not begin")
         line.sendall(CHUNKS[case])
         status, body = answer_on(line)
     assert status == 400

@@ -37,7 +37,12 @@ def test_the_seeds_meet_every_kind_of_trouble() -> None:
             "reset of",
             "sync-fails of",
             "disk-full of",
-            "went bad",
+            "rot of",
+            "one-way of",
+            "no-space of",
+            "slow-disk of",
+            "clock-jump of",
+            "read-fails of",
             "peer.banned",
             "upload.failed",
             "fetch.failed",
@@ -52,12 +57,12 @@ def test_the_command_shows_ten_steps_and_a_verdict(capsys: pytest.CaptureFixture
     assert run_command(["--seed", "3"]) == 0
     shown = capsys.readouterr().out
     assert [n for n in range(1, 11) if f" step {n} " not in shown] == []
-    assert "seed 3 ok" in shown
+    assert "diagram-a seed 3 ok" in shown
 
 
 def test_the_command_counts_many_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["--seed", "1", "--runs", "3"]) == 0
-    assert "3 of 3 seeds kept every promise" in capsys.readouterr().out
+    assert "3 of 3 runs kept every promise" in capsys.readouterr().out
 
 
 def test_the_command_answers_in_json(capsys: pytest.CaptureFixture[str]) -> None:

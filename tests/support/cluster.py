@@ -60,7 +60,7 @@ def held(node: LocalNode) -> dict[str, Any]:
     return {
         "data": ask(node, "/data"),
         "space": status["space"],
-        "uploads": status["uploads"],
+        "uploads": len(status["uploads"]),
         "fetches": status["fetches"],
         "waits": status["waits"],
         "files": {name: size for name, size in files.items() if size},

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from quire.base.clock import SystemClock
+from quire.base.clock import Clock, SystemClock
 from quire.base.errors import PeerGone
 from quire.base.events import EventBus
 from quire.base.rng import seeded_rng
@@ -20,6 +20,8 @@ from quire.formats.exchange import (
     RangeRequest,
     decode_message,
 )
+from quire.net.blockexc import Blockexc, Ids
+from quire.net.blockexc.limits import BlockexcLimits
 from quire.net.discovery import Finder
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.limits import ExchangeLimits
@@ -29,6 +31,7 @@ from support.memory_store import MemoryStore
 from support.networks import make_network, make_transport
 
 PROTOCOL = "/quire/exchange/1.0.0"
+IDS = ("/codex/blockexc/1.0.0", "/archivist/blockexc/1.0.0", "/promethei/blockexc/1.0.0")
 QUICK = ExchangeLimits(  # for tests: everything that is waited for comes soon
     rest_seconds=0.1,
     again_seconds=0.05,
@@ -62,13 +65,23 @@ class Node:
 class World:
     """A network and the nodes in it."""
 
-    def __init__(self, network: MemoryNetwork | None = None) -> None:
+    def __init__(self, network: MemoryNetwork | None = None, clock: Clock | None = None) -> None:
         self.network = network or make_network()
+        self.clock = clock or SystemClock()
         self.nodes: list[Node] = []
         self.liars: list[MemoryTransport] = []
 
-    async def node(self, name: str, limits: ExchangeLimits | None = None) -> Node:
-        clock = SystemClock()
+    async def node(
+        self,
+        name: str,
+        limits: ExchangeLimits | None = None,
+        *,
+        protocol: str = PROTOCOL,
+        blockexc: BlockexcLimits | None = None,
+        ids: tuple[str, ...] = IDS,
+    ) -> Node:
+        """A node; with `blockexc` it speaks that too, under `ids`."""
+        clock = self.clock
         transport = make_transport(self.network, name)
         events, waits, store = EventBus(clock), Waits(clock), MemoryStore()
         finder = Finder(transport, clock, seeded_rng(0), events, waits=waits)
@@ -80,8 +93,11 @@ class World:
             rng=seeded_rng(len(self.nodes)),
             events=events,
             waits=waits,
-            protocol_id=PROTOCOL,
+            protocol_id=protocol,
             limits=limits,
+            dialect=None
+            if blockexc is None
+            else Blockexc(transport, store, Ids(ids, frozenset(ids[1:])), blockexc),
         )
         await transport.start()
         await exchange.start()

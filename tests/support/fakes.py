@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 
 from quire.base.clock import SystemClock
@@ -113,6 +114,9 @@ class FakeStore:
         if root not in self._present:
             return None
         return TreeState(root, len(self._blocks[root]) // 65536, 65536, self._present[root].copy())
+
+    def holding(self, root: bytes) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         self.reads += 1

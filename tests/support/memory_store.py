@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from random import Random
 
 from quire.base.errors import BlockMissing, InputError, QuireError
@@ -113,6 +114,9 @@ class MemoryStore:
                 raise BlockMissing("the tree is not known")
             tree.nodes = merkle_tree(sha256_blocks(tree.data, tree.block_size))
         return range_proof(tree.nodes, tree.leaf_count, start, count)
+
+    def holding(self, root: bytes) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def read_block(self, cid: Cid) -> bytes:
         if cid in self._manifests:

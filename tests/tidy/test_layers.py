@@ -60,7 +60,7 @@ EXEMPTIONS = (
     Exemption(
         "worker threads share it: a lock",
         ("threading",),
-        ("store.lru", "store.packs", "store.pins"),
+        ("store.holds", "store.lru", "store.packs", "store.pins"),
     ),
     Exemption(
         "drivers of the store: they hand work to threads and wait for it",
@@ -95,6 +95,12 @@ EXEMPTIONS = (
             "net.single_flight",
             "net.discovery.announcer",
             "net.discovery.finder",
+            "net.blockexc.link",
+            "net.blockexc.presence",
+            "net.blockexc.reading",
+            "net.blockexc.responder",
+            "net.blockexc.run",
+            "net.blockexc.session",
             "net.exchange.by_cid",
             "net.exchange.candidates",
             "net.exchange.outbox",

@@ -7,15 +7,17 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{StreamProtocol, identify, kad, mdns, ping};
+use libp2p::{StreamProtocol, autonat, dcutr, identify, kad, mdns, ping, relay, upnp};
 
-use crate::node::Config;
+use crate::node::{Config, RelayLimits};
+use crate::reach::Nat;
 use crate::records::Records;
 use crate::streams::{self, Served};
 
 /// What identify says the family of protocols is; Codex nodes say the same.
 const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
-const MAX_PER_PEER: u32 = 2;
+/// One each way, a relayed one while it is being replaced, and one that tests an address.
+const MAX_PER_PEER: u32 = 4;
 const MAX_PENDING: u32 = 64;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -31,6 +33,11 @@ pub struct Behaviour {
     ping: ping::Behaviour,
     pub kad: kad::Behaviour<Records>,
     mdns: Toggle<mdns::tokio::Behaviour>,
+    tester: autonat::v2::server::Behaviour,
+    relay_client: relay::client::Behaviour,
+    relay: Toggle<relay::Behaviour>,
+    hole_puncher: dcutr::Behaviour,
+    pub upnp: Toggle<upnp::tokio::Behaviour>,
 }
 
 impl Behaviour {
@@ -39,6 +46,7 @@ impl Behaviour {
         keypair: &Keypair,
         kad_protocol: StreamProtocol,
         served: Served,
+        relay_client: relay::client::Behaviour,
     ) -> Result<Self, String> {
         let local = keypair.public().to_peer_id();
         let limits = ConnectionLimits::default()
@@ -71,6 +79,22 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
             kad,
             mdns: Toggle::from(mdns),
+            tester: autonat::v2::server::Behaviour::default(),
+            relay_client,
+            relay: Toggle::from(config.relay.map(|limits| relay::Behaviour::new(local, relay_config(limits)))),
+            hole_puncher: dcutr::Behaviour::new(local),
+            upnp: Toggle::from((config.nat == Nat::Upnp).then(upnp::tokio::Behaviour::default)),
         })
+    }
+}
+
+fn relay_config(limits: RelayLimits) -> relay::Config {
+    // The rates for a peer and an address of libp2p's default stay.
+    relay::Config {
+        max_reservations: limits.max_reservations,
+        max_circuits: limits.max_circuits,
+        max_circuit_bytes: limits.circuit_bytes,
+        max_circuit_duration: limits.circuit_duration,
+        ..relay::Config::default()
     }
 }

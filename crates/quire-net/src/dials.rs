@@ -9,6 +9,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
 use crate::driver::{Driver, Query};
 use crate::queue::Failure;
+use crate::reach::is_loopback;
 
 /// A command to connect that waits for its end.
 pub struct Dial {
@@ -23,13 +24,14 @@ impl Driver {
         if self.swarm.is_connected(&dial.peer) {
             return self.done(dial.op, 0);
         }
-        // Our port may be taken for this very pair of addresses by a connection that just ended.
+        // From our own port, because what a router maps it to is where others reach us. On one machine
+        // it may be taken for this very pair of addresses by a connection that just ended.
+        let is_near = addresses.iter().all(is_loopback);
         let options = DialOpts::peer_id(dial.peer)
             .condition(PeerCondition::Disconnected)
             .addresses(addresses)
-            .extend_addresses_through_behaviour()
-            .allocate_new_port()
-            .build();
+            .extend_addresses_through_behaviour();
+        let options = if is_near { options.allocate_new_port() } else { options }.build();
         let connection = options.connection_id();
         match self.swarm.dial(options) {
             Ok(()) => drop(self.dials.insert(connection, dial)),

@@ -1,23 +1,24 @@
 //! The task that owns the swarm: carries out commands and turns what happens into events.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::core::transport::{ListenerId, TransportError};
 use libp2p::core::{ConnectedPoint, Multiaddr};
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ConnectionId, Swarm, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, identify, kad, mdns, ping};
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
+use crate::autonat::{Answer, DIAL_BACK};
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::dials::Dial;
-use crate::node::Command;
+use crate::node::{Command, Config};
 use crate::queue::{Event, Failure, Queue};
+use crate::reach::{ip_of, is_circuit, is_global, is_loopback, without_peer};
+use crate::reaching::{OWN_OPS, Reaching, Report};
 use crate::registry::Registry;
 use crate::streams::{Open, Served, StreamEvent};
 
@@ -27,6 +28,10 @@ const MAX_TEXT_CHARS: usize = 200;
 /// How long a node that stops waits for its channels to end: then all that was queued has arrived,
 /// for peers end their direction when they see ours end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How often what depends on time is looked at: tests of addresses, relays that are missing.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// How long a router may take to remove a mapping.
+const UNMAPPING: Duration = Duration::from_millis(500);
 
 struct Opening {
     connection: ConnectionId,
@@ -39,10 +44,19 @@ pub enum Query {
     Search(Dial),
 }
 
-struct Connection {
+pub struct Connection {
     serial: u64,
-    id: ConnectionId,
-    is_loopback: bool,
+    pub id: ConnectionId,
+    /// Where the peer is.
+    pub address: Multiaddr,
+    pub is_relayed: bool,
+    outgoing: bool,
+}
+
+impl Connection {
+    pub fn is_direct_dial(&self) -> bool {
+        self.outgoing && !self.is_relayed
+    }
 }
 
 pub struct Driver {
@@ -56,9 +70,12 @@ pub struct Driver {
     openings: HashMap<u64, Opening>,
     pub queries: HashMap<kad::QueryId, Query>,
     /// Oldest first, so that both sides tend to use the same one.
-    connections: HashMap<PeerId, Vec<Connection>>,
+    pub connections: HashMap<PeerId, Vec<Connection>>,
     pub addresses: HashMap<PeerId, Vec<Multiaddr>>,
     next_serial: u64,
+    pub listening: Vec<(ListenerId, Multiaddr)>,
+    pub reaching: Reaching,
+    reports: UnboundedReceiver<Report>,
 }
 
 impl Driver {
@@ -68,7 +85,11 @@ impl Driver {
         registry: Arc<Registry>,
         kad_protocol: StreamProtocol,
         served: Served,
+        config: &Config,
     ) -> Self {
+        // An answer to a dial that proves our address comes as a stream like any other.
+        served.add(DIAL_BACK, 0);
+        let (sender, reports) = unbounded_channel();
         Self {
             swarm,
             queue,
@@ -82,11 +103,16 @@ impl Driver {
             connections: HashMap::new(),
             addresses: HashMap::new(),
             next_serial: 0,
+            listening: Vec::new(),
+            reaching: Reaching::new(config, sender),
+            reports,
         }
     }
 
     /// Runs until `Command::Stop` or until the handle is gone.
     pub async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+        let mut ticks = interval(LOOK_AROUND);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.queue.wait_for_room().await;
             tokio::select! {
@@ -96,6 +122,8 @@ impl Driver {
                     Some(command) => self.obey(command),
                 },
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                Some(report) = self.reports.recv() => self.on_report(report),
+                _ = ticks.tick() => self.look_around(),
             }
         }
         let Self { swarm, queue, .. } = self;
@@ -114,7 +142,12 @@ impl Driver {
         }
         let last_words = deadline.min(Instant::now() + LAST_WORDS.min(timeout / 2));
         let registry = self.registry.clone();
+        let unmapped = match self.reaching.reach.has_mappings() {
+            true => last_words.min(Instant::now() + UNMAPPING),
+            false => Instant::now(),
+        };
         let written = async {
+            tokio::time::sleep_until(unmapped).await;
             while !registry.is_empty() {
                 sleep(Duration::from_millis(5)).await;
             }
@@ -203,7 +236,8 @@ impl Driver {
     }
 
     fn open(&mut self, peer: PeerId, open: Open, max_bytes: usize) {
-        let Some(connection) = self.connections.get(&peer).and_then(|all| all.first()) else {
+        let all = self.connections.get(&peer).map_or(&[][..], Vec::as_slice);
+        let Some(connection) = all.iter().find(|known| !known.is_relayed).or(all.first()) else {
             return self.fail(open.op, Failure::Gone, "there is no connection to the peer".into());
         };
         if self.registry.is_full(peer, true) {
@@ -233,7 +267,7 @@ impl Driver {
 
     fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::Behaviour(BehaviourEvent::Streams((peer, event))) => self.on_stream(peer, event),
+            SwarmEvent::Behaviour(BehaviourEvent::Streams((peer, id, event))) => self.on_stream(peer, id, event),
             SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
                 id,
                 result,
@@ -251,6 +285,9 @@ impl Driver {
                 self.swarm.close_connection(connection);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Mdns(mdns::Event::Discovered(found))) => self.on_neighbours(found),
+            SwarmEvent::Behaviour(BehaviourEvent::HolePuncher(event)) => self.on_hole_punched(&event),
+            SwarmEvent::Behaviour(BehaviourEvent::Upnp(event)) => self.on_gateway(event),
+            SwarmEvent::NewExternalAddrCandidate { address } => self.reaching.reach.observe(&address),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_connected(peer_id, connection_id, &endpoint);
             }
@@ -264,17 +301,16 @@ impl Driver {
                 }
             }
             SwarmEvent::NewListenAddr { listener_id, address } => self.on_listening(listener_id, address),
-            SwarmEvent::ExpiredListenAddr { address, .. } => {
-                self.swarm.remove_external_address(&address);
-                self.queue.push(Event::ListeningEnded { address });
-            }
+            SwarmEvent::ExpiredListenAddr { listener_id, address } => self.on_listening_ended(listener_id, address),
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 if let Some((Some(op), _)) = self.listeners.remove(&listener_id) {
                     let reason = reason.err().map_or_else(|| "closed".to_owned(), |error| error.to_string());
                     self.fail(op, Failure::Address, reason);
                 }
-                for address in addresses {
-                    self.queue.push(Event::ListeningEnded { address });
+                if !self.on_circuit_closed(listener_id) {
+                    for address in addresses {
+                        self.on_listening_ended(listener_id, address);
+                    }
                 }
             }
             _ => {}
@@ -282,24 +318,42 @@ impl Driver {
     }
 
     fn on_listening(&mut self, listener: ListenerId, address: Multiaddr) {
-        let Some((op, is_wildcard)) = self.listeners.get_mut(&listener) else { return };
-        let is_loopback = ip_of(&address).is_some_and(|ip| ip.is_loopback());
-        // Who listens everywhere is reached from elsewhere; loopback would mislead others.
-        if !(is_loopback && *is_wildcard) {
-            self.swarm.add_external_address(address.clone());
+        if self.on_circuit_listening(listener, &address) {
+            return;
         }
+        let Some((op, is_wildcard)) = self.listeners.get_mut(&listener) else { return };
+        let op = op.take();
+        self.reaching.reach.listens(address.clone(), *is_wildcard);
+        self.listening.push((listener, address.clone()));
         self.queue.push(Event::Listening { address });
-        if let Some(op) = op.take() {
+        self.look_around();
+        if let Some(op) = op {
             self.queue.push(Event::Done { op, value: 0 });
         }
     }
 
+    fn on_listening_ended(&mut self, listener: ListenerId, address: Multiaddr) {
+        if is_circuit(&address) {
+            return;
+        }
+        self.reaching.reach.listens_no_more(&address);
+        self.listening.retain(|(id, known)| (*id, known) != (listener, &address));
+        self.queue.push(Event::ListeningEnded { address });
+        self.look_around();
+    }
+
     fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
         self.next_serial += 1;
-        let address = endpoint.get_remote_address();
-        let is_loopback = ip_of(address).is_some_and(|ip| ip.is_loopback());
-        self.connections.entry(peer).or_default().push(Connection { serial: self.next_serial, id, is_loopback });
-        let (address, outgoing) = (without_peer(address), endpoint.is_dialer());
+        let (is_relayed, outgoing) = (endpoint.is_relayed(), endpoint.is_dialer());
+        // Of an incoming circuit, where it came through says more than who is at its end.
+        let address = without_peer(match endpoint {
+            ConnectedPoint::Listener { local_addr, .. } if is_relayed => local_addr,
+            _ => endpoint.get_remote_address(),
+        });
+        let serial = self.next_serial;
+        let connection = Connection { serial, id, address: address.clone(), is_relayed, outgoing };
+        self.connections.entry(peer).or_default().push(connection);
+        self.drop_relayed(peer);
         self.queue.push(Event::Connected { connection: self.next_serial, peer, address, outgoing });
         let waiting: Vec<ConnectionId> =
             self.dials.iter().filter(|(_, dial)| dial.peer == peer).map(|(id, _)| *id).collect();
@@ -312,10 +366,12 @@ impl Driver {
         let Some(all) = self.connections.get_mut(&peer) else { return };
         let Some(index) = all.iter().position(|known| known.id == id) else { return };
         let serial = all.remove(index).serial;
-        if all.is_empty() {
+        let is_last = all.is_empty();
+        if is_last {
             self.connections.remove(&peer);
             self.addresses.remove(&peer);
         }
+        self.forget_connection(&peer, id, is_last);
         // Streams that were being negotiated end without a word of their handler.
         let lost: Vec<u64> =
             self.openings.iter().filter(|(_, opening)| opening.connection == id).map(|(op, _)| *op).collect();
@@ -326,8 +382,15 @@ impl Driver {
         self.queue.push(Event::Disconnected { connection: serial, peer, reason });
     }
 
-    fn on_stream(&mut self, peer: PeerId, event: StreamEvent) {
+    fn on_stream(&mut self, peer: PeerId, id: ConnectionId, event: StreamEvent) {
         match event {
+            StreamEvent::Incoming { protocol, stream } if protocol == DIAL_BACK => {
+                self.on_dialled_back(peer, id, stream);
+            }
+            StreamEvent::Opened { op, stream } if op > OWN_OPS => self.on_test_opened(op, stream),
+            StreamEvent::NotOpened { op, reason, .. } if op > OWN_OPS => {
+                self.on_test_over(op, Answer::NotTried(reason));
+            }
             StreamEvent::Incoming { protocol, stream } => {
                 let Some(max_bytes) = self.served.limit(&protocol) else { return };
                 let Some(channel) = self.registry.admit(peer, false, max_bytes) else { return };
@@ -354,10 +417,15 @@ impl Driver {
     }
 
     fn on_identified(&mut self, peer: PeerId, info: identify::Info) {
-        let is_loopback =
-            self.connections.get(&peer).is_some_and(|all| all.iter().any(|connection| connection.is_loopback));
+        let all = self.connections.get(&peer).map_or(&[][..], Vec::as_slice);
+        let is_here = all.iter().any(|known| is_loopback(&known.address));
+        // What a peer calls its private network is not ours, unless it is on it with us.
+        let is_near = all.iter().any(|known| !is_global(&known.address));
         let mut addresses: Vec<Multiaddr> = info.listen_addrs.iter().map(without_peer).collect();
-        addresses.retain(|address| is_loopback || !ip_of(address).is_some_and(|ip| ip.is_loopback()));
+        addresses.retain(|address| match ip_of(address) {
+            Some(ip) if ip.is_loopback() => is_here,
+            _ => is_near || is_global(address),
+        });
         addresses.truncate(MAX_ADDRESSES);
         if info.protocols.contains(&self.kad_protocol) {
             for address in &addresses {
@@ -365,24 +433,9 @@ impl Driver {
             }
         }
         self.addresses.insert(peer, addresses);
+        self.note_services(peer, &info);
         let cut = |text: &str| text.chars().take(MAX_TEXT_CHARS).collect::<String>();
         let protocols = info.protocols.iter().take(MAX_PROTOCOLS).map(|name| cut(name.as_ref())).collect();
         self.queue.push(Event::Identified { peer, agent: cut(&info.agent_version), protocols });
     }
-}
-
-fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => Some(IpAddr::V4(ip)),
-        Some(Protocol::Ip6(ip)) => Some(IpAddr::V6(ip)),
-        _ => None,
-    }
-}
-
-pub fn without_peer(address: &Multiaddr) -> Multiaddr {
-    let mut address = address.clone();
-    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
-        address.pop();
-    }
-    address
 }

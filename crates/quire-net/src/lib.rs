@@ -8,6 +8,7 @@
 //!
 //! Read next: `node.rs`, then `driver.rs` (the swarm) and `channel.rs` (one stream).
 
+mod autonat;
 mod behaviour;
 mod channel;
 mod dials;
@@ -17,6 +18,8 @@ mod muxer;
 mod node;
 mod queries;
 mod queue;
+mod reach;
+mod reaching;
 mod records;
 mod registry;
 mod streams;
@@ -25,5 +28,6 @@ pub mod transport;
 pub use bytes::Bytes;
 pub use channel::Sent;
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
-pub use node::{Command, Config, Node, StartError};
+pub use node::{Command, Config, Node, RelayLimits, StartError};
 pub use queue::{End, Event, Failure};
+pub use reach::{Check, Gateway, Nat, Snapshot, Standing};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p::identity::{Keypair, secp256k1};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, swarm};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, relay, swarm};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -14,6 +14,7 @@ use crate::behaviour::Behaviour;
 use crate::channel::Sent;
 use crate::driver::Driver;
 use crate::queue::{Event, Queue};
+use crate::reach::Nat;
 use crate::registry::Registry;
 use crate::streams::Served;
 use crate::transport;
@@ -30,6 +31,20 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long records of other providers live here.
     pub record_ttl: Duration,
+    pub nat: Nat,
+    /// Whether the owner wants `Event::Reach`.
+    pub tells_reach: bool,
+    /// Forward for peers that cannot be reached, within limits.
+    pub relay: Option<RelayLimits>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct RelayLimits {
+    pub max_reservations: usize,
+    pub max_circuits: usize,
+    /// Of one circuit, in each direction.
+    pub circuit_bytes: u64,
+    pub circuit_duration: Duration,
 }
 
 /// `op` is chosen by the caller and comes back in exactly one `Done`, `Opened` or `Failed`, unless forgotten.
@@ -119,11 +134,14 @@ impl Node {
         let (commands, inbox) = unbounded_channel();
         // Sockets and timers of the swarm register with the runtime that is entered here.
         let guard = runtime.enter();
-        let behaviour = Behaviour::new(config, &keypair, kad.clone(), served.clone()).map_err(|error| fail(&error))?;
-        let transport = transport::build(&keypair).map_err(|error| fail(&error))?;
+        let (circuits, relay_client) = relay::client::new(peer);
+        let behaviour = Behaviour::new(config, &keypair, kad.clone(), served.clone(), relay_client)
+            .map_err(|error| fail(&error))?;
+        let transport = transport::build_with(&keypair, circuits).map_err(|error| fail(&error))?;
         let swarm_config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(config.idle_timeout);
         let swarm = Swarm::new(transport, behaviour, peer, swarm_config);
-        runtime.spawn(Driver::new(swarm, queue.clone(), registry.clone(), kad, served.clone()).run(inbox));
+        let driver = Driver::new(swarm, queue.clone(), registry.clone(), kad, served.clone(), config);
+        runtime.spawn(driver.run(inbox));
         drop(guard);
         Ok(Self { peer, queue, registry, served, commands, runtime: Mutex::new(Some(runtime)) })
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard};
 
+use crate::reach::Snapshot;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::Notify;
 
@@ -103,6 +104,8 @@ pub enum Event {
     ListeningEnded {
         address: Multiaddr,
     },
+    /// What is known of reachability has changed.
+    Reach(Box<Snapshot>),
     /// The swarm is closed; no event follows.
     Stopped,
 }

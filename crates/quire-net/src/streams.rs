@@ -62,7 +62,7 @@ pub enum StreamEvent {
 #[derive(Default)]
 pub struct Behaviour {
     served: Served,
-    actions: VecDeque<ToSwarm<(PeerId, StreamEvent), Open>>,
+    actions: VecDeque<ToSwarm<(PeerId, ConnectionId, StreamEvent), Open>>,
     waker: Option<Waker>,
 }
 
@@ -83,7 +83,7 @@ impl Behaviour {
 
 impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Handler;
-    type ToSwarm = (PeerId, StreamEvent);
+    type ToSwarm = (PeerId, ConnectionId, StreamEvent);
 
     fn handle_established_inbound_connection(
         &mut self,
@@ -108,8 +108,8 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, _: FromSwarm) {}
 
-    fn on_connection_handler_event(&mut self, peer: PeerId, _: ConnectionId, event: StreamEvent) {
-        self.actions.push_back(ToSwarm::GenerateEvent((peer, event)));
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: StreamEvent) {
+        self.actions.push_back(ToSwarm::GenerateEvent((peer, id, event)));
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {

@@ -1,4 +1,4 @@
-//! How bytes reach another node: TCP + Noise + yamux, or QUIC.
+//! How bytes reach another node: TCP + Noise + yamux or mplex, or QUIC.
 
 use std::time::Duration;
 
@@ -6,23 +6,53 @@ use futures::future::Either;
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
-use libp2p::core::upgrade::Version;
+use libp2p::core::upgrade::{SelectUpgrade, Version};
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, noise, quic, tcp};
+use libp2p::{PeerId, noise, quic, relay, tcp};
 
 use crate::muxer;
 
-/// From the first packet to a secured connection, either direction.
-const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the first packet to a secured connection, either direction. Shorter than the ten seconds for
+/// which an AutoNAT server waits for the outcome of a dial, so that it can report a failure.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(8);
+const MPLEX_STREAMS: usize = 200;
+const MPLEX_FRAME_BYTES: usize = 64 * 1024;
 const QUIC_STREAM_BYTES: u32 = 8 << 20;
 const QUIC_CONNECTION_BYTES: u32 = 24 << 20;
+
+/// For peers that offer nothing else (nim-codex). It has no flow control, so frames that nobody
+/// reads wait up to a bound and then hold up their connection.
+fn mplex() -> libp2p_mplex::Config {
+    let mut config = libp2p_mplex::Config::new();
+    config.set_max_num_streams(MPLEX_STREAMS).set_split_send_size(MPLEX_FRAME_BYTES);
+    config
+}
+
+/// The transports, and circuits through relays as one more.
+pub fn build_with(
+    keypair: &Keypair,
+    circuits: relay::client::Transport,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, String> {
+    let circuits = circuits
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(keypair).map_err(|error| error.to_string())?)
+        .multiplex(muxer::Config::default())
+        .timeout(SETUP_TIMEOUT);
+    Ok(build(keypair)?
+        .or_transport(circuits)
+        .map(|either, _| match either {
+            Either::Left(peer_and_muxer) => peer_and_muxer,
+            Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+        })
+        .boxed())
+}
 
 pub fn build(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, String> {
     let noise = noise::Config::new(keypair).map_err(|error| error.to_string())?;
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(muxer::Config::default())
+        .multiplex(SelectUpgrade::new(muxer::Config::default(), mplex()))
         .timeout(SETUP_TIMEOUT);
     let mut config = quic::Config::new(keypair);
     config.max_stream_data = QUIC_STREAM_BYTES;

@@ -6,8 +6,11 @@ use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyList, PyTuple};
-use quire_net::{Bytes, Command, Config, End, Event, Failure, Multiaddr, Node, PeerId, Sent, StreamProtocol};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyTuple};
+use quire_net::{
+    Bytes, Command, Config, End, Event, Failure, Gateway, Multiaddr, Nat, Node, PeerId, RelayLimits, Sent, Snapshot,
+    Standing, StreamProtocol,
+};
 
 /// Segments shorter than this are copied at once: cheaper than keeping their object alive.
 const COPY_BELOW_BYTES: usize = 1024;
@@ -121,6 +124,61 @@ fn end_name(how: End) -> &'static str {
     }
 }
 
+fn nat_of(text: Option<&str>) -> PyResult<Nat> {
+    match text {
+        None | Some("none") => Ok(Nat::None),
+        Some("upnp") => Ok(Nat::Upnp),
+        Some(ip) => match ip.parse() {
+            Ok(ip) => Ok(Nat::External(ip)),
+            Err(_) => Err(PyValueError::new_err(format!("{ip:?} is neither none nor upnp nor an IP address"))),
+        },
+    }
+}
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Unknown => "unknown",
+        Standing::Public => "public",
+        Standing::Private => "private",
+        Standing::Relayed => "relayed",
+    }
+}
+
+fn gateway_name(gateway: Gateway) -> &'static str {
+    match gateway {
+        Gateway::Off => "off",
+        Gateway::Searching => "searching",
+        Gateway::NotFound => "not-found",
+        Gateway::NotPublic => "not-public",
+        Gateway::Found => "found",
+    }
+}
+
+/// The keys are the fields of `quire.net.reachability.Reachability`.
+fn reach_of<'py>(py: Python<'py>, reach: &Snapshot) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("status", standing_name(reach.standing))?;
+    dict.set_item("announced", texts(&reach.announced))?;
+    dict.set_item("verified", texts(&reach.verified))?;
+    dict.set_item("observed", texts(&reach.observed))?;
+    dict.set_item("gateway", gateway_name(reach.gateway))?;
+    let pair = |one: &dyn ToString, other: &dyn ToString| (one.to_string(), other.to_string());
+    let mappings: Vec<_> = reach.mappings.iter().map(|(local, outside)| pair(local, outside)).collect();
+    dict.set_item("mappings", mappings)?;
+    let relays: Vec<_> = reach.relays.iter().map(|(peer, address)| pair(peer, address)).collect();
+    dict.set_item("relays", relays)?;
+    dict.set_item("upgraded", reach.upgraded.iter().map(PeerId::to_string).collect::<Vec<_>>())?;
+    let checks: Vec<_> = reach
+        .checks
+        .iter()
+        .map(|check| (check.address.to_string(), check.server.to_string(), check.at, check.problem.clone()))
+        .collect();
+    dict.set_item("checks", checks)?;
+    dict.set_item("testers", reach.testers)?;
+    dict.set_item("relay_offers", reach.relay_offers)?;
+    Ok(dict)
+}
+
 fn texts(addresses: &[Multiaddr]) -> Vec<String> {
     addresses.iter().map(Multiaddr::to_string).collect()
 }
@@ -151,6 +209,7 @@ fn tuple_of(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
         }
         Event::Listening { address } => ("listening", 0, address.to_string()).into_pyobject(py),
         Event::ListeningEnded { address } => ("unlistening", 0, address.to_string()).into_pyobject(py),
+        Event::Reach(reach) => ("reach", 0, reach_of(py, &reach)?).into_pyobject(py),
         Event::Stopped => ("stopped", 0).into_pyobject(py),
     }
 }
@@ -161,7 +220,10 @@ struct NetNode(Node);
 #[pymethods]
 impl NetNode {
     #[new]
-    #[pyo3(signature = (private_key, *, agent, kad_protocol, mdns, max_connections, idle_seconds, record_seconds))]
+    #[pyo3(signature = (
+        private_key, *, agent, kad_protocol, mdns, max_connections, idle_seconds, record_seconds, nat=None, relay=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         private_key: [u8; 32],
         agent: String,
@@ -170,6 +232,8 @@ impl NetNode {
         max_connections: u32,
         idle_seconds: f64,
         record_seconds: f64,
+        nat: Option<&str>,
+        relay: Option<(usize, usize, u64, f64)>,
     ) -> PyResult<Self> {
         let config = Config {
             private_key,
@@ -179,6 +243,14 @@ impl NetNode {
             max_connections,
             idle_timeout: seconds(idle_seconds),
             record_ttl: seconds(record_seconds),
+            nat: nat_of(nat)?,
+            tells_reach: nat.is_some(),
+            relay: relay.map(|(max_reservations, max_circuits, circuit_bytes, circuit_seconds)| RelayLimits {
+                max_reservations,
+                max_circuits,
+                circuit_bytes,
+                circuit_duration: seconds(circuit_seconds),
+            }),
         };
         Node::start(&config).map(Self).map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from quire.base.clock import Clock
+from quire.base.spans import REQUEST_ID
 
 HISTORY_EVENTS = 4096  # remembered for `why`; about 1 MB
 
@@ -47,8 +48,12 @@ class EventBus:
         self._listeners: list[Callable[[Event], None]] = []
 
     def publish(self, kind: str, subject: str, message: str, **facts: object) -> Event:
-        """Record an event and hand it to every listener. Listeners must not raise or wait."""
+        """Record an event and hand it to every listener. Listeners must not raise or wait.
+
+        A request of the API that caused it is the fact `request`."""
         self._serial += 1
+        if request := REQUEST_ID.get():
+            facts.setdefault("request", request)
         event = Event(self._serial, self._clock.now(), kind, subject, message, facts)
         self._history.append(event)
         for listener in list(self._listeners):

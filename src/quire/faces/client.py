@@ -143,11 +143,39 @@ class Client:
         async with self._request("GET", f"/datasets/{cid}/proof", query=query) as answer:
             return await answer.read()
 
-    async def json(self, method: str, path: str, *, timeout_seconds: float | None = None) -> Any:
+    @asynccontextmanager
+    async def open(
+        self,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """GET a route of /api/quire/v1; the answer with its body to be read."""
+        request = self._request(
+            "GET", path, query=query, headers=headers, timeout_seconds=timeout_seconds
+        )
+        async with request as answer:
+            yield answer
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_seconds: float | None = None,
+        query: dict[str, str] | None = None,
+        body: object = None,
+    ) -> Any:
         """Call a route of /api/quire/v1; the decoded answer, None when it has no body."""
-        async with self._request(method, path, timeout_seconds=timeout_seconds) as answer:
-            body = await answer.read()
-            return json.loads(body) if body else None
+        options: dict[str, Any] = {} if body is None else {"json": body}
+        request = self._request(
+            method, path, timeout_seconds=timeout_seconds, query=query, **options
+        )
+        async with request as answer:
+            data = await answer.read()
+            return json.loads(data) if data else None
 
     async def events(self, *, subject: str | None = None) -> AsyncGenerator[dict[str, Any], None]:
         """Follow what happens in the node until it stops."""

@@ -30,14 +30,21 @@ class LocalNode:
     """One `quire node` process. `api`, `peer_id` and `addresses` are set once it has started."""
 
     def __init__(
-        self, data_dir: Path, *, bootstrap: Sequence[str] = (), arguments: Sequence[str] = ()
+        self,
+        data_dir: Path,
+        *,
+        bootstrap: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        under: Sequence[str] = (),
     ) -> None:
+        """`under` is a command that runs another one in its own place, such as `ip netns exec`."""
         self.data_dir = data_dir
         self.api = ""
         self.peer_id = ""
         self.addresses: list[str] = []
         self._bootstrap = list(bootstrap)
         self._arguments = list(arguments)
+        self._under = list(under)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -59,7 +66,7 @@ class LocalNode:
     def start(self) -> Self:
         """Run the node; returns when its API answers. Raises with the end of its log if not."""
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "quire.faces.cli.main", "node", "--json"]
+        command = [*self._under, sys.executable, "-m", "quire.faces.cli.main", "node", "--json"]
         command += ["--data-dir", str(self.data_dir), "--api-port", "0"]
         if not any(argument.startswith("--listen") for argument in self._arguments):
             command += ["--listen", "/ip4/127.0.0.1/tcp/0"]

@@ -19,7 +19,9 @@ from typing import Any, TypeVar
 
 from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
+from quire.base.spans import span
 from quire.base.units import MIB
+from quire.flow.active import ActiveTransfers
 from quire.net.exchange.engine import Exchange
 from quire.store.dataset import Dataset
 from quire.store.port import BlockStore
@@ -43,7 +45,7 @@ class Downloads:
         self._store = store
         self._exchange = exchange
         self._clock = clock
-        self.active = 0
+        self.active = ActiveTransfers()
         self.finished = 0
         self.sent_bytes = 0
 
@@ -65,15 +67,20 @@ class Downloads:
         stop = size if length is None else offset + length
         if not 0 <= offset <= stop <= size:
             raise InputError(f"bytes {offset} to {stop} are not inside the {size} of the dataset")
-        self.active += 1
+        subject = str(dataset.manifest_cid)
         ahead = _Ahead(self._store, self._exchange, self._clock, dataset, idle_seconds)
         try:
-            async for chunk in _chunks(ahead, offset, stop):
-                self.sent_bytes += len(chunk)
-                yield chunk
+            with (
+                self._store.holding(dataset.tree_root),
+                self.active.watch(subject, stop - offset, self._clock.monotonic()) as shown,
+                span("download", is_current=False, cid=subject, bytes=stop - offset),
+            ):
+                async for chunk in _chunks(ahead, offset, stop):
+                    self.sent_bytes += len(chunk)
+                    shown.done_bytes += len(chunk)
+                    yield chunk
             self.finished += 1
         finally:
-            self.active -= 1
             await ahead.close()
 
 

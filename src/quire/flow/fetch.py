@@ -15,6 +15,7 @@ from collections import OrderedDict
 from quire.base.clock import Clock
 from quire.base.errors import DeadlineExceeded, NotFound, QuireError
 from quire.base.events import EventBus
+from quire.base.spans import span
 from quire.formats.cid import Cid, is_manifest
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.job import FetchJob
@@ -53,6 +54,11 @@ class Fetch:
     def has_ended(self) -> bool:
         return self.state in ("complete", "failed", "cancelled")
 
+    def note_end(self) -> None:
+        """The task is over, perhaps without having begun."""
+        if not self.has_ended:
+            self.state = "cancelled"
+
 
 class Fetches:
     """All fetch jobs of one node."""
@@ -86,7 +92,9 @@ class Fetches:
         local = await self._store.dataset(cid)
         if local is not None:
             return local
-        return await self._exchange.fetch_manifest(cid, self._clock.monotonic() + timeout_seconds)
+        deadline = self._clock.monotonic() + timeout_seconds
+        with span("fetch.manifest", cid=cid):
+            return await self._exchange.fetch_manifest(cid, deadline)
 
     async def keep(self, dataset: Dataset) -> None:
         """What somebody asked for is kept for `keep_seconds` (None: for ever) from now, unless it
@@ -108,6 +116,7 @@ class Fetches:
         self._jobs[key] = fetch
         self._jobs.move_to_end(key)
         fetch.task = asyncio.get_running_loop().create_task(self._run(fetch, timeout_seconds))
+        fetch.task.add_done_callback(lambda _: fetch.note_end())
         self._forget_old()
         return fetch
 
@@ -126,8 +135,6 @@ class Fetches:
             return False
         fetch.task.cancel()
         await asyncio.wait([fetch.task])
-        if not fetch.has_ended:  # cancelled before its first step
-            fetch.state = "cancelled"
         return True
 
     async def stop(self) -> None:
@@ -144,7 +151,11 @@ class Fetches:
             await self.keep(fetch.dataset)
             if not fetch.dataset.is_complete:
                 fetch.job = self._exchange.fetch(fetch.dataset)
-                await self._wait(fetch.job)
+                with (
+                    self._store.holding(fetch.dataset.tree_root),
+                    span("fetch", cid=fetch.cid, blocks=fetch.dataset.block_count),
+                ):
+                    await self._wait(fetch.job)
             fetch.state = "complete"
             self._events.publish("fetch.complete", subject, "every block is here and verified")
         except QuireError as error:

@@ -33,6 +33,7 @@ from quire.base.errors import (
 from quire.base.events import EventBus
 from quire.base.units import GIB, format_size
 from quire.base.waits import Waits
+from quire.flow.active import ActiveTransfers
 from quire.flow.turns import Turn, Turns
 from quire.formats.cid import manifest_cid_of
 from quire.formats.tus import Checksum
@@ -116,15 +117,11 @@ class ResumableUploads:
         self._clock = clock
         self._rng = rng
         self._lifetime_seconds = lifetime_seconds
+        self.active = ActiveTransfers()  # requests that are sending bytes
         self._turns = Turns()
         self._idle: dict[str, ExitStack] = {}  # the registered waits for clients
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._is_closing = False
-
-    @property
-    def active(self) -> int:
-        """Requests that are sending bytes."""
-        return self._turns.reading
 
     def max_bytes(self, block_size: int) -> int:
         """The largest upload that could ever fit."""
@@ -307,12 +304,14 @@ class ResumableUploads:
                 if hasher is not None:
                     hasher.update(piece)
                 await upload.write(piece)
-                turn.received = upload.position
+                turn.received = shown.done_bytes = upload.position
                 if self._clock.monotonic() >= checkpoint_at and hasher is None:
                     await upload.checkpoint()
                     checkpoint_at = self._clock.monotonic() + CHECKPOINT_SECONDS
 
-        await turn.read(read())
+        now = self._clock.monotonic()
+        with self.active.watch(row.filename or row.id, row.length, now) as shown:
+            await turn.read(read())
         return b"" if hasher is None else hasher.digest()
 
     async def _complete(self, row: UploadRow) -> UploadRow:

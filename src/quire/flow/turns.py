@@ -55,11 +55,6 @@ class Turns:
         """Whoever uses the upload at this moment."""
         return self._turns.get(upload_id)
 
-    @property
-    def reading(self) -> int:
-        """How many are taking bytes from a client."""
-        return sum(turn.reading is not None for turn in self._turns.values())
-
     @asynccontextmanager
     async def of(self, upload_id: str) -> AsyncGenerator[Turn, None]:
         """Be the only one who uses the upload. Raises Busy."""

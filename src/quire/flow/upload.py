@@ -16,7 +16,9 @@ from typing import TypeAlias
 from quire.base.clock import Clock
 from quire.base.errors import Busy, EmptyUpload, InputError
 from quire.base.events import EventBus
+from quire.base.spans import span
 from quire.base.units import format_size
+from quire.flow.active import ActiveTransfer, ActiveTransfers
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.store import Store
 from quire.store.upload import Upload
@@ -45,7 +47,7 @@ class Uploads:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
-        self.active = 0
+        self.active = ActiveTransfers()
         self.finished = 0
         self.failed = 0
 
@@ -61,14 +63,20 @@ class Uploads:
         if self._closing:
             raise Busy("the node is stopping and takes no new uploads; try another node")
         started = self._clock.monotonic()
-        self._enter()
+        self._idle.clear()
         try:
-            dataset = await self._run(pieces, order)
+            with (
+                self.active.watch(order.filename or "", order.expected_bytes, started) as shown,
+                span("upload", expectedBytes=order.expected_bytes or 0) as opened,
+            ):
+                dataset = await self._run(pieces, order, shown)
+                opened.note(cid=dataset.manifest_cid, bytes=dataset.manifest.dataset_size)
         except BaseException:
             self.failed += 1
             raise
         finally:
-            self._leave()
+            if not self.active:
+                self._idle.set()
         self.finished += 1
         seconds = self._clock.monotonic() - started
         size = dataset.manifest.dataset_size
@@ -81,17 +89,21 @@ class Uploads:
         )
         return dataset
 
-    async def _run(self, pieces: AsyncIterable[Buffer], order: UploadOrder) -> Dataset:
+    async def _run(
+        self, pieces: AsyncIterable[Buffer], order: UploadOrder, shown: ActiveTransfer
+    ) -> Dataset:
         upload = self._store.begin_upload(
             block_size=order.block_size, expected_bytes=order.expected_bytes
         )
         try:
             async for piece in pieces:
                 await upload.write(piece)
+                shown.done_bytes = upload.received_bytes
             _check_length(upload, order.expected_bytes)
-            return await upload.commit(
-                filename=order.filename, mimetype=order.mimetype, root=order.root
-            )
+            with span("upload.commit"):
+                return await upload.commit(
+                    filename=order.filename, mimetype=order.mimetype, root=order.root
+                )
         except BaseException as failure:
             await asyncio.shield(upload.abort())
             self._events.publish(
@@ -112,15 +124,6 @@ class Uploads:
         except TimeoutError:
             return False
         return True
-
-    def _enter(self) -> None:
-        self.active += 1
-        self._idle.clear()
-
-    def _leave(self) -> None:
-        self.active -= 1
-        if self.active == 0:
-            self._idle.set()
 
 
 def _check_length(upload: Upload, expected_bytes: int | None) -> None:

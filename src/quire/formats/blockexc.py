@@ -3,11 +3,13 @@
     Message { 1 want-list, 3 deliveries, 4 presences, 5 pending bytes, 6 account, 7 payment }
 
 Encoding is byte-identical with the reference: fields ascend, scalars are written even when zero,
-fields 1, 5, 6 and 7 even when empty. What would end a Nim process (another enum value, an index of
-2^63 or more, a delivery without data) cannot be encoded. Decoding accepts messages with and
-without the fields that are always written, and nothing above the limits below. Whether a block
-matches its CID and its proof is for the receiver to check: one hash call for all of a message.
-Source   network.md 2.1-2.4; vectors/blockexc.json
+fields 1, 5, 6 and 7 even when empty. The *trimmed* form, that of Archivist and Promethei, is the
+same without fields 6 and 7 and without the price of a presence. What would end a Nim process
+(another enum value, an index of 2^63 or more, a delivery without data) cannot be encoded. Decoding
+accepts messages with and without the fields that are always written, and nothing above the limits
+below. Whether a block matches its CID and its proof is for the receiver to check: one hash call
+for all of a message.
+Source   network.md 2.1-2.4, lineage.md 2.2; vectors/blockexc.json
 """
 
 from __future__ import annotations
@@ -95,12 +97,12 @@ class Message:
     payment: bytes = field(default=b"", repr=False)
 
 
-def encode_message(message: Message) -> bytes:
+def encode_message(message: Message, *, is_trimmed: bool = False) -> bytes:
     """The message without its length prefix."""
-    return b"".join(encode_segments(message))
+    return b"".join(encode_segments(message, is_trimmed=is_trimmed))
 
 
-def encode_segments(message: Message) -> list[Buffer]:
+def encode_segments(message: Message, *, is_trimmed: bool = False) -> list[Buffer]:
     """The message as parts to be sent one after the other; the blocks' data is not copied."""
     invariant(len(message.wants) <= MAX_ENTRIES, "a message wants at most 1024 addresses")
     invariant(len(message.presences) <= MAX_ENTRIES, "a message has at most 1024 presences")
@@ -112,10 +114,13 @@ def encode_segments(message: Message) -> list[Buffer]:
     segments: list[Buffer] = [bytes_field(1, b"".join(wants))]
     for delivery in message.deliveries:
         segments += _encode_delivery(delivery)
-    segments += (bytes_field(4, _encode_presence(presence)) for presence in message.presences)
+    segments += (
+        bytes_field(4, _encode_presence(presence, is_trimmed)) for presence in message.presences
+    )
     segments.append(uint_field(5, message.pending_bytes))
-    segments.append(bytes_field(6, bytes_field(1, message.account)))
-    segments.append(bytes_field(7, bytes_field(1, message.payment)))
+    if not is_trimmed:
+        segments.append(bytes_field(6, bytes_field(1, message.account)))
+        segments.append(bytes_field(7, bytes_field(1, message.payment)))
     size = sum(map(len, segments))
     invariant(size <= MAX_MESSAGE_BYTES, "a message has at most 100 MiB", size_bytes=size)
     return segments
@@ -166,15 +171,10 @@ def _encode_delivery(delivery: Delivery) -> list[Buffer]:
     return [header + before, delivery.data, after]
 
 
-def _encode_presence(presence: Presence) -> bytes:
+def _encode_presence(presence: Presence, is_trimmed: bool) -> bytes:
     invariant(0 <= presence.price < 1 << 256, "a price has 256 bits", price=presence.price)
-    return b"".join(
-        (
-            bytes_field(1, _encode_address(presence.address)),
-            uint_field(2, not presence.have),
-            bytes_field(3, presence.price.to_bytes(_PRICE_BYTES)),
-        )
-    )
+    body = bytes_field(1, _encode_address(presence.address)) + uint_field(2, not presence.have)
+    return body if is_trimmed else body + bytes_field(3, presence.price.to_bytes(_PRICE_BYTES))
 
 
 def _decode_message(data: Buffer) -> Message:

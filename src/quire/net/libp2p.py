@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
+from typing import Any
 
 from quire._core import NetNode
 from quire.base.clock import Clock
@@ -18,6 +19,8 @@ from quire.base.invariant import invariant
 from quire.net.identity import Identity
 from quire.net.libp2p_addresses import check_free, usable
 from quire.net.libp2p_swarm import Swarm
+from quire.net.nat import RelayLimits
+from quire.net.reachability import Reachability, describe, reachability_of
 from quire.net.serving import serve_channel
 from quire.net.transport import (
     Address,
@@ -25,6 +28,7 @@ from quire.net.transport import (
     ConnectionInfo,
     OnChannel,
     OnPeer,
+    OnReach,
     PeerId,
     ProviderRecord,
 )
@@ -37,7 +41,8 @@ class Libp2pTransport:
     """One node on the real network; implements `Transport`.
 
     `kad_protocol` keeps networks apart that must not share a routing table. `events` hears
-    `peer.connected`, `peer.disconnected` and `peer.banned`, each with the reason.
+    `peer.connected`, `peer.disconnected`, `peer.banned` and `reach.changed`, each with the reason.
+    `nat` is what `nat_for_swarm` gives; with `relay` the node forwards for others.
     """
 
     def __init__(
@@ -53,6 +58,8 @@ class Libp2pTransport:
         events: EventBus,
         idle_seconds: float = 3600.0,
         record_seconds: float = 48 * 3600.0,
+        nat: str = "none",
+        relay: RelayLimits | None = None,
     ) -> None:
         self.peer_id = identity.peer_id
         self._make_node = partial(
@@ -64,6 +71,8 @@ class Libp2pTransport:
             max_connections=max_connections,
             idle_seconds=idle_seconds,
             record_seconds=record_seconds,
+            nat=nat,
+            relay=None if relay is None else astuple(relay),
         )
         self._listen = tuple(listen)
         self._clock = clock
@@ -75,6 +84,8 @@ class Libp2pTransport:
         self._connections: dict[int, ConnectionInfo] = {}
         self._bans: dict[PeerId, tuple[float, str, asyncio.TimerHandle]] = {}
         self._listening: dict[Address, None] = {}
+        self._reach = Reachability("unknown", ())
+        self._announced_changed: list[OnReach] = []
         self._joined: list[OnPeer] = []
         self._left: list[OnPeer] = []
 
@@ -104,6 +115,7 @@ class Libp2pTransport:
                 "identified": self._on_identified,
                 "listening": self._on_listening,
                 "unlistening": self._on_unlistening,
+                "reach": self._on_reach,
             },
         )
         for protocol, (_, max_bytes) in self._protocols.items():
@@ -134,6 +146,12 @@ class Libp2pTransport:
 
     def listen_addresses(self) -> list[Address]:
         return sorted(self._listening, key=_is_loopback)
+
+    def reachability(self) -> Reachability:
+        return self._reach
+
+    def on_announced_changed(self, listener: OnReach) -> None:
+        self._announced_changed.append(listener)
 
     def serve(self, protocol: str, on_channel: OnChannel, *, max_message_bytes: int) -> None:
         self._protocols[protocol] = (on_channel, max_message_bytes)
@@ -267,6 +285,15 @@ class Libp2pTransport:
 
     def _on_unlistening(self, _: int, address: Address) -> None:
         self._listening.pop(address, None)
+
+    def _on_reach(self, _: int, facts: dict[str, Any]) -> None:
+        before, now = self._reach, reachability_of(facts)
+        self._reach = now
+        if before.status != now.status:
+            self._events.publish("reach.changed", "", describe(now), status=now.status)
+        if before.announced != now.announced:
+            for listener in self._announced_changed:
+                self._loop.call_soon(listener)
 
     def _tell(self, listeners: list[OnPeer], peer: PeerId) -> None:
         for listener in listeners:

@@ -21,7 +21,7 @@ async def usable(addresses: Sequence[Address]) -> list[Address]:
     for text in addresses:
         with contextlib.suppress(BadEncoding):
             for address in await _resolved(Multiaddr.parse(text).without_peer()):
-                if is_dialable(address):
+                if is_dialable(address) or is_circuit(address):
                     found[str(address)] = None
     return list(found)
 
@@ -30,6 +30,14 @@ def is_dialable(address: Multiaddr) -> bool:
     """Whether it is an IP address with TCP or QUIC and nothing else."""
     names = tuple(name for name, _ in address.components)
     return names[:1] in (("ip4",), ("ip6",)) and names[1:] in (("tcp",), ("udp", "quic-v1"))
+
+
+def is_circuit(address: Multiaddr) -> bool:
+    """Whether it leads through a relay: a dialable address, whose peer it is, /p2p-circuit."""
+    if len(address.components) < 2 or address.components[-1][0] != "p2p-circuit":
+        return False
+    relay = Multiaddr(address.components[:-1])
+    return relay.peer is not None and is_dialable(relay.without_peer())
 
 
 async def _resolved(address: Multiaddr) -> list[Multiaddr]:

@@ -21,12 +21,14 @@ from quire.base.errors import (
     ProtocolMismatch,
 )
 from quire.net.memory_channel import Link, MemoryChannel, Pipe
+from quire.net.reachability import Reachability
 from quire.net.serving import serve_channel
 from quire.net.transport import (
     Address,
     ConnectionInfo,
     OnChannel,
     OnPeer,
+    OnReach,
     PeerId,
     ProviderRecord,
 )
@@ -44,7 +46,7 @@ class _Connection:
     listener: MemoryTransport
     since: float
     links: dict[PeerId, Link]  # by sender
-    pipes: list[Pipe] = field(default_factory=list)
+    pipes: list[tuple[PeerId, Pipe]] = field(default_factory=list)  # with the sender of each
 
     def other(self, peer: PeerId) -> MemoryTransport:
         return self.listener if self.dialer.peer_id == peer else self.dialer
@@ -52,16 +54,19 @@ class _Connection:
     def pipe_from(self, sender: PeerId, is_stalled: bool) -> Pipe:
         pipe = Pipe(self.links[sender], PIPE_BYTES, lambda: self.end("the connection broke"))
         pipe.stall(is_stalled)
-        self.pipes = [known for known in self.pipes if not known.is_over] + [pipe]
+        self.pipes = [(peer, known) for peer, known in self.pipes if not known.is_over]
+        self.pipes.append((sender, pipe))
         return pipe
 
-    def stall(self, is_stalled: bool) -> None:
-        for pipe in self.pipes:
-            pipe.stall(is_stalled)
+    def stall(self, is_stalled: bool, sender: PeerId | None = None) -> None:
+        """Hold back, or let go, what one node sends; what both send when none is named."""
+        for peer, pipe in self.pipes:
+            if sender is None or peer == sender:
+                pipe.stall(is_stalled)
 
     def end(self, reason: str) -> None:
         """Both nodes forget the connection and all its channels raise `PeerGone`."""
-        for pipe in self.pipes:
+        for _, pipe in self.pipes:
             pipe.break_off(reason)
         for node in (self.dialer, self.listener):
             node.forget(self)
@@ -79,20 +84,34 @@ class MemoryNetwork:
         self.clock = clock
         self._link_between = link_between or (lambda sender, receiver: Link())
         self._nodes: dict[Address, MemoryTransport] = {}
-        self._cuts: dict[tuple[PeerId, PeerId], None] = {}
+        self._cuts: dict[tuple[PeerId, PeerId], None] = {}  # (sender, receiver)
 
     def partition(self, one: PeerId, other: PeerId) -> None:
         """Silence between two nodes, both ways: open connections stall, dials go unanswered."""
-        self._cuts[_pair(one, other)] = None
-        self._stall(one, other, True)
+        self.cut(one, other)
+        self.cut(other, one)
 
     def heal(self, one: PeerId, other: PeerId) -> None:
         """Undo `partition`; what was held back arrives."""
-        self._cuts.pop(_pair(one, other), None)
-        self._stall(one, other, False)
+        self.mend(one, other)
+        self.mend(other, one)
 
-    def is_cut(self, one: PeerId, other: PeerId) -> bool:
-        return _pair(one, other) in self._cuts
+    def cut(self, sender: PeerId, receiver: PeerId) -> None:
+        """What one node sends does not reach the other any more; the opposite way is open."""
+        self._cuts[sender, receiver] = None
+        self._stall(sender, receiver, True)
+
+    def mend(self, sender: PeerId, receiver: PeerId) -> None:
+        """Undo `cut`; what was held back arrives."""
+        self._cuts.pop((sender, receiver), None)
+        self._stall(sender, receiver, False)
+
+    def is_cut(self, sender: PeerId, receiver: PeerId) -> bool:
+        return (sender, receiver) in self._cuts
+
+    def is_apart(self, one: PeerId, other: PeerId) -> bool:
+        """Whether no question from one to the other is answered."""
+        return self.is_cut(one, other) or self.is_cut(other, one)
 
     def drop(self, one: PeerId, other: PeerId, reason: str = "the connection broke") -> None:
         """End the connection between two nodes."""
@@ -124,11 +143,11 @@ class MemoryNetwork:
     def link(self, sender: PeerId, receiver: PeerId) -> Link:
         return self._link_between(sender, receiver)
 
-    def _stall(self, one: PeerId, other: PeerId, is_stalled: bool) -> None:
-        node = self.node(one)
-        connection = node.connection(other) if node is not None else None
+    def _stall(self, sender: PeerId, receiver: PeerId, is_stalled: bool) -> None:
+        node = self.node(sender)
+        connection = node.connection(receiver) if node is not None else None
         if connection is not None:
-            connection.stall(is_stalled)
+            connection.stall(is_stalled, sender)
 
 
 class MemoryTransport:
@@ -189,6 +208,12 @@ class MemoryTransport:
     def serve(self, protocol: str, on_channel: OnChannel, *, max_message_bytes: int) -> None:
         self._protocols[protocol] = (on_channel, max_message_bytes)
 
+    def reachability(self) -> Reachability:
+        return Reachability("unknown", tuple(self.listen_addresses()))
+
+    def on_announced_changed(self, listener: OnReach) -> None:
+        """Addresses here never change."""
+
     def on_peer_joined(self, listener: OnPeer) -> None:
         self._joined.append(listener)
 
@@ -227,9 +252,8 @@ class MemoryTransport:
         served = target._protocols.get(protocol)
         if served is None:
             raise ProtocolMismatch(f"{peer} does not speak {protocol}", peer=peer)
-        is_cut = self._network.is_cut(self.peer_id, peer)
-        there = connection.pipe_from(self.peer_id, is_cut)
-        back = connection.pipe_from(peer, is_cut)
+        there = connection.pipe_from(self.peer_id, self._network.is_cut(self.peer_id, peer))
+        back = connection.pipe_from(peer, self._network.is_cut(peer, self.peer_id))
         on_channel, their_limit = served
         target._accept(on_channel, MemoryChannel(self.peer_id, protocol, back, there, their_limit))
         return MemoryChannel(peer, protocol, there, back, max_message_bytes)
@@ -276,10 +300,11 @@ class MemoryTransport:
         loop = asyncio.get_running_loop()
         entry = (loop.time() + self._record_seconds, self._address)
         takers = sorted(self._reachable(), key=lambda node: _distance(key, node.peer_id))
-        for node in [self, *takers[:RECORD_COPIES]]:
+        took = [node for node in takers[:RECORD_COPIES] if node.takes_record()]
+        for node in [self, *took]:
             node._records.setdefault(key, {})[self.peer_id] = entry
         await asyncio.sleep(0)
-        return min(len(takers), RECORD_COPIES)
+        return len(took)
 
     async def withdraw(self, key: bytes) -> None:
         self._records.get(key, {}).pop(self.peer_id, None)
@@ -292,10 +317,20 @@ class MemoryTransport:
         for node in [self, *self._reachable()]:
             if node is not self:
                 await self._travel(node.peer_id, node, deadline)
+            if not node.answers_lookup():
+                continue
             for peer, (expires, address) in list(node._records.get(key, {}).items()):
                 if expires > now and peer not in seen:
                     seen.add(peer)
                     on_found(ProviderRecord(peer, (address,)))
+
+    def takes_record(self) -> bool:
+        """Whether a record that another node gives reaches this one."""
+        return True
+
+    def answers_lookup(self) -> bool:
+        """Whether an answer of this node about records reaches whoever asked."""
+        return True
 
     # ---- inside ----
 
@@ -319,8 +354,8 @@ class MemoryTransport:
         for node in queue:
             for connection in node._connections.values():
                 other = connection.other(node.peer_id)
-                is_cut = self._network.is_cut(node.peer_id, other.peer_id)
-                if other.peer_id not in seen and other._is_up and not is_cut:
+                is_apart = self._network.is_apart(node.peer_id, other.peer_id)
+                if other.peer_id not in seen and other._is_up and not is_apart:
                     seen[other.peer_id] = other
                     queue.append(other)
         return queue[1:]
@@ -334,7 +369,7 @@ class MemoryTransport:
             for sender, receiver in ((self, target), (target, self)):
                 link = self._network.link(sender.peer_id, receiver.peer_id)
                 seconds += link.delay(0, now)
-            if self._network.is_cut(self.peer_id, target.peer_id):
+            if self._network.is_apart(self.peer_id, target.peer_id):
                 seconds = float("inf")
         await asyncio.sleep(max(0.0, min(seconds, deadline - now)))
         is_there = target is None or (target._is_up and self._is_up)
@@ -361,10 +396,6 @@ class MemoryTransport:
     def _tell(self, listeners: list[OnPeer], peer: PeerId) -> None:
         for listener in list(listeners):
             listener(peer)
-
-
-def _pair(one: PeerId, other: PeerId) -> tuple[PeerId, PeerId]:
-    return (one, other) if one < other else (other, one)
 
 
 def _distance(key: bytes, peer: PeerId) -> int:

@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from quire.net.reachability import Reachability
+
 PeerId: TypeAlias = str  # base58 text, "16Uiu2HA..."
 Address: TypeAlias = str  # multiaddress text, "/ip4/127.0.0.1/tcp/8070"
 Message: TypeAlias = bytes | bytearray | memoryview
@@ -67,6 +69,7 @@ class Channel(Protocol):
 
 OnChannel: TypeAlias = Callable[[Channel], Awaitable[None]]
 OnPeer: TypeAlias = Callable[[PeerId], None]
+OnReach: TypeAlias = Callable[[], None]
 
 
 class Transport(Protocol):
@@ -81,7 +84,16 @@ class Transport(Protocol):
         """Close all streams and connections, then the sockets; at the latest at `deadline`."""
 
     def listen_addresses(self) -> list[Address]:
-        """Addresses others can dial, without the /p2p suffix; wildcards already expanded."""
+        """Addresses of our sockets, without the /p2p suffix; wildcards already expanded.
+
+        What others are told is `reachability().announced`.
+        """
+
+    def reachability(self) -> Reachability:
+        """Whether others reach us, how that was found out, and what they are told."""
+
+    def on_announced_changed(self, listener: OnReach) -> None:
+        """Call `listener` when the addresses that others are told are others than before."""
 
     def serve(self, protocol: str, on_channel: OnChannel, *, max_message_bytes: int) -> None:
         """Accept channels of a protocol. `on_channel` runs in its own task for each."""

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry
 
-from quire.base.clock import Clock, SystemClock
+from quire.base.clock import SystemClock
 from quire.base.errors import EnvironmentProblem, QuireError
 from quire.base.events import EventBus
 from quire.base.rng import system_rng
 from quire.base.waits import Waits
-from quire.flow.announce import Announcing
-from quire.flow.download import Downloads
-from quire.flow.fetch import Fetches
-from quire.flow.resume import ResumableUploads
-from quire.flow.upload import Uploads
-from quire.net.connector import Connector
-from quire.net.discovery import Announcer, Finder
-from quire.net.exchange.engine import Exchange
+from quire.net.blockexc import Ids
 from quire.net.identity import Identity, load_or_create_key
 from quire.net.known_peer import KnownPeer, parse_known_peer
 from quire.net.libp2p import Libp2pTransport
+from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels, set_up_logs
-from quire.node.metrics import NodeMetrics
+from quire.node.metrics import register_metrics
 from quire.node.node import Node
+from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
+from quire.node.tracing import Tracing, tracing_to
+from quire.services.fsck import Fsck
+from quire.services.maintenance import Maintenance
+from quire.services.repair import Repairer
+from quire.services.scrub import Scrub
 from quire.store.open import open_store
 from quire.store.store import Store
 
 DIRECTORY_MODE = 0o700
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What every part of a node shares."""
-
-    clock: Clock
-    rng: random.Random
-    events: EventBus
-    waits: Waits
 
 
 MakeTransport: TypeAlias = Callable[[NodeConfig, Profile, Identity, Ground], Transport]
@@ -98,80 +86,67 @@ def _join(
     levels: LogLevels,
 ) -> Node:
     """Join the parts; nothing runs yet."""
-    clock, events, waits = ground.clock, ground.events, ground.waits
-    finder = Finder(transport, clock, ground.rng, events, waits=waits)
-    announcer = Announcer(transport, clock, ground.rng, events)
-    exchange = Exchange(
-        transport,
-        store,
-        finder,
-        clock=clock,
-        rng=ground.rng,
-        events=events,
-        waits=waits,
-        protocol_id=profile.protocols.exchange,
+    settings = PartSettings(
+        exchange_protocol=profile.protocols.exchange,
+        blockexc=blockexc_ids(profile),
+        fetch_idle_seconds=config.fetch_idle_timeout,
+        keep_seconds=config.block_ttl or None,
+        upload_lifetime_seconds=config.upload_expiry,
+        book=PeerBook(config.data_dir / "peers.json"),
+        bootstrap=bootstrap_peers(config, profile),
     )
+    parts = join_parts(ground, transport, store, settings)
+    repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
         profile=profile,
-        clock=clock,
-        events=events,
-        waits=waits,
+        clock=ground.clock,
+        events=ground.events,
+        waits=ground.waits,
         identity=identity,
+        parts=parts,
         store=store,
         transport=transport,
-        finder=finder,
-        announcer=announcer,
-        exchange=exchange,
-        connector=_connector(config, profile, ground, transport),
-        uploads=Uploads(store, events, clock),
-        resumable=_resumable(config, ground, store),
-        downloads=Downloads(store, exchange, clock),
-        fetches=_fetches(config, ground, store, exchange),
-        announcing=Announcing(store, announcer),
+        finder=parts.finder,
+        announcer=parts.announcer,
+        exchange=parts.exchange,
+        connector=parts.connector,
+        uploads=parts.uploads,
+        resumable=parts.resumable,
+        downloads=parts.downloads,
+        fetches=parts.fetches,
+        announcing=parts.announcing,
+        maintenance=Maintenance(
+            store,
+            ground.clock,
+            ground.events,
+            interval_seconds=config.block_mi,
+            batch=config.block_mn,
+        ),
+        scrub=Scrub(store, repairer, ground.clock, ground.events, rate_bytes=config.scrub_rate),
+        fsck=Fsck(store, repairer, ground.clock, ground.events),
         registry=registry,
         lag=LoopLag(registry),
         levels=levels,
-        started_at=clock.now(),
+        started_at=ground.clock.now(),
+        tracing=_tracing(config, profile, identity),
     )
-    registry.register(NodeMetrics(node))
+    node.scrub.is_busy = lambda: bool(node.uploads.active or node.downloads.active)
+    register_metrics(registry, node)
     return node
 
 
-def _fetches(config: NodeConfig, ground: Ground, store: Store, exchange: Exchange) -> Fetches:
-    return Fetches(
-        store,
-        exchange,
-        ground.events,
-        ground.clock,
-        idle_seconds=config.fetch_idle_timeout,
-        keep_seconds=config.block_ttl or None,
-    )
+def blockexc_ids(profile: Profile) -> Ids | None:
+    """How nodes of the reference and its forks are spoken with; None when the profile has none."""
+    protocols = profile.protocols
+    return Ids(protocols.blockexc, frozenset(protocols.trimmed)) if protocols.blockexc else None
 
 
-def _resumable(config: NodeConfig, ground: Ground, store: Store) -> ResumableUploads:
-    return ResumableUploads(
-        store,
-        ground.events,
-        ground.waits,
-        ground.clock,
-        ground.rng,
-        lifetime_seconds=config.upload_expiry,
-    )
-
-
-def _connector(
-    config: NodeConfig, profile: Profile, ground: Ground, transport: Transport
-) -> Connector:
-    return Connector(
-        transport,
-        PeerBook(config.data_dir / "peers.json"),
-        bootstrap_peers(config, profile),
-        clock=ground.clock,
-        rng=ground.rng,
-        events=ground.events,
-    )
+def _tracing(config: NodeConfig, profile: Profile, identity: Identity) -> Tracing | None:
+    if not config.otlp_endpoint:
+        return None
+    return tracing_to(config.otlp_endpoint, brand=profile.brand, peer_id=identity.peer_id)
 
 
 def bootstrap_peers(config: NodeConfig, profile: Profile) -> list[KnownPeer]:
@@ -184,6 +159,7 @@ def libp2p_transport(
     config: NodeConfig, profile: Profile, identity: Identity, ground: Ground
 ) -> Transport:
     """The real network."""
+    mode, _, address = str(config.nat).partition(":")
     return Libp2pTransport(
         identity,
         listen=list(config.listen),
@@ -191,8 +167,22 @@ def libp2p_transport(
         kad_protocol=profile.protocols.kad,
         mdns=config.mdns,
         max_connections=config.max_peers,
+        nat=nat_for_swarm(mode, address, config.listen),
+        relay=relay_limits(config),
         clock=ground.clock,
         events=ground.events,
+    )
+
+
+def relay_limits(config: NodeConfig) -> RelayLimits | None:
+    """What this node gives as a relay; None when it is none."""
+    if not config.relay_server:
+        return None
+    return RelayLimits(
+        config.relay_reservations,
+        config.relay_circuits,
+        config.relay_circuit_bytes,
+        config.relay_circuit_time,
     )
 
 

@@ -17,7 +17,8 @@ from typing import Annotated, get_args, get_type_hints
 import msgspec
 
 from quire.base.errors import BadConfig, InputError
-from quire.base.units import GIB, parse_duration, parse_size
+from quire.base.units import GIB, MIB, parse_duration, parse_size
+from quire.net.nat import RELAY_DEFAULTS
 
 ENVIRONMENT_PREFIX = "QUIRE_"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -54,6 +55,24 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Setting("list", "first peers: multiaddress with /p2p/, or spr: text", "b"),
     ] = ()
+    nat: Annotated[
+        str, Setting("text", "any, none, upnp or extip:<IP>: the way through a router")
+    ] = "any"
+    relay_server: Annotated[
+        bool, Setting("flag", "forward for peers that nobody reaches, within limits")
+    ] = False
+    relay_reservations: Annotated[
+        int, Setting("count", "peers that a relay forwards for at most")
+    ] = RELAY_DEFAULTS.reservations
+    relay_circuits: Annotated[
+        int, Setting("count", "connections that a relay forwards at once at most")
+    ] = RELAY_DEFAULTS.circuits
+    relay_circuit_bytes: Annotated[
+        int, Setting("size", "bytes a relayed connection may carry, in each direction")
+    ] = RELAY_DEFAULTS.circuit_bytes
+    relay_circuit_time: Annotated[
+        float, Setting("duration", "how long a relayed connection may last")
+    ] = RELAY_DEFAULTS.circuit_seconds
     no_profile_bootstrap: Annotated[
         bool, Setting("flag", "do not use the bootstrap records of the network profile")
     ] = False
@@ -72,6 +91,12 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     block_mi: Annotated[
         float, Setting("duration", "how often datasets past their time are collected")
     ] = 600.0
+    block_mn: Annotated[
+        int, Setting("count", "how many datasets one step of a collection deletes at most")
+    ] = 1000
+    scrub_rate: Annotated[
+        int, Setting("size", "bytes read again each second to find damage; 0 is never")
+    ] = 4 * MIB
     request_timeout: Annotated[
         float, Setting("duration", "how long a request waits for the network")
     ] = 30.0
@@ -90,6 +115,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         str, Setting("text", "trace, debug, info, notice, warn, error, fatal; LEVEL;LEVEL:topic")
     ] = "info"
+    otlp_endpoint: Annotated[
+        str | None, Setting("text", "OpenTelemetry collector to send spans to; http://host:4318")
+    ] = None
     log_format: Annotated[str, Setting("text", "text or json")] = "text"
 
 

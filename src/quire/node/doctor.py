@@ -11,29 +11,19 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 import quire
 from quire.base.errors import QuireError
 from quire.base.units import GIB, format_size
 from quire.node.config import NodeConfig
+from quire.node.doctor_reach import examine_reach
+from quire.node.finding import Finding
 from quire.node.node import Node
 from quire.node.profile import load_profile
 
 LEAST_FREE_BYTES = 1 * GIB
 LEAST_PYTHON = (3, 11)
 LEAST_OPEN_FILES = 1024
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One check and how it went."""
-
-    check: str
-    state: Literal["ok", "warning", "problem"]
-    message: str
-    remedy: str = ""
 
 
 def examine(config: NodeConfig, *, is_running: bool) -> list[Finding]:
@@ -69,6 +59,11 @@ def examine_node(node: Node) -> list[Finding]:
             "warning",
             "connected to nobody",
             "start it with --bootstrap",
+        ),
+        examine_reach(
+            node.transport.reachability(),
+            node.transport.listen_addresses(),
+            str(node.config.nat),
         ),
         Finding("announcing", "ok", f"{announced.published} announced, {announced.queued} waiting"),
         Finding("event loop", "ok", f"lag p99 {lag * 1000:.1f} ms")

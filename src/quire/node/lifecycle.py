@@ -15,9 +15,10 @@ from typing import Protocol
 
 import structlog
 
-from quire.base.errors import QuireError
+from quire.base.spans import RECORDER
 from quire.node.logs import log_events
 from quire.node.node import Node
+from quire.node.parts import done, stages
 from quire.node.state_file import remove_state, write_state
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -53,32 +54,27 @@ class Lifecycle:
 
     async def _start(self) -> None:
         node = self._node
+        if node.tracing is not None:
+            RECORDER.set(node.tracing)
+            self._will_stop("tracing", node.tracing.stop)
         unlisten = log_events(node.events)
-        self._will_stop("log", lambda _: _done(unlisten))
-        self._will_stop("store", lambda _: node.store.close())
-        await node.transport.start()
-        self._will_stop("network", node.transport.stop)
-        await node.announcer.start()
-        self._will_stop("announcer", lambda _: node.announcer.stop())
-        self._will_stop("finder", lambda _: node.finder.stop())
-        await node.exchange.start()
-        self._will_stop("exchange", lambda _: node.exchange.stop())
-        await node.announcing.start()
-        self._will_stop("announcing", lambda _: _done(node.announcing.stop))
-        self._will_stop("fetches", lambda _: node.fetches.stop())
-        await node.connector.start()
-        self._will_stop("connector", lambda _: node.connector.stop())
+        self._will_stop("log", lambda _: done(unlisten))
+        for stage in stages(node.parts):
+            if stage.start is not None:
+                await stage.start()
+            self._will_stop(stage.name, stage.stop)
         self._will_stop("background loops", lambda _: self._stop_loops())
         self._run_loop(node.lag.run())
-        self._run_loop(self._collect())
+        self._run_loop(node.maintenance.run())
+        self._run_loop(node.scrub.run())
+        self._will_stop("fsck", lambda _: node.fsck.cancel())
         self._run_loop(node.resumable.run())
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)
         self._will_stop("uploads", node.uploads.drain)
-        self._will_stop("resumable uploads", node.resumable.drain)
         write_state(node)
-        self._will_stop("state file", lambda _: _done(lambda: remove_state(node)))
+        self._will_stop("state file", lambda _: done(lambda: remove_state(node)))
         self._log.info(
             f"Started {node.profile.brand} node",
             topics="node",
@@ -142,21 +138,3 @@ class Lifecycle:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         self._loops.clear()
-
-    async def _collect(self) -> None:
-        """Delete datasets that no retention root keeps any more, every `block-mi`."""
-        while True:
-            await asyncio.sleep(self._node.config.block_mi)
-            try:
-                count = await self._node.store.collect()
-            except QuireError as error:
-                self._node.events.publish("collect.failed", "", error.message, code=error.code)
-                continue
-            if count:
-                self._node.events.publish(
-                    "collect.done", "", f"{count} datasets were past their time", datasets=count
-                )
-
-
-async def _done(call: Callable[[], object]) -> None:
-    call()

@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from quire.base.clock import Clock
 from quire.base.errors import BadConfig
 from quire.base.events import Event, EventBus
+from quire.base.spans import REQUEST_ID
 
 Entry: TypeAlias = MutableMapping[str, Any]
 
@@ -77,6 +78,8 @@ def set_up_logs(
         if not levels.allows(number, entry.get("topics", "node")):
             raise structlog.DropEvent
         entry["lvl"] = _SHORT[number]
+        if request := REQUEST_ID.get():
+            entry.setdefault("request", request)
         return render(_without_secrets(entry), _timestamp(clock.now()))
 
     structlog.configure(

@@ -18,7 +18,12 @@ from quire.flow.upload import Uploads
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels
+from quire.node.parts import Parts
 from quire.node.profile import Profile
+from quire.node.tracing import Tracing
+from quire.services.fsck import Fsck
+from quire.services.maintenance import Maintenance
+from quire.services.scrub import Scrub
 
 if TYPE_CHECKING:
     from quire.net.connector import Connector
@@ -39,6 +44,7 @@ class Node:
     events: EventBus
     waits: Waits
     identity: Identity
+    parts: Parts
     store: Store
     transport: Transport
     finder: Finder
@@ -50,8 +56,12 @@ class Node:
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing
+    maintenance: Maintenance
+    scrub: Scrub
+    fsck: Fsck
     registry: CollectorRegistry
     lag: LoopLag
     levels: LogLevels
     started_at: float
+    tracing: Tracing | None = None
     api_urls: list[str] = field(default_factory=list)

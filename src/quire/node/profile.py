@@ -16,11 +16,14 @@ from quire.base.errors import BadConfig
 
 
 class Protocols(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """libp2p protocol ids. `blockexc` is that of nodes of the reference."""
+    """libp2p protocol ids. `blockexc` are those of nodes of the reference and its forks, the
+    network's own first: all are served, and tried in this order. Peers under one of `trimmed` are
+    sent messages without payment fields (lineage.md 2.2)."""
 
     exchange: str
     kad: str
-    blockexc: str
+    blockexc: tuple[str, ...] = ()
+    trimmed: tuple[str, ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -65,6 +68,9 @@ def decode_profile(text: str, origin: str) -> Profile:
         profile = msgspec.convert(tomllib.loads(text), Profile)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise BadConfig(f"profile {origin} is not valid: {error}") from None
+    protocols = profile.protocols
+    if not set(protocols.trimmed) <= set(protocols.blockexc):
+        raise BadConfig(f"profile {origin}: every id of trimmed must be one of blockexc")
     size = profile.block_size
     if size & (size - 1) or not 4096 <= size <= 524288:
         raise BadConfig(f"profile {origin}: block-size {size} is no power of two in 4096..524288")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from quire.base.errors import BlockMissing
 from quire.base.units import format_duration, format_rate, format_size
 from quire.flow.fetch import Fetch
 from quire.formats.cid import Cid, is_block, is_manifest, is_tree
+from quire.net.exchange.explain import AskedPeer, Explanation
 from quire.node.node import Node
 
 if TYPE_CHECKING:
@@ -21,6 +23,26 @@ LOOKUP_SECONDS = 2.0  # how long the network is asked who has it
 MOST_PROVIDERS = 8
 
 
+class WhyPeer(msgspec.Struct, frozen=True, rename="camel"):
+    """A peer that was asked. `state`: helps, asking, resting, banned, useless."""
+
+    peer: str
+    state: str
+    has_blocks: int | None
+    asked_blocks: int
+    received_bytes: int
+    last_answer: str
+    answered_ago_seconds: float | None
+    next_in_seconds: float | None
+
+
+class WhyTimer(msgspec.Struct, frozen=True, rename="camel"):
+    """Something that happens by itself, and in how many seconds."""
+
+    what: str
+    in_seconds: float
+
+
 class Why(msgspec.Struct, frozen=True, rename="camel"):
     """The answer. `sentences` is for people, the rest for programs."""
 
@@ -28,6 +50,10 @@ class Why(msgspec.Struct, frozen=True, rename="camel"):
     holds: str  # complete, partial, block, nothing
     sentences: list[str]
     providers: list[str]
+    missing_blocks: int
+    missing: list[tuple[int, int]]  # the first ranges [start, stop) that a fetch waits for
+    peers: list[WhyPeer]
+    timers: list[WhyTimer]  # the next first
     waits: list[dict[str, Any]]
     events: list[dict[str, Any]]
 
@@ -44,6 +70,9 @@ async def why(node: Node, cid: Cid) -> Why:
     if dataset is not None:
         sentences.append(_kept(dataset, node.clock.now()))
         sentences.append(_announced(node, cid))
+    state = node.exchange.explain(cid)
+    if state is not None:
+        sentences += _causes(state)
     providers = await _providers(node, cid) if holds != "complete" else []
     if holds != "complete":
         sentences.append(_network(node, providers))
@@ -53,9 +82,23 @@ async def why(node: Node, cid: Cid) -> Why:
         f" {format_duration(float(str(w['remainingSeconds'])))} at most to go)."
         for w in waits
     ]
+    timers = _timers(node, cid, dataset, state)
+    if timers:
+        sentences.append(f"Next: {timers[0].what}, in {format_duration(timers[0].in_seconds)}.")
     events = node.events.history(subject)[-LAST_EVENTS:]
     sentences += [f"{_clock_time(e.at)} {e.message}." for e in events]
-    return Why(subject, holds, sentences, providers, waits, [e.as_dict() for e in events])
+    return Why(
+        cid=subject,
+        holds=holds,
+        sentences=sentences,
+        providers=providers,
+        missing_blocks=0 if state is None else state.missing_blocks,
+        missing=[] if state is None else state.missing,
+        peers=[] if state is None else [WhyPeer(**asdict(peer)) for peer in state.peers],
+        timers=timers,
+        waits=waits,
+        events=[e.as_dict() for e in events],
+    )
 
 
 def _kind(cid: Cid) -> str:
@@ -112,6 +155,70 @@ def _fetch(fetch: Fetch, now: float) -> str:
         f" {format_size(progress.total_bytes)} verified at"
         f" {format_rate(progress.rate_bytes_per_second)} from {len(progress.peers)} peers;"
         f" {progress.reason}."
+    )
+
+
+def _causes(state: Explanation) -> list[str]:
+    """What is missing, and what each peer that was asked has to do with it."""
+    sentences = []
+    if state.missing_blocks and state.peers:
+        ranges = ", ".join(f"{start} to {stop - 1}" for start, stop in state.missing)
+        more = " and more" if sum(b - a for a, b in state.missing) < state.missing_blocks else ""
+        sentences.append(f"{state.missing_blocks} blocks are missing: {ranges}{more}.")
+    if state.nowhere_blocks and state.searches:
+        sentences.append(
+            f"No peer that answered has {state.nowhere_blocks} of them;"
+            f" the network was searched {state.searches} times."
+        )
+    return sentences + [_peer(peer) for peer in state.peers]
+
+
+def _peer(peer: AskedPeer) -> str:
+    words = {
+        "helps": "helps",
+        "asking": "is being asked",
+        "resting": "is left alone",
+        "banned": "is banned",
+        "useless": "does not help",
+    }[peer.state]
+    parts = [f"Peer {peer.peer} {words}"]
+    if peer.state == "resting" and peer.next_in_seconds is not None:
+        parts[0] += f" for another {format_duration(peer.next_in_seconds)}"
+    if peer.asked_blocks:
+        parts.append(f"it is to send {peer.asked_blocks} blocks now")
+    if peer.received_bytes:
+        parts.append(f"it sent {format_size(peer.received_bytes)}")
+    if peer.last_answer and peer.answered_ago_seconds is not None:
+        ago = format_duration(peer.answered_ago_seconds)
+        parts.append(f"its last answer, {ago} ago: {peer.last_answer}")
+    return "; ".join(parts) + "."
+
+
+def _timers(
+    node: Node, cid: Cid, dataset: Dataset | None, state: Explanation | None
+) -> list[WhyTimer]:
+    """What happens by itself to this CID, the next first."""
+    now = node.clock.monotonic()
+    timers = [] if state is None else [WhyTimer(t.what, t.in_seconds) for t in state.timers]
+    if state is not None:
+        timers += [
+            WhyTimer(f"peer {p.peer} is asked again", p.next_in_seconds)
+            for p in state.peers
+            if p.next_in_seconds is not None
+        ]
+    for item in node.announcer.status().items:
+        if item.cid == cid and item.next_at > now:
+            timers.append(WhyTimer("it is announced again", item.next_at - now))
+    if dataset is not None and dataset.roots:
+        ends = [root.expires_at for root in dataset.roots if root.expires_at is not None]
+        if len(ends) == len(dataset.roots):
+            left = max(ends) - node.clock.now()
+            timers.append(WhyTimer("nothing keeps it any more", max(0.0, left)))
+    for wait in node.waits.of(str(cid)):
+        left = float(str(wait["remainingSeconds"]))
+        timers.append(WhyTimer(f"the wait ends at the latest: {wait['reason']}", left))
+    return sorted(
+        (WhyTimer(t.what, round(t.in_seconds, 3)) for t in timers), key=lambda t: t.in_seconds
     )
 
 

@@ -102,7 +102,7 @@ class Watch:
         if node.life is None:
             return
         now = self._clock.monotonic()
-        for wait in node.life.ground.waits.of():
+        for wait in node.life.ground.shared.waits.of():
             if wait["remainingSeconds"] != 0.0:
                 continue
             waited = wait["waitedSeconds"]

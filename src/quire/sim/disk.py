@@ -25,19 +25,21 @@ SECTOR_BYTES = 512
 class _File:
     """Contents as seen (`data`) and as on the medium (`durable`)."""
 
-    __slots__ = ("data", "dirty", "durable", "pages")
+    __slots__ = ("bad", "data", "dirty", "durable", "pages")
 
     def __init__(self, content: bytes = b"", pages: Sequence[int] = ()) -> None:
         self.data = bytearray(content)
         self.durable = bytearray(content)
         self.dirty: dict[int, None] = {}  # pages changed since the last sync
         self.pages: dict[int, None] = dict.fromkeys(pages)  # pages that occupy the medium
+        self.bad: dict[int, None] = {}  # pages that cannot be read until they are written anew
 
     def copy(self) -> _File:
         """The same file after the program died and the machine did not."""
         twin = _File(bytes(self.durable), list(self.pages))
         twin.data = bytearray(self.data)
         twin.dirty = dict(self.dirty)
+        twin.bad = dict(self.bad)
         return twin
 
 
@@ -59,13 +61,16 @@ class SimDisk:
         capacity_bytes: int = 64 * GIB,
         medium: Medium | None = None,
         on_step: Callable[[str], None] | None = None,
+        on_fault: Callable[[str], None] | None = None,
     ) -> None:
         self.medium = medium or Medium(capacity_bytes)
         self.counts: dict[str, int] = {}
         self._rng = rng
         self._on_step = on_step
+        self._on_fault = on_fault
         self._files: dict[str, _File] = {}
         self._failures: dict[str, list[OSError]] = {}
+        self._twists: list[str] = []  # of the next writes to packs: "lost-write", "misdirected"
 
     # ---- the port ----
 
@@ -82,13 +87,23 @@ class SimDisk:
         self._step("write")
         file = self._file(name)
         content = b"".join(bytes(segment) for segment in segments)
+        if self._twists and name.startswith("pack-") and file.data:
+            self._twist(file, offset, content)
+            return
         fits = self._fitting(file, offset, len(content))
         self._put(file, offset, content[:fits])
         if fits < len(content):
             raise DiskFull(f"no space left on the disk while writing {name}")
 
     def read_at(self, name: str, offset: int, length: int) -> bytes:
-        return bytes(self._file(name).data[offset : offset + length])
+        self._fail_if_planned("read")
+        file = self._file(name)
+        if any(page in file.bad for page in _pages(offset, offset + length)):
+            raise OSError(errno.EIO, "a bad sector", name)
+        return bytes(file.data[offset : offset + length])
+
+    def read_medium(self, name: str, offset: int, length: int) -> bytes:
+        return self.read_at(name, offset, length)
 
     def start_writeback(self, name: str, offset: int, length: int) -> None:
         self._file(name)
@@ -108,6 +123,7 @@ class SimDisk:
             file.dirty.update(dict.fromkeys(_pages(offset, end)))
             for page in range(-(-offset // PAGE_BYTES), (offset + length) // PAGE_BYTES):
                 file.pages.pop(page, None)
+                file.bad.pop(page, None)
 
     def truncate(self, name: str, size: int) -> None:
         self._step("truncate")
@@ -118,6 +134,7 @@ class SimDisk:
         file.data.extend(bytes(size - len(file.data)))
         kept = -(-size // PAGE_BYTES)
         file.pages = {page: None for page in file.pages if page < kept}
+        file.bad = {page: None for page in file.bad if page < kept}
 
     def remove(self, name: str) -> None:
         self._step("remove")
@@ -145,21 +162,35 @@ class SimDisk:
         With `loses_power` false only the program died: the system still holds what was written,
         and a later loss of power can still take what was never synced.
         """
-        found = SimDisk(self._rng, medium=self.medium)
+        found = SimDisk(self._rng, medium=self.medium, on_fault=self._on_fault)
         for name, file in self._files.items():
             found._files[name] = self._after_power_loss(file) if loses_power else file.copy()
         return found
 
-    def connect(self, on_step: Callable[[str], None]) -> None:
-        """Call `on_step` before each operation from now on."""
+    def connect(
+        self, on_step: Callable[[str], None], on_fault: Callable[[str], None] | None = None
+    ) -> None:
+        """Call `on_step` before each change from now on, `on_fault` when a fault takes effect."""
         self._on_step = on_step
+        self._on_fault = on_fault
 
     def corrupt(self, name: str, offset: int) -> None:
         """Flip the bits of one byte, on the medium and in what programs see."""
+        self._injected("rot")
         file = self._file(name)
         file.data[offset] ^= 0xFF
         if offset < len(file.durable):
             file.durable[offset] ^= 0xFF
+
+    def lose_sector(self, name: str, offset: int) -> None:
+        """The page around this byte cannot be read any more."""
+        self._injected("bad-sector")
+        self._file(name).bad[offset // PAGE_BYTES] = None
+
+    def twist_next(self, how: str) -> None:
+        """The next write to a pack is reported as done, and is not ("lost-write") or goes to
+        another place of the file ("misdirected")."""
+        self._twists.append(how)
 
     def leave_free(self, free_bytes: int) -> None:
         """Something else takes all space but this much."""
@@ -170,8 +201,15 @@ class SimDisk:
         self.medium.taken_bytes = 0
 
     def fail_next(self, operation: str, code: int) -> None:
-        """The next `operation` (create, write, sync, punch, truncate, remove) raises this errno."""
+        """The next `operation` (create, write, read, sync, punch, truncate, remove) raises this
+        errno."""
         self._failures.setdefault(operation, []).append(OSError(code, errno.errorcode[code]))
+
+    def calm(self) -> None:
+        """Nothing that was planned goes wrong any more."""
+        self._failures.clear()
+        self._twists.clear()
+        self.give_back()
 
     # ---- inside ----
 
@@ -185,12 +223,30 @@ class SimDisk:
         if self._on_step is not None:
             self._on_step(operation)
         self.counts[operation] = self.counts.get(operation, 0) + 1
+        self._fail_if_planned(operation)
+
+    def _fail_if_planned(self, operation: str) -> None:
         planned = self._failures.get(operation)
         if planned:
             error = planned.pop(0)
+            self._injected(f"{operation}-{error.strerror}")
             if error.errno == errno.ENOSPC:
                 raise DiskFull(f"no space left on the disk ({operation})")
             raise error
+
+    def _injected(self, kind: str) -> None:
+        if self._on_fault is not None:
+            self._on_fault(kind)
+
+    def _twist(self, file: _File, offset: int, content: bytes) -> None:
+        """What a write does to the medium when the disk does not do what it says."""
+        how = self._twists.pop(0)
+        self._injected(how)
+        if how == "misdirected":
+            pages = max(1, len(file.data) // PAGE_BYTES)
+            self._put(file, self._rng.randrange(pages) * PAGE_BYTES, content)
+        elif len(file.data) < offset + len(content):
+            file.data.extend(bytes(offset + len(content) - len(file.data)))
 
     def _fitting(self, file: _File, offset: int, length: int) -> int:
         """How many of `length` bytes at `offset` the free pages take."""
@@ -212,6 +268,8 @@ class SimDisk:
         touched = dict.fromkeys(_pages(offset, end))
         file.dirty.update(touched)
         file.pages.update(touched)
+        for page in touched:
+            file.bad.pop(page, None)
 
     def _after_power_loss(self, file: _File) -> _File:
         size = self._size_found(len(file.durable), len(file.data))
@@ -225,7 +283,9 @@ class SimDisk:
                     new = file.data[sector : min(sector + SECTOR_BYTES, size)]
                     content[sector : sector + len(new)] = new
         last = -(-size // PAGE_BYTES)
-        return _File(bytes(content), [page for page in file.pages if page < last])
+        found = _File(bytes(content), [page for page in file.pages if page < last])
+        found.bad = {page: None for page in file.bad if page < last}
+        return found
 
     def _size_found(self, old: int, new: int) -> int:
         low, high = sorted((old, new))

@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -22,11 +23,19 @@ DEFAULT_LANES = 4
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
+class Pace:
+    """How many times longer than usual the jobs of a machine take."""
+
+    slowness: float = 1.0
+
+
 class SimExecutor(Executor):
     """Names a set of lanes. Only the simulated loop runs jobs, through `run_in_executor`."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, pace: Pace | None = None) -> None:
         self.lanes = lanes
+        self.pace = pace or Pace()
 
 
 class Lanes:
@@ -46,7 +55,8 @@ class Lanes:
         lanes = self._lanes_of(executor if executor is not None else self._default)
         lane = min(range(len(lanes)), key=lanes.__getitem__)
         starts_at = max(self._loop.time(), lanes[lane])
-        duration = JOB_SECONDS_MEDIAN * self._rng.lognormvariate(0.0, JOB_SECONDS_SPREAD)
+        slowness = executor.pace.slowness if isinstance(executor, SimExecutor) else 1.0
+        duration = slowness * JOB_SECONDS_MEDIAN * self._rng.lognormvariate(0.0, JOB_SECONDS_SPREAD)
         works_at = starts_at + duration * self._rng.random()
         lanes[lane] = ends_at = starts_at + duration
         future: asyncio.Future[T] = self._loop.create_future()

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.sim.disk import SimDisk
+from quire.sim.executor import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +28,31 @@ class Image:
 class Machine:
     """A computer from its start until power or the process goes."""
 
-    def __init__(self, image: Image, rng: random.Random) -> None:
+    def __init__(
+        self, image: Image, rng: random.Random, on_fault: Callable[[str], None] | None = None
+    ) -> None:
         self.disk = image.disk
         self.steps = 0
+        self.pace = Pace()
         self._rng = rng
         self._database = image.database
         self._image: Image | None = None
         self._cut_at: int | None = None
         self._on_cut: Callable[[], None] | None = None
         self._connections: list[sqlite3.Connection] = []
-        self.disk.connect(self._step)
+        self._on_fault = on_fault
+        self.disk.connect(self._step, self._fault)
 
     @classmethod
-    def blank(cls, rng: random.Random, *, capacity_bytes: int) -> Machine:
+    def blank(
+        cls,
+        rng: random.Random,
+        *,
+        capacity_bytes: int,
+        on_fault: Callable[[str], None] | None = None,
+    ) -> Machine:
         """A new computer with an empty disk."""
-        return cls(Image(SimDisk(rng, capacity_bytes=capacity_bytes), None), rng)
+        return cls(Image(SimDisk(rng, capacity_bytes=capacity_bytes), None), rng, on_fault)
 
     # ---- the database ----
 
@@ -80,6 +91,10 @@ class Machine:
         """Close connections that the program left open when it was cut off."""
         for connection in self._connections:
             connection.close()
+
+    def _fault(self, kind: str) -> None:
+        if self._on_fault is not None and self._image is None:
+            self._on_fault(kind)
 
     def _step(self, _operation: str) -> None:
         self.steps += 1

@@ -20,12 +20,15 @@ from quire.base.invariant import invariant
 from quire.base.waits import Waits
 from quire.net.memory import MemoryNetwork
 from quire.net.transport import Address, PeerId
+from quire.node.parts import Ground as Shared
 from quire.sim.clock import SimClock
 from quire.sim.loop import SimLoop
 from quire.sim.machine import Machine
-from quire.sim.net import SimTransport, peer_id_named
+from quire.sim.manners import Manners
+from quire.sim.net import SimTransport, Weather, peer_id_named
 from quire.sim.parts import Ground, Parts, start_parts
 from quire.sim.rng import Streams
+from quire.sim.tally import Tally
 from quire.sim.tasks import OWNER
 from quire.sim.trace import Trace
 
@@ -43,10 +46,11 @@ class Surroundings:
     """What all nodes of one world share."""
 
     loop: SimLoop
-    clock: SimClock
     streams: Streams
     network: MemoryNetwork
+    weather: Weather
     trace: Trace
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +83,27 @@ class SimNode:
         around: Surroundings,
         sizes: NodeSizes,
         *,
-        is_liar: bool = False,
+        manners: Manners | None = None,
     ) -> None:
         self.name = name
+        self.clock = SimClock(around.loop)
+        self.manners = manners
+        self.slow_until = 0.0  # monotonic seconds: its disk was slow, or is
+        self.has_damage = False  # its medium lost or changed data that had been durable
         self.address = address
         self.life: Life | None = None
         self.lives = 0
         self.neighbours: tuple[SimNode, ...] = ()
         self.machine = Machine.blank(
-            around.streams.stream(f"{name}/disk"), capacity_bytes=sizes.disk_bytes
+            around.streams.stream(f"{name}/disk"),
+            capacity_bytes=sizes.disk_bytes,
+            on_fault=self._count_fault,
         )
         self.quota_bytes = sizes.quota_bytes
         self.is_retired = False  # gone for good: nothing starts it again
         self.peer_id: PeerId = peer_id_named(around.streams.stream(f"{name}/key"))
         self._around = around
         self._old_machines: list[Machine] = []
-        self._lies = around.streams.stream(f"{name}/lies") if is_liar else None
         self._crash_rng = around.streams.stream(f"{name}/crash")
 
     # ---- life ----
@@ -104,7 +113,9 @@ class SimNode:
         invariant(self.life is None, f"{self.name} runs already")
         if self.lives:
             self._old_machines.append(self.machine)
-            self.machine = Machine(self.machine.cut(loses_power=False), self._crash_rng)
+            self.machine = Machine(
+                self.machine.cut(loses_power=False), self._crash_rng, self._count_fault
+            )
         self.lives += 1
         life = self.life = self._new_life()
         self._note("node.start", f"life {self.lives}")
@@ -122,6 +133,7 @@ class SimNode:
             await asyncio.wait(list(life.calls))
         await self._run(life, life.parts.stop())
         self._note("node.stop", "orderly")
+        self._around.tally.ends["orderly"] += 1
         life.is_over = True
         self.life = None
 
@@ -131,6 +143,7 @@ class SimNode:
         if life is None:
             return
         self._note("node.crash", "power was lost" if loses_power else "the process was killed")
+        self._around.tally.ends["power" if loses_power else "process"] += 1
         life.is_over = True
         self.life = None
         self.machine.cut(loses_power=loses_power)
@@ -199,20 +212,22 @@ class SimNode:
         owner = f"{self.name}#{self.lives}"
         context = copy_context()
         context.run(OWNER.set, owner)
-        events = EventBus(around.clock)
+        events = EventBus(self.clock)
         ground = Ground(
-            clock=around.clock,
-            rng=around.streams.stream(owner),
-            events=events,
-            waits=Waits(around.clock),
+            shared=Shared(self.clock, around.streams.stream(owner), events, Waits(self.clock)),
             machine=self.machine,
-            transport=SimTransport(around.network, self.peer_id, self.address, context, self._lies),
+            transport=SimTransport(
+                around.network, self.peer_id, self.address, context, around.weather, self.manners
+            ),
             quota_bytes=self.quota_bytes,
             neighbours=tuple((node.peer_id, node.address) for node in self.neighbours),
         )
         life = Life(owner, context, ground)
         events.listen(lambda e: None if life.is_over else around.trace.event(self.name, e))
         return life
+
+    def _count_fault(self, kind: str) -> None:
+        self._around.tally.faults[f"disk: {kind}"] += 1
 
     def _note(self, kind: str, message: str) -> None:
         self._around.trace.record(self.name, kind, "", message)

@@ -1,28 +1,26 @@
-"""The parts of one simulated node: production classes on simulated ports.
-
-Wired and started as `node/build.py` and `node/lifecycle.py` do it, without configuration and faces.
+"""The parts of one simulated node: production classes, joined by `node/parts.py`, on simulated
+ports. What is left out of a real node are its configuration and its faces.
 """
 
 from __future__ import annotations
 
-import random
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from quire.base.events import EventBus
+from quire.base.errors import QuireError
 from quire.base.units import KIB
-from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
-from quire.net.connector import Connector
-from quire.net.discovery import Announcer, Finder
 from quire.net.exchange.engine import Exchange
 from quire.net.known_peer import KnownPeer
 from quire.net.transport import Address, PeerId
-from quire.sim.clock import SimClock
+from quire.node.parts import Ground as Shared
+from quire.node.parts import Parts as Joined
+from quire.node.parts import PartSettings, join_parts, stages
 from quire.sim.executor import SimExecutor
 from quire.sim.machine import Machine
 from quire.sim.net import SimTransport
@@ -34,6 +32,8 @@ STORE_LANES = 4
 PACK_BYTES_MAX = 512 * KIB  # small, so that packs are sealed, emptied and removed
 BALLAST_BYTES = 16 * KIB
 FETCH_IDLE_SECONDS = 60.0
+STOP_SECONDS = 5.0
+COLLECT_SECONDS = 20.0  # between two collections; a real node waits for minutes
 UPLOAD_EXPIRY_SECONDS = 86_400.0
 
 
@@ -41,10 +41,7 @@ UPLOAD_EXPIRY_SECONDS = 86_400.0
 class Ground:
     """What the parts of one node share, and what they stand on."""
 
-    clock: SimClock
-    rng: random.Random
-    events: EventBus
-    waits: Waits
+    shared: Shared
     machine: Machine
     transport: SimTransport
     quota_bytes: int
@@ -56,92 +53,85 @@ class Parts:
     """One running node."""
 
     ground: Ground
-    store: Store
-    finder: Finder
-    announcer: Announcer
-    exchange: Exchange
-    announcing: Announcing
-    uploads: Uploads
-    resumable: ResumableUploads
-    downloads: Downloads
-    fetches: Fetches
-    stops: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
+    joined: Joined
+    stops: list[Callable[[float], Awaitable[object]]] = field(default_factory=list)
+
+    @property
+    def store(self) -> Store:
+        return self.joined.store
+
+    @property
+    def exchange(self) -> Exchange:
+        return self.joined.exchange
+
+    @property
+    def announcing(self) -> Announcing:
+        return self.joined.announcing
+
+    @property
+    def uploads(self) -> Uploads:
+        return self.joined.uploads
+
+    @property
+    def resumable(self) -> ResumableUploads:
+        return self.joined.resumable
+
+    @property
+    def downloads(self) -> Downloads:
+        return self.joined.downloads
+
+    @property
+    def fetches(self) -> Fetches:
+        return self.joined.fetches
 
     async def stop(self) -> None:
         """An orderly end, newest part first."""
         while self.stops:
-            await self.stops.pop()()
+            await self.stops.pop()(self.ground.shared.clock.monotonic() + STOP_SECONDS)
 
 
 async def start_parts(ground: Ground) -> Parts:
     """Open the store of the machine and start everything on it."""
-    parts = await _wire(ground)
-    transport, clock = ground.transport, ground.clock
-    parts.stops.append(parts.store.close)
-    await transport.start()
-    parts.stops.append(lambda: transport.stop(clock.monotonic() + 5.0))
-    await parts.announcer.start()
-    parts.stops += [parts.announcer.stop, parts.finder.stop]
-    await parts.exchange.start()
-    parts.stops.append(parts.exchange.stop)
-    await parts.announcing.start()
-    parts.stops.append(parts.fetches.stop)
-    connector = Connector(
-        transport,
-        None,
-        [KnownPeer(peer, (address,)) for peer, address in ground.neighbours],
-        clock=clock,
-        rng=ground.rng,
-        events=ground.events,
-    )
-    await connector.start()
-
-    async def stop_connector() -> None:
-        parts.announcing.stop()
-        await connector.stop()
-
-    parts.stops.append(stop_connector)
-    parts.stops.append(lambda: parts.resumable.drain(clock.monotonic()))
-    return parts
-
-
-async def _wire(ground: Ground) -> Parts:
-    clock, rng, events = ground.clock, ground.rng, ground.events
-    machine, transport = ground.machine, ground.transport
+    machine, shared = ground.machine, ground.shared
     store = await Store.open(
         machine.disk,
         Meta(machine.connect, on_commit=machine.committed),
         quota_bytes=ground.quota_bytes,
         pack_bytes_max=PACK_BYTES_MAX,
         ballast_bytes=BALLAST_BYTES,
-        clock=clock,
-        events=events,
+        clock=shared.clock,
+        events=shared.events,
         default_ttl=None,
-        executor=SimExecutor(STORE_LANES),
+        executor=SimExecutor(STORE_LANES, machine.pace),
     )
-    finder = Finder(transport, clock, rng, events, waits=ground.waits)
-    announcer = Announcer(transport, clock, rng, events)
-    exchange = Exchange(
-        transport,
-        store,
-        finder,
-        clock=clock,
-        rng=rng,
-        events=events,
-        waits=ground.waits,
-        protocol_id=PROTOCOL,
+    settings = PartSettings(
+        exchange_protocol=PROTOCOL,
+        fetch_idle_seconds=FETCH_IDLE_SECONDS,
+        keep_seconds=None,
+        upload_lifetime_seconds=UPLOAD_EXPIRY_SECONDS,
+        book=None,
+        bootstrap=[KnownPeer(peer, (address,)) for peer, address in ground.neighbours],
     )
-    return Parts(
-        ground=ground,
-        store=store,
-        finder=finder,
-        announcer=announcer,
-        exchange=exchange,
-        announcing=Announcing(store, announcer),
-        uploads=Uploads(store, events, clock),
-        resumable=ResumableUploads(
-            store, events, ground.waits, clock, rng, lifetime_seconds=UPLOAD_EXPIRY_SECONDS
-        ),
-        downloads=Downloads(store, exchange, clock),
-        fetches=Fetches(store, exchange, events, clock, idle_seconds=FETCH_IDLE_SECONDS),
-    )
+    parts = Parts(ground, join_parts(shared, ground.transport, store, settings))
+    for stage in stages(parts.joined):
+        if stage.start is not None:
+            await stage.start()
+        parts.stops.append(stage.stop)
+    collecting = asyncio.get_running_loop().create_task(_collect(parts), name="collecting")
+
+    async def stop_collecting(_: float) -> None:
+        collecting.cancel()
+        await asyncio.wait([collecting])
+
+    parts.stops.append(stop_collecting)
+    return parts
+
+
+async def _collect(parts: Parts) -> None:
+    """What the lifecycle of a real node does every `block-mi`."""
+    while True:
+        await asyncio.sleep(COLLECT_SECONDS)
+        try:
+            await parts.store.collect()
+        except QuireError as error:
+            parts.ground.shared.events.publish("collect.failed", "", error.message)

@@ -5,14 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from quire.base.errors import InputError, QuireError
 from quire.sim.loop import START_SECONDS, SimLoop, run
 from quire.sim.rng import Streams
+from quire.sim.scenarios.churn import Churn
 from quire.sim.scenarios.diagram_a import DiagramA
+from quire.sim.tally import Tally
 from quire.sim.world import World
 
-SCENARIOS = {"diagram-a": DiagramA}
+
+class Scenario(Protocol):
+    """A story that a world goes through."""
+
+    async def run(self) -> None:
+        """To its end. Raises `Bug` when a promise is broken."""
+
+
+SCENARIOS: dict[str, Callable[[World, Streams], Scenario]] = {
+    "diagram-a": DiagramA,
+    "churn": Churn,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,13 @@ class Outcome:
     lines: tuple[str, ...]
     virtual_seconds: float
     error: BaseException | None
+    tally: Tally
+
+    @property
+    def weather(self) -> str:
+        """The rates that were drawn for this seed: of the wires, and of faults."""
+        told = [line.split(maxsplit=3)[3] for line in self.lines if _tells_rates(line)]
+        return "; ".join(told)
 
     @property
     def reproduce(self) -> str:
@@ -59,10 +80,16 @@ def run_seed(
         tuple(world.trace.lines),
         loop.time() - START_SECONDS,
         error,
+        world.tally,
     )
 
 
-async def _main(world: World, story: DiagramA) -> None:
+def _tells_rates(line: str) -> bool:
+    words = line.split(maxsplit=3)
+    return words[1] == "world" and words[2] in ("wires", "rates")
+
+
+async def _main(world: World, story: Scenario) -> None:
     """The scenario beside the watch; then nothing may be left."""
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(world.watch(), name="watch")

@@ -7,24 +7,22 @@ it after every restart, whatever happened in between.
 from __future__ import annotations
 
 import asyncio
-import errno
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from quire.base.errors import DiskFull, EnvironmentProblem
 from quire.formats.cid import Cid
 from quire.net.memory import MemoryNetwork
 from quire.sim.checks import Watch, check_acknowledged, check_node, check_nothing_left
 from quire.sim.clock import SimClock
-from quire.sim.disk import PAGE_BYTES
 from quire.sim.faults import Fault, FaultKind
-from quire.sim.loop import SimLoop
+from quire.sim.loop import START_SECONDS, SimLoop
+from quire.sim.manners import Manners
 from quire.sim.net import Weather
 from quire.sim.node import NodeDown, NodeSizes, SimNode, Surroundings
 from quire.sim.rng import Streams
+from quire.sim.tally import Tally
 from quire.sim.trace import Trace
-
-STEP_FAULT_SECONDS = 20.0  # how long a fault waits for the disk to reach its step
-SYNC_FAULT_SECONDS = 5.0  # from the failed sync until the operator starts the node again
+from quire.sim.trouble import Trouble
 
 
 class World:
@@ -33,25 +31,33 @@ class World:
     def __init__(self, streams: Streams, loop: SimLoop) -> None:
         self.clock = SimClock(loop)
         self.trace = Trace(self.clock)
-        self.weather = Weather(streams)
+        self.tally = Tally(runs=1)
+        self.weather = Weather(streams, self.tally)
         self.network = MemoryNetwork(self.clock, self.weather.link)
         self.nodes: dict[str, SimNode] = {}
-        self._around = Surroundings(loop, self.clock, streams, self.network, self.trace)
+        self.on_started: Callable[[SimNode], Awaitable[None]] = self._check_promises
+        self._around = Surroundings(
+            loop, streams, self.network, self.weather, self.trace, self.tally
+        )
+        self._trouble = Trouble(self.network, self.trace, self.tally, streams, self.start)
         self._loop = loop
         self._acknowledged: dict[str, dict[Cid, bytes]] = {}
         self._watch = Watch(self.nodes, self.clock)
+        self.trace.record("world", "wires", "", str(self.weather.traits))
 
     # ---- nodes ----
 
-    def add(self, name: str, sizes: NodeSizes, *, is_liar: bool = False) -> SimNode:
+    def add(self, name: str, sizes: NodeSizes, manners: Manners | None = None) -> SimNode:
         """A new node with a blank disk; nodes know the addresses of all others.
 
-        What a liar serves is altered on its way out.
+        With `manners` it misbehaves in what it serves.
         """
         address = f"/ip4/10.0.0.{len(self.nodes) + 1}/tcp/8070"
-        node = self.nodes[name] = SimNode(name, address, self._around, sizes, is_liar=is_liar)
+        node = self.nodes[name] = SimNode(name, address, self._around, sizes, manners=manners)
         for each in self.nodes.values():
             each.neighbours = tuple(n for n in self.nodes.values() if n is not each)
+        if manners is not None:
+            self.trace.record(name, "manners", "", str(manners))
         return node
 
     async def start(self, node: SimNode) -> None:
@@ -60,7 +66,7 @@ class World:
             return
         try:
             await node.start()
-            await check_acknowledged(node, self._acknowledged.get(node.name, {}))
+            await self.on_started(node)
         except NodeDown:
             self.trace.record(node.name, "node.start", "", "went down while it was starting")
         except (DiskFull, EnvironmentProblem) as problem:  # the fault that caused it will end
@@ -76,6 +82,12 @@ class World:
         """The node has said that it holds this; from now on it has to."""
         self._acknowledged.setdefault(node.name, {})[cid] = content
 
+    async def _check_promises(self, node: SimNode) -> None:
+        promised = self._acknowledged.get(node.name, {})
+        await check_acknowledged(node, promised)
+        for content in promised.values():
+            self.note_checked(content)
+
     # ---- time ----
 
     def now(self) -> float:
@@ -89,66 +101,21 @@ class World:
                 group.create_task(self._suffer_one(fault, started), name=f"fault-{index}")
         self.weather.is_calm = True
         for node in self.nodes.values():
+            node.machine.disk.calm()
             await self.start(node)
+
+    def damage(self, node: SimNode, kind: FaultKind) -> None:
+        """The medium of a node loses some of what it holds."""
+        self._trouble.damage(node, Fault(0.0, kind, (node.name,), steps=1))
+
+    def note_checked(self, content: bytes) -> None:
+        """A dataset was compared with what had been uploaded."""
+        self.tally.checked_datasets += 1
+        self.tally.checked_bytes += len(content)
 
     async def _suffer_one(self, fault: Fault, started: float) -> None:
         await asyncio.sleep(max(0.0, started + fault.at - self.now()))
-        nodes = [self.nodes[name] for name in fault.nodes]
-        self.trace.record(fault.nodes[0], "fault", "", str(fault))
-        if fault.kind is FaultKind.RESET:
-            self.network.drop(nodes[0].peer_id, nodes[1].peer_id)
-        elif fault.kind is FaultKind.PARTITION:
-            one, other = nodes[0].peer_id, nodes[1].peer_id
-            self.network.partition(one, other)
-            await asyncio.sleep(fault.seconds)
-            self.network.heal(one, other)
-            self.trace.record(fault.nodes[0], "fault.healed", "", str(fault))
-        elif fault.kind is FaultKind.DISK_FULL:
-            await self._fill_disk(nodes[0], fault)
-        elif nodes[0].life is not None:
-            await self._end_life(nodes[0], fault)
-            await asyncio.sleep(fault.seconds)
-            await self.start(nodes[0])
-
-    async def _end_life(self, node: SimNode, fault: Fault) -> None:
-        match fault.kind:
-            case FaultKind.POWER:
-                node.crash(loses_power=True, notice_seconds=fault.notice_seconds)
-            case FaultKind.KILL:
-                node.crash(loses_power=False)
-            case FaultKind.POWER_AT_STEP:
-                await self._crash_at_step(node, fault.steps)
-            case FaultKind.RESTART:
-                await self._stop(node)
-            case FaultKind.SYNC_FAILS:
-                node.machine.disk.fail_next("sync", errno.EIO)
-                await asyncio.sleep(SYNC_FAULT_SECONDS)
-                await self._stop(node)
-
-    async def _fill_disk(self, node: SimNode, fault: Fault) -> None:
-        node.machine.disk.leave_free(fault.steps * PAGE_BYTES)
-        await asyncio.sleep(fault.seconds)
-        node.machine.disk.give_back()
-        self.trace.record(node.name, "fault.healed", "", str(fault))
-        await self.start(node)  # it may have found no space to start with
-
-    async def _crash_at_step(self, node: SimNode, steps: int) -> None:
-        crashed = asyncio.Event()
-        disarm = node.crash_at_step(steps, crashed.set)
-        try:
-            async with asyncio.timeout(STEP_FAULT_SECONDS):
-                await crashed.wait()
-        except TimeoutError:
-            disarm()
-
-    async def _stop(self, node: SimNode) -> None:
-        try:
-            await node.stop()
-        except NodeDown:
-            return
-        except EnvironmentProblem as problem:  # a store whose disk failed cannot end in order
-            self.trace.record(node.name, "node.stop", "", problem.message)
-            node.crash(loses_power=False)
+        await self._trouble.suffer(fault, [self.nodes[name] for name in fault.nodes])
 
     # ---- the end ----
 
@@ -164,15 +131,20 @@ class World:
             await check_node(node)
             node.crash(loses_power=True)
             await node.start()
-            await check_acknowledged(node, self._acknowledged.get(node.name, {}))
+            await self.on_started(node)
             await check_node(node)
             await node.stop()
+
+    def awaited(self) -> str:
+        """Where every task waits."""
+        return self._loop.awaited()
 
     def check_nothing_left(self) -> None:
         """Every task has ended and no error was lost."""
         check_nothing_left(self._loop)
 
     def close(self) -> None:
-        """Let go of the databases of all lives."""
+        """Let go of the databases of all lives, and sum up."""
+        self.tally.virtual_seconds = self._loop.time() - START_SECONDS
         for node in self.nodes.values():
             node.close()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from quire.kernels.hashing import verify_blocks
 from quire.store.core import Core
 from quire.store.extents import OFFSET_BITS, OFFSET_MASK
+from quire.store.meta import Tables
 from quire.store.packs import pack_name, pack_number
 from quire.store.shape import EMPTY_DIGEST, root_of_pages
 from quire.store.trees import TreeRow
@@ -31,9 +32,8 @@ class Report:
         return not self.problems
 
 
-def audit(core: Core, *, read_blocks: bool) -> Report:
+def audit(core: Core, tables: Tables, *, read_blocks: bool) -> Report:
     """Blocking; time grows with the index, and with all data when blocks are read."""
-    tables = core.meta.reading
     report = Report(datasets=len(tables.catalog.every()))
     rows = {digest: (place, length, refs) for digest, place, length, refs in tables.blocks.every()}
     report.blocks, report.block_bytes = len(rows), sum(row[1] for row in rows.values())
@@ -46,16 +46,19 @@ def audit(core: Core, *, read_blocks: bool) -> Report:
     manifests = [len(row.manifest) for row in tables.catalog.every()]
     if (counts.manifests, counts.manifest_bytes) != (len(manifests), sum(manifests)):
         report.problems.append("the counters of manifests differ from the datasets")
-    _check_trees(core, report, rows)
-    _check_packs(core, report, rows)
+    late = tables.catalog.unsettled()
+    if late:
+        report.problems.append(f"{late} datasets have a wrong note of how long they are kept")
+    _check_trees(tables, report, rows)
+    _check_packs(core, tables, report, rows)
     if read_blocks:
         _check_blocks(core, report, rows)
     return report
 
 
-def _check_trees(core: Core, report: Report, rows: dict[bytes, tuple[int, int, int]]) -> None:
+def _check_trees(tables: Tables, report: Report, rows: dict[bytes, tuple[int, int, int]]) -> None:
     found: Counter[bytes] = Counter()
-    trees = core.meta.reading.trees
+    trees = tables.trees
     for row in trees.every():
         present = 0
         for page in trees.present_pages(row.id):
@@ -71,7 +74,7 @@ def _check_trees(core: Core, report: Report, rows: dict[bytes, tuple[int, int, i
             report.problems.append(
                 f"tree {row.id} says {row.present_count} leaves are present, it has {present}"
             )
-        _check_root(core, report, row)
+        _check_root(tables, report, row)
     for digest, (_, _, refs) in rows.items():
         if refs != found[digest]:
             report.problems.append(
@@ -79,10 +82,10 @@ def _check_trees(core: Core, report: Report, rows: dict[bytes, tuple[int, int, i
             )
 
 
-def _check_root(core: Core, report: Report, row: TreeRow) -> None:
+def _check_root(tables: Tables, report: Report, row: TreeRow) -> None:
     if row.root is None:
         return
-    nodes = core.meta.reading.trees.page_nodes(row.id)
+    nodes = tables.trees.page_nodes(row.id)
     if len(nodes) == row.shape.page_count:
         root = root_of_pages([nodes[number] for number in range(len(nodes))])
         if root != row.root:
@@ -91,11 +94,13 @@ def _check_root(core: Core, report: Report, row: TreeRow) -> None:
         report.problems.append(f"tree {row.id} is complete and lacks pages")
 
 
-def _check_packs(core: Core, report: Report, rows: dict[bytes, tuple[int, int, int]]) -> None:
+def _check_packs(
+    core: Core, tables: Tables, report: Report, rows: dict[bytes, tuple[int, int, int]]
+) -> None:
     live: Counter[int] = Counter()
     for place, length, _ in rows.values():
         live[place >> OFFSET_BITS] += length
-    packs = {row.id: row for row in core.meta.reading.extents.packs()}
+    packs = {row.id: row for row in tables.extents.packs()}
     for number, row in packs.items():
         if row.live != live[number]:
             report.problems.append(f"pack {number} says {row.live} live bytes, has {live[number]}")

@@ -88,6 +88,17 @@ class BlockTable:
                 self._rows.run("DELETE FROM block WHERE digest = ?", digest)
                 self._drop([row[0]], row[1])
 
+    def released_bytes(self, leaves: Mapping[bytes, int]) -> int:
+        """Bytes of the blocks that would go if these leaves were taken away."""
+        digests = list(leaves)
+        size = 0
+        for at in range(0, len(digests), _LOOKUP_MAX):
+            part = digests[at : at + _LOOKUP_MAX]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT digest, length, refs FROM block WHERE digest IN ({marks})"  # noqa: S608
+            size += sum(row[1] for row in self._rows.all(sql, *part) if row[2] <= leaves[row[0]])
+        return size
+
     def orphans(self) -> list[bytes]:
         """Blocks without leaves."""
         return [row[0] for row in self._rows.all("SELECT digest FROM block WHERE refs = 0")]
@@ -101,6 +112,28 @@ class BlockTable:
         self._rows.run("DELETE FROM block WHERE digest = ?", digest)
         self._drop([place], row[1])
         return int(row[2])
+
+    def set_leaves(self, leaves: Mapping[bytes, int]) -> None:
+        """Note for every block how many leaves it has; blocks without are taken out later."""
+        wrong = [
+            (leaves.get(digest, 0), digest)
+            for digest, _, _, refs in self.every()
+            if refs != leaves.get(digest, 0)
+        ]
+        self._rows.many("UPDATE block SET refs = ? WHERE digest = ?", wrong)
+        self._rows.has_garbage = True
+
+    def recount(self) -> None:
+        """Let the counters of blocks and packs follow from the table."""
+        blocks, size = self.totals()
+        self._rows.run("UPDATE counter SET blocks = ?, block_bytes = ?", blocks, size)
+        self._rows.run(
+            "INSERT OR IGNORE INTO pack SELECT place >> 32, max((place & 4294967295) + length),"
+            " 0, 0 FROM block GROUP BY place >> 32"
+        )
+        self._rows.run("UPDATE pack SET live = 0")
+        live = self._rows.all("SELECT sum(length), place >> 32 FROM block GROUP BY place >> 32")
+        self._rows.many("UPDATE pack SET live = ? WHERE id = ?", live)
 
     def totals(self) -> tuple[int, int]:
         """(blocks, bytes) by counting, for the audit."""

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from quire.store.dataset import RetentionRoot
 from quire.store.rows import Rows
 
-_COLUMNS = "d.id, d.cid, d.manifest, d.tree, d.created, t.present_count"
+_COLUMNS = "d.id, d.cid, d.manifest, d.tree, d.created, d.kept_until, t.present_count"
+_KEPT_UNTIL = (
+    "SELECT CASE WHEN count(*) > count(expires) THEN NULL ELSE coalesce(max(expires), 0) END"
+    " FROM root WHERE root.dataset = dataset.id"
+)
 _FROM = "FROM dataset d JOIN tree t ON t.id = d.tree"
 
 
@@ -18,8 +22,17 @@ class DatasetRow:
     manifest: bytes
     tree_id: int
     created_at: float
+    kept_until: float | None  # when the last root ends; None never, 0 without roots
     present_count: int
     roots: tuple[RetentionRoot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A dataset that nothing keeps."""
+
+    position: tuple[float, int]  # when it ended, id
+    cid: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,11 @@ class CatalogTable:
             len(manifest),
         )
         return self._rows.insert(
-            "INSERT INTO dataset VALUES (NULL, ?, ?, ?, ?)", cid, manifest, tree_id, created_at
+            "INSERT INTO dataset VALUES (NULL, ?, ?, ?, ?, 0)",
+            cid,
+            manifest,
+            tree_id,
+            created_at,
         )
 
     def remove(self, row: DatasetRow) -> None:
@@ -89,7 +106,9 @@ class CatalogTable:
         self._rows.run("UPDATE dataset SET tree = ? WHERE tree = ?", new_tree_id, old_tree_id)
 
     def retain(self, dataset_id: int, root: RetentionRoot) -> None:
-        """Add a root, or let an existing one last longer; it is never shortened."""
+        """Add a root, or let an existing one last longer; it is never shortened. A name that
+        another dataset has moves."""
+        self._take_name(dataset_id, root)
         self._rows.run(
             "INSERT INTO root VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET expires ="
             " CASE WHEN expires IS NULL OR excluded.expires IS NULL THEN NULL"
@@ -99,27 +118,89 @@ class CatalogTable:
             root.name,
             root.expires_at,
         )
+        self._settle(dataset_id)
 
-    def release(self, dataset_id: int, kind: str, name: str) -> bool:
-        return bool(
-            self._rows.run(
-                "DELETE FROM root WHERE dataset = ? AND kind = ? AND name = ?",
-                dataset_id,
-                kind,
-                name,
-            )
+    def set_root(self, dataset_id: int, root: RetentionRoot) -> None:
+        """Add a root, or let an existing one end at this very time. A name that another dataset
+        has moves."""
+        self._take_name(dataset_id, root)
+        self._rows.run(
+            "INSERT OR REPLACE INTO root VALUES (?, ?, ?, ?)",
+            dataset_id,
+            root.kind,
+            root.name,
+            root.expires_at,
+        )
+        self._settle(dataset_id)
+
+    def release(self, dataset_id: int, kind: str, name: str | None) -> bool:
+        """Take a root away, or with None every root of the kind; whether there was one."""
+        gone = self._rows.run(
+            "DELETE FROM root WHERE dataset = ? AND kind = ? AND (name = ? OR ? IS NULL)",
+            dataset_id,
+            kind,
+            name,
+            name,
+        )
+        self._settle(dataset_id)
+        return gone > 0
+
+    def named(self, name: str) -> tuple[int, bytes] | None:
+        """(id, manifest digest) of the dataset with this name."""
+        row = self._rows.one(
+            "SELECT d.id, d.cid FROM root r JOIN dataset d ON d.id = r.dataset"
+            " WHERE r.kind = 'name' AND r.name = ?",
+            name,
+        )
+        return None if row is None else (row[0], row[1])
+
+    def names(self) -> list[tuple[str, bytes]]:
+        """(name, manifest digest) of every name, in alphabetical order."""
+        return self._rows.all(
+            "SELECT r.name, d.cid FROM root r JOIN dataset d ON d.id = r.dataset"
+            " WHERE r.kind = 'name' ORDER BY r.name"
         )
 
-    def expired(self, now: float) -> list[bytes]:
-        """Manifest digests of datasets that have roots, all of them expired."""
+    def due(self, now: float, after: tuple[float, int], limit: int) -> list[Due]:
+        """Datasets that nothing keeps any more, in the order in which they ended. Time grows with
+        what is returned, not with what is kept."""
         found = self._rows.all(
-            "SELECT DISTINCT d.cid FROM root r JOIN dataset d ON d.id = r.dataset"
-            " WHERE r.expires <= ? AND NOT EXISTS (SELECT 1 FROM root o WHERE"
-            " o.dataset = r.dataset AND (o.expires IS NULL OR o.expires > ?)) ORDER BY d.id",
+            "SELECT kept_until, id, cid FROM dataset WHERE kept_until <= ?"
+            " AND (kept_until, id) > (?, ?) ORDER BY kept_until, id LIMIT ?",
             now,
-            now,
+            *after,
+            limit,
         )
-        return [row[0] for row in found]
+        return [Due((row[0], row[1]), row[2]) for row in found]
+
+    def _take_name(self, dataset_id: int, root: RetentionRoot) -> None:
+        before = self.named(root.name) if root.kind == "name" else None
+        if before is not None and before[0] != dataset_id:
+            self.release(before[0], "name", root.name)
+
+    def unsettled(self) -> int:
+        """Datasets whose `kept_until` does not follow from their roots, for the audit."""
+        sql = f"SELECT count(*) FROM dataset WHERE kept_until IS NOT ({_KEPT_UNTIL})"  # noqa: S608
+        return int(self._rows.one(sql)[0])
+
+    def settle_all(self) -> int:
+        """Note for every dataset when its last root ends; how many notes were wrong."""
+        sql = f"({_KEPT_UNTIL})"
+        return self._rows.run(
+            f"UPDATE dataset SET kept_until = {sql} WHERE kept_until IS NOT {sql}"  # noqa: S608
+        )
+
+    def _settle(self, dataset_id: int) -> None:
+        """Note when the last root ends."""
+        sql = f"UPDATE dataset SET kept_until = ({_KEPT_UNTIL}) WHERE id = ?"  # noqa: S608
+        self._rows.run(sql, dataset_id)
+
+    def recount(self) -> None:
+        """Let the counters of manifests follow from the table."""
+        self._rows.run(
+            "UPDATE counter SET manifests = (SELECT count(*) FROM dataset),"
+            " manifest_bytes = (SELECT coalesce(sum(length(manifest)), 0) FROM dataset)"
+        )
 
     def counts(self) -> Counts:
         row = self._rows.one("SELECT blocks, block_bytes, manifests, manifest_bytes FROM counter")
@@ -133,6 +214,7 @@ class CatalogTable:
         self._rows.run("INSERT OR REPLACE INTO setting VALUES (?, ?)", name, value)
 
 
-def _row(row: tuple[int, bytes, bytes, int, float, int], roots: list[RetentionRoot]) -> DatasetRow:
-    dataset_id, cid, manifest, tree_id, created_at, present_count = row
-    return DatasetRow(dataset_id, cid, manifest, tree_id, created_at, present_count, tuple(roots))
+def _row(
+    row: tuple[int, bytes, bytes, int, float, float | None, int], roots: list[RetentionRoot]
+) -> DatasetRow:
+    return DatasetRow(*row, tuple(roots))

@@ -14,6 +14,7 @@ from quire.store.ballast import Ballast
 from quire.store.changes import Changes
 from quire.store.committer import Committer
 from quire.store.disk import Disk
+from quire.store.holds import Holds
 from quire.store.meta import Meta
 from quire.store.packs import Packs
 from quire.store.pins import Pins
@@ -29,6 +30,7 @@ class Core:
     meta: Meta
     packs: Packs
     pins: Pins
+    holds: Holds
     quota: Quota
     ballast: Ballast
     committer: Committer

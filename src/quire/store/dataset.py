@@ -8,7 +8,9 @@ from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid
 from quire.formats.manifest import Manifest
 
-KINDS = ("pin", "name", "request", "slot", "lease", "cache")
+# From the strongest reason to the weakest. lease: the time that an upload was given; cache: what
+# was fetched, or passed through.
+KINDS = ("pin", "name", "request", "slot", "directory", "lease", "cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class Dataset:
     created_at: float  # unix seconds
     roots: tuple[RetentionRoot, ...]
     present_count: int
+
+    @property
+    def kept_until(self) -> float | None:
+        """Unix seconds at which the last root ends; None never, 0 when nothing keeps it."""
+        ends = [root.expires_at for root in self.roots]
+        return None if None in ends else max((e for e in ends if e is not None), default=0.0)
 
     @property
     def tree_root(self) -> bytes:

@@ -29,6 +29,10 @@ class Disk(Protocol):
     def read_at(self, name: str, offset: int, length: int) -> bytes:
         """Exactly `length` bytes, or fewer at the end of the file."""
 
+    def read_medium(self, name: str, offset: int, length: int) -> bytes:
+        """As `read_at`, but what the medium holds, not what the system remembers of it; and it
+        leaves the memory of the system as it was."""
+
     def start_writeback(self, name: str, offset: int, length: int) -> None:
         """A hint: begin to write the range to the medium now, so that `sync` is short."""
 

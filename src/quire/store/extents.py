@@ -106,6 +106,9 @@ class ExtentTable:
         found = self._rows.all("SELECT place, length FROM freed ORDER BY place LIMIT ?", limit)
         return [Extent.at(place, length) for place, length in found]
 
+    def freed_bytes(self) -> int:
+        return int(self._rows.one("SELECT coalesce(sum(length), 0) FROM freed")[0])
+
     def forget_freed(self, extents: Iterable[Extent]) -> None:
         self._rows.many("DELETE FROM freed WHERE place = ?", [(each.place,) for each in extents])
 

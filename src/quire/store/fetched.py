@@ -120,6 +120,7 @@ def _record(tables: Tables, batch: FetchedBatch) -> list[Gain]:
         _keep_proof(tables, growth, each)
     places = batch.leaves.record(tables.blocks, [digest for _, _, digest in accepted])
     _mark(tables, accepted, places)
+    tables.damage.remove((growth.row.id, leaf) for growth, leaf, _ in accepted)
     return [_finish(tables, growth) for growth in growths.values() if growth is not None]
 
 

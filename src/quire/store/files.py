@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from quire.kernels.files import read_file, write_file
 from quire.store.disk import Buffer
 
 OPEN_FILES_MAX = 256
+MEDIUM_ALIGNMENT = 4096
 RECENT_READS_MAX = 65_536  # remembered; at 1 MiB each, a pass over 64 GiB
 _RECENT_UNIT_BITS = 20  # reads are remembered by the MiB in which they begin
 _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
@@ -109,6 +111,25 @@ class DirectoryDisk:
         if is_direct:
             self._recent.add(name, offset)
         return data
+
+    def read_medium(self, name: str, offset: int, length: int) -> bytes:
+        """Where the file system knows no way past the cache, what it has of the range is dropped
+        before."""
+        with self._file(name) as file:
+            start = offset - offset % MEDIUM_ALIGNMENT
+            size = -(-(offset + length - start) // MEDIUM_ALIGNMENT) * MEDIUM_ALIGNMENT
+            fd = file.direct if file.direct >= 0 else file.cached
+            if fd == file.cached:
+                os.posix_fadvise(fd, start, size, os.POSIX_FADV_DONTNEED)
+            with mmap.mmap(-1, size) as buffer:  # aligned, as the way past the cache wants it
+                count = os.preadv(fd, [buffer], start)
+                while 0 < count < size:
+                    more = os.pread(file.cached, size - count, start + count)
+                    if not more:
+                        break
+                    buffer[count : count + len(more)] = more
+                    count += len(more)
+                return buffer[offset - start : min(count, offset - start + length)]
 
     def start_writeback(self, name: str, offset: int, length: int) -> None:
         if _sync_file_range is not None:

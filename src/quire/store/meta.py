@@ -17,9 +17,10 @@ from pathlib import Path
 from quire.base.errors import StoreCorrupt
 from quire.store.blocks import BlockTable
 from quire.store.catalog import CatalogTable
+from quire.store.damage import DamageTable
 from quire.store.extents import ExtentTable
 from quire.store.rows import CORRUPT_ADVICE, Rows, mapped
-from quire.store.schema import APPLICATION_ID, FORMAT_VERSION, MIGRATIONS, TABLES
+from quire.store.schema import APPLICATION_ID, FORMAT_VERSION, STEPS, TABLES
 from quire.store.trees import TreeTable
 from quire.store.unfinished import UploadTable
 
@@ -36,6 +37,7 @@ class Tables:
         self.blocks = BlockTable(rows, self.extents)
         self.trees = TreeTable(rows)
         self.catalog = CatalogTable(rows)
+        self.damage = DamageTable(rows)
         self.uploads = UploadTable(rows)
 
 
@@ -117,25 +119,31 @@ class Meta:
                 f"{FORMAT_VERSION}; use a newer version of Quire"
             )
         if version == 0 and not self._writer.all("SELECT name FROM sqlite_master"):
-            self._script(TABLES + f"PRAGMA application_id={APPLICATION_ID};")
+            self._script(f"{TABLES}PRAGMA application_id={APPLICATION_ID};", FORMAT_VERSION)
         elif version == 0 or self._writer.one("PRAGMA application_id")[0] != APPLICATION_ID:
             raise StoreCorrupt(CORRUPT_ADVICE.format(reason="it is not a database of Quire"))
-        elif version < FORMAT_VERSION:
-            self._script("".join(MIGRATIONS[version - 1 :]))
         pages = self._writer.one("PRAGMA page_count")[0]
         if pages * self._writer.one("PRAGMA page_size")[0] <= CHECK_BYTES_MAX:
             found = self._writer.one("PRAGMA quick_check(1)")[0]
             if found != "ok":
                 raise StoreCorrupt(CORRUPT_ADVICE.format(reason=found))
+        for older in range(version or FORMAT_VERSION, FORMAT_VERSION):
+            self._script(STEPS[older], older + 1)
 
-    def _script(self, text: str) -> None:
-        """Bring the database to the present format, all at once."""
+    def _script(self, statements: str, version: int) -> None:
+        """Execute statements and note the version that results; all of it, or nothing."""
+        connection = self._writer.connection
         with self._writer.lock, mapped():
-            self._writer.connection.executescript(
-                f"BEGIN IMMEDIATE; {text} PRAGMA user_version={FORMAT_VERSION}; COMMIT;"
-            )
+            try:
+                connection.executescript(
+                    f"BEGIN IMMEDIATE; {statements} PRAGMA user_version={version}; COMMIT;"
+                )
+            except sqlite3.Error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
         if self._on_commit is not None:
-            self._on_commit(self._writer.connection)
+            self._on_commit(connection)
 
 
 def connect_file(path: Path) -> sqlite3.Connection:

@@ -7,8 +7,10 @@ hold garbage after a crash.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import errno
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
+from typing import TypeAlias
 
 from quire.base.errors import DiskFull, EnvironmentProblem
 from quire.base.units import GIB
@@ -17,7 +19,11 @@ from quire.store.extents import Extent, PackRow
 
 PACK_BYTES_MAX = GIB
 ALIGNMENT = 4096
+# What a disk answers when bytes are lost. Anything else says nothing of the data.
+DAMAGE = (errno.EIO, errno.EBADMSG, errno.EILSEQ, errno.ENODATA, getattr(errno, "EUCLEAN", 117))
+READ_ATTEMPTS = 2  # of a page, after the disk has failed to read it together with others
 _PREFIX = "pack-"
+_Read: TypeAlias = Callable[[str, int, int], bytes]
 
 
 def pack_name(pack: int) -> str:
@@ -130,13 +136,24 @@ class Packs:
             for pack in packs:
                 self._unsettled.pop(pack, None)
 
-    def read(self, place_pack: int, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes: zeros where the file has none."""
+    def read(
+        self, place_pack: int, offset: int, length: int, *, from_medium: bool = False
+    ) -> bytes:
+        """Exactly `length` bytes: zeros where the file has none or the disk cannot read them, so
+        that what was there fails its hash and is fetched again.
+
+        from_medium  what the system remembers of the file does not count
+        Raises       EnvironmentProblem  the disk cannot be used, which says nothing of the data
+        """
+        read = self._disk.read_medium if from_medium else self._disk.read_at
+        name = pack_name(place_pack)
         try:
-            data = self._disk.read_at(pack_name(place_pack), offset, length)
+            return _filled(read(name, offset, length), length)
         except FileNotFoundError:
-            data = b""
-        return data if len(data) == length else data + bytes(length - len(data))
+            return bytes(length)
+        except OSError as error:
+            _check_damage(name, error)
+            return _read_again(read, name, offset, length)
 
     def remove(self, pack: int) -> None:
         """Delete a pack file that the index does not know any more."""
@@ -158,6 +175,32 @@ class Packs:
             self._end = _aligned(self._end + length)
             self._unsettled[self._active] += 1
             return extent
+
+
+def _read_again(read: _Read, name: str, offset: int, length: int) -> bytes:
+    """Page by page, after the disk has failed to read all at once."""
+    end = offset + length
+    return b"".join(
+        _read_page(read, name, at, min(ALIGNMENT, end - at)) for at in range(offset, end, ALIGNMENT)
+    )
+
+
+def _read_page(read: _Read, name: str, offset: int, length: int) -> bytes:
+    for _ in range(READ_ATTEMPTS):
+        try:
+            return _filled(read(name, offset, length), length)
+        except OSError as error:
+            _check_damage(name, error)
+    return bytes(length)
+
+
+def _check_damage(name: str, error: OSError) -> None:
+    if error.errno not in DAMAGE:
+        raise EnvironmentProblem(f"{name} cannot be read: {error}") from error
+
+
+def _filled(data: bytes, length: int) -> bytes:
+    return data if len(data) == length else data + bytes(length - len(data))
 
 
 def _aligned(offset: int) -> int:

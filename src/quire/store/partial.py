@@ -7,6 +7,7 @@ together. Digests and proof nodes are kept, so that what is held can be proved t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from quire.base.errors import BlockMissing, InputError, QuireError
 from quire.base.units import MIB
@@ -27,11 +28,12 @@ QUEUED_BYTES_MAX = 48 * MIB  # written or being written, not in the index
 
 
 class PartialWriter:
-    """Takes manifests and ranges."""
+    """Takes manifests and ranges. `write_ended` is called when blocks are pinned no more."""
 
-    def __init__(self, core: Core, writer: SegmentWriter) -> None:
+    def __init__(self, core: Core, writer: SegmentWriter, write_ended: Callable[[], None]) -> None:
         self._core = core
         self._writer = writer
+        self._write_ended = write_ended
         self._batches: dict[int, FetchedBatch] = {}  # by block size, gathering
         self._decided: dict[asyncio.Future[None], None] = {}
         self._writing: dict[asyncio.Task[None], None] = {}
@@ -98,6 +100,7 @@ class PartialWriter:
             )
         except BaseException:
             self._core.quota.release(size)
+            self._write_ended()
             await self._make_room(size)
             raise
         gathering = self._batches.setdefault(block_size, FetchedBatch(block_size))
@@ -133,6 +136,7 @@ class PartialWriter:
             self._core.events.publish(
                 "store.range-lost", "", f"blocks that were fetched could not be kept: {error}"
             )
+        self._write_ended()
         await self._make_room(batch.size_bytes)
 
     async def _wait_for_room(self, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from quire.formats.cid import Cid
@@ -27,6 +28,10 @@ class BlockStore(Protocol):
     async def prove_range(self, root: bytes, start: int, count: int) -> bytes:
         """The range proof of those leaves (layout: kernels.hashing). Raises BlockMissing when the
         store knows too little of the tree."""
+
+    def holding(self, root: bytes) -> AbstractContextManager[None]:
+        """For the length of the block, what is here of the tree can be read, whatever is deleted
+        or collected meanwhile. Does nothing when the tree is unknown."""
 
     async def read_block(self, cid: Cid) -> bytes:
         """A manifest or a single block. Raises BlockMissing."""

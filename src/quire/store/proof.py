@@ -17,7 +17,7 @@ class Prover:
 
     async def prove_range(self, root: bytes, start: int, count: int) -> bytes:
         """See BlockStore.prove_range."""
-        entry = self._core.trees.entry(root)
+        entry = self._core.trees.entry(root) or self._core.holds.entry(root)
         if entry is None:
             raise BlockMissing(f"no tree with the root {root.hex()} is known here")
         check_range(entry, start, count)

@@ -46,17 +46,23 @@ def quarantine_change(core: Core, suspects: list[Suspect]) -> Change[Quarantined
     it was being read: it is left alone. An empty outcome means that this is true of all."""
 
     def apply(tables: Tables) -> Quarantined:
-        outcome = Quarantined([], [])
+        outcome, now = Quarantined([], []), core.clock.now()
+        shared: list[bytes] = []
+        where: dict[tuple[int, int], list[bytes]] = {}
         for each in suspects:
             leaf_count = tables.blocks.expel(each.digest, each.place)
             if leaf_count is None:
                 continue
             outcome.digests.append(each.digest)
             if leaf_count == 1 and each.tree_id is not None and each.leaf is not None:
-                pages = [(each.tree_id, each.leaf // PAGE_LEAVES)]
+                page = (each.tree_id, each.leaf // PAGE_LEAVES)
+                where.setdefault(page, []).append(each.digest)
             else:
-                pages = tables.trees.pages_with(each.digest)
-            outcome.losses.extend(_unmark(tables, each.digest, pages))
+                shared.append(each.digest)
+        for page, digest in tables.trees.pages_with(shared):
+            where.setdefault(page, []).append(digest)
+        for (tree_id, number), digests in where.items():
+            outcome.losses.extend(_unmark(tables, tree_id, number, set(digests), now))
         return outcome
 
     def done(outcome: Quarantined) -> None:
@@ -71,18 +77,18 @@ def quarantine_change(core: Core, suspects: list[Suspect]) -> Change[Quarantined
     return Change(apply, weight=PAGE_LEAVES, frees_space=True, done=done)
 
 
-def _unmark(tables: Tables, digest: bytes, pages: list[tuple[int, int]]) -> list[Loss]:
-    losses = []
-    for tree_id, number in pages:
-        row = tables.trees.by_id(tree_id)
-        page = tables.trees.load_page(tree_id, number, None if row is None else row.shape)
-        if row is None or page is None:
-            continue
-        here = [i for i in range(page.leaf_count) if page.has(i) and page.digest(i) == digest]
-        for index in here:
-            page.unmark(index)
-            losses.append(Loss(tree_id, row.root, number * PAGE_LEAVES + index))
-        if here:
-            tables.trees.save_page(page, page.settle())
-            tables.trees.add_present(tree_id, -len(here))
-    return losses
+def _unmark(
+    tables: Tables, tree_id: int, number: int, digests: set[bytes], now: float
+) -> list[Loss]:
+    row = tables.trees.by_id(tree_id)
+    page = tables.trees.load_page(tree_id, number, None if row is None else row.shape)
+    if row is None or page is None:
+        return []
+    here = [i for i in range(page.leaf_count) if page.has(i) and page.digest(i) in digests]
+    for index in here:
+        page.unmark(index)
+    if here:
+        tables.trees.save_page(page, page.settle())
+        tables.trees.add_present(tree_id, -len(here))
+        tables.damage.add(tree_id, [number * PAGE_LEAVES + index for index in here], now)
+    return [Loss(tree_id, row.root, number * PAGE_LEAVES + index) for index in here]

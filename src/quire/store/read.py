@@ -41,7 +41,7 @@ class Reader:
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         """See BlockStore.read_range."""
         for is_last in (False, True):
-            entry = self._core.trees.entry(root)
+            entry = self._core.trees.entry(root) or self._core.holds.entry(root)
             if entry is None:
                 raise BlockMissing(f"no tree with the root {root.hex()} is known here")
             check_range(entry, start, count)

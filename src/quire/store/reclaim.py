@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass, field
 
 from quire.base.errors import DiskFull, QuireError
 from quire.store.committer import Change
@@ -20,7 +21,16 @@ from quire.store.page import LeafPage
 from quire.store.shape import EMPTY_DIGEST, PAGE_LEAVES
 
 SLICE_PAGES = 2
+SMALL_PAGES = 64  # pages of few leaves that take as long as a full one, roughly
 PUNCHES_MAX = 256  # holes made between two transactions
+
+
+@dataclass(slots=True)
+class _Slice:
+    """What one step of taking apart has done."""
+
+    has_done: bool = False
+    removed: list[int] = field(default_factory=list)  # trees
 
 
 class Reclaimer:
@@ -31,6 +41,7 @@ class Reclaimer:
         self._task: asyncio.Task[None] | None = None
         self._is_due = False
         self._is_stopped = False
+        self._has_held = False  # condemned trees that somebody reads
         self._has_orphans = False  # blocks without leaves that a running write still counts on
 
     def wake(self) -> None:
@@ -43,6 +54,12 @@ class Reclaimer:
     def write_ended(self) -> None:
         """A write that may have pinned blocks is over."""
         if self._has_orphans:
+            self.wake()
+
+    def hold_ended(self) -> None:
+        """Nobody reads some tree any more."""
+        if self._has_held:
+            self._has_held = False
             self.wake()
 
     async def idle(self) -> None:
@@ -72,38 +89,57 @@ class Reclaimer:
             )
 
     async def _dismantle(self) -> bool:
-        """One slice of one condemned tree, or blocks without leaves; False when there are none."""
+        """One slice of condemned trees, or blocks without leaves; False when there are none."""
         try:
-            return await self._core.committer.run(self._slice(SLICE_PAGES))
+            return (await self._core.committer.run(self._slice(SLICE_PAGES))).has_done
         except DiskFull:
-            return await self._core.committer.run(self._slice(1))
+            return (await self._core.committer.run(self._slice(1))).has_done
 
-    def _slice(self, pages_max: int) -> Change[bool]:
+    def _slice(self, pages_max: int) -> Change[_Slice]:
+        def done(outcome: _Slice) -> None:
+            self._core.pins.spare()
+            for tree_id in outcome.removed:
+                self._core.trees.forget_all_pages(tree_id)  # the id may be used again
+
         return Change(
             lambda tables: self._take_apart(tables, pages_max),
             weight=pages_max * PAGE_LEAVES,
             frees_space=True,
-            done=lambda _: self._core.pins.spare(),
+            done=done,
             failed=lambda _: self._core.pins.spare(),
         )
 
-    def _take_apart(self, tables: Tables, pages_max: int) -> bool:
-        row = tables.trees.condemned()
-        if row is None:
-            orphans = tables.blocks.orphans()
-            pinned = self._core.pins.condemn(orphans)
-            gone = [digest for digest in orphans if digest not in pinned]
-            self._has_orphans = len(pinned) > 0
-            tables.blocks.release_orphans(gone)
-            return bool(gone)
-        for _ in range(pages_max):
+    def _take_apart(self, tables: Tables, pages_max: int) -> _Slice:
+        """Up to so many pages of condemned trees; a tree of few leaves counts little."""
+        self._has_held = True  # before asking, so that a hold that ends just now wakes us
+        held = self._core.holds.tree_ids()
+        self._has_held = self._has_held and bool(held)
+        outcome = _Slice()
+        leaves_left, steps_left = pages_max * PAGE_LEAVES, pages_max * SMALL_PAGES
+        while leaves_left > 0 and steps_left > 0:
+            row = tables.trees.condemned(held)
+            if row is None:
+                outcome.has_done = self._release_orphans(tables) or outcome.has_done
+                break
+            outcome.has_done = True
             page = tables.trees.first_page(row.id)
             if page is None:
                 tables.trees.remove(row.id)
-                break
-            self._release(tables, page, row.block_size)
-            tables.trees.remove_page(page)
-        return True
+                outcome.removed.append(row.id)
+            else:
+                self._release(tables, page, row.block_size)
+                tables.trees.remove_page(page)
+                leaves_left -= page.leaf_count
+            steps_left -= 1
+        return outcome
+
+    def _release_orphans(self, tables: Tables) -> bool:
+        orphans = tables.blocks.orphans()
+        pinned = self._core.pins.condemn(orphans)
+        gone = [digest for digest in orphans if digest not in pinned]
+        self._has_orphans = len(pinned) > 0
+        tables.blocks.release_orphans(gone)
+        return bool(gone)
 
     def _release(self, tables: Tables, page: LeafPage, block_size: int) -> None:
         present = {}

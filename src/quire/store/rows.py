@@ -61,6 +61,11 @@ class Rows:
         with self.lock, mapped():
             return self.connection.execute(sql, values).fetchall()
 
+    def each(self, sql: str, *values: object) -> Iterator[Any]:
+        """The rows of a query one by one; nobody else may use the connection meanwhile."""
+        with self.lock, mapped():
+            yield from self.connection.execute(sql, values)
+
     def one(self, sql: str, *values: object) -> Any:
         """The first row of a query, or None."""
         with self.lock, mapped():

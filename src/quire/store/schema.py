@@ -19,10 +19,14 @@ CREATE TABLE upload (
   headers TEXT NOT NULL, tail BLOB NOT NULL);
 """
 
-# Scripts that bring a database from version n + 1 to n + 2.
-MIGRATIONS = (UPLOADS,)
+DAMAGE = """
+-- Leaves that were lost to the disk and have not come back yet.
+CREATE TABLE damage (
+  tree INTEGER NOT NULL, leaf INTEGER NOT NULL, found REAL NOT NULL,
+  PRIMARY KEY (tree, leaf)) WITHOUT ROWID;
+"""
 
-_FIRST_TABLES = """
+_OLDER_TABLES = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- What the quota counts; equal to the sums over block and dataset.
@@ -59,15 +63,38 @@ CREATE INDEX tree_unsettled ON tree (state) WHERE state <> 1;
 CREATE TABLE page (
   id INTEGER PRIMARY KEY, present BLOB, node BLOB, places BLOB NOT NULL, nodes BLOB NOT NULL);
 
+-- kept_until: when the last of its roots ends; NULL never, 0 when it has none.
 CREATE TABLE dataset (
   id INTEGER PRIMARY KEY, cid BLOB NOT NULL UNIQUE, manifest BLOB NOT NULL,
-  tree INTEGER NOT NULL, created REAL NOT NULL);
+  tree INTEGER NOT NULL, created REAL NOT NULL, kept_until REAL DEFAULT 0);
 CREATE INDEX dataset_tree ON dataset (tree);
+CREATE INDEX dataset_due ON dataset (kept_until) WHERE kept_until IS NOT NULL;
 
 CREATE TABLE root (
   dataset INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, expires REAL,
   PRIMARY KEY (dataset, kind, name)) WITHOUT ROWID;
-CREATE INDEX root_expires ON root (expires) WHERE expires IS NOT NULL;
+CREATE UNIQUE INDEX root_name ON root (name) WHERE kind = 'name';
 """
 
-TABLES = _FIRST_TABLES + UPLOADS
+TABLES = _OLDER_TABLES + UPLOADS + DAMAGE
+
+_RETENTION = """
+-- A name names one dataset: the newest.
+DELETE FROM root WHERE kind = 'name' AND EXISTS (
+  SELECT 1 FROM root o WHERE o.kind = 'name' AND o.name = root.name AND o.dataset > root.dataset);
+-- The time that an upload is kept was written down as a pin; a pin is now what somebody asked for.
+UPDATE OR REPLACE root SET kind = 'lease' WHERE kind = 'pin' AND name = '';
+-- Without roots a dataset stayed; an upgrade deletes nothing.
+INSERT INTO root SELECT d.id, 'pin', '', NULL FROM dataset d
+  WHERE NOT EXISTS (SELECT 1 FROM root r WHERE r.dataset = d.id);
+DROP INDEX root_expires;
+CREATE UNIQUE INDEX root_name ON root (name) WHERE kind = 'name';
+ALTER TABLE dataset ADD COLUMN kept_until REAL DEFAULT 0;
+UPDATE dataset SET kept_until = (
+  SELECT CASE WHEN count(*) > count(expires) THEN NULL ELSE max(expires) END
+  FROM root WHERE root.dataset = dataset.id);
+CREATE INDEX dataset_due ON dataset (kept_until) WHERE kept_until IS NOT NULL;
+"""
+
+# What brings a database from each older version to the next, within one transaction.
+STEPS = {1: f"{_RETENTION}{UPLOADS}{DAMAGE}"}

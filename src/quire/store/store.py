@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import contextmanager, nullcontext
 
 from quire.base.clock import Clock
 from quire.base.events import EventBus
@@ -12,26 +13,31 @@ from quire.formats.cid import Cid, is_manifest
 from quire.store.audit import Report, audit
 from quire.store.ballast import BALLAST_BYTES, Ballast
 from quire.store.changes import Changes, dataset_of
-from quire.store.committer import Committer
+from quire.store.committer import Change, Committer
 from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
 from quire.store.disk import Buffer, Disk
+from quire.store.holds import Holds
 from quire.store.intake import IntakePorts, check_block_size
-from quire.store.meta import Meta
+from quire.store.mend import Mended, mend_change
+from quire.store.meta import Meta, Tables
 from quire.store.packs import PACK_BYTES_MAX, Packs
 from quire.store.partial import PartialWriter
 from quire.store.pins import Pins
 from quire.store.port import Listener
 from quire.store.proof import Prover
+from quire.store.quarantine import quarantine_change
 from quire.store.quota import Quota
 from quire.store.read import Reader
 from quire.store.reclaim import Reclaimer
 from quire.store.recovery import recover, set_running
 from quire.store.resumable import Resumables
-from quire.store.retention import Retention, check_root
+from quire.store.retention import COLLECT_MAX, Retention, check_root
+from quire.store.scan import Scanned, Wound, present_bytes, scan, wounds
 from quire.store.segment import SegmentWriter
 from quire.store.treecache import TreeCache
 from quire.store.upload import Upload
+from quire.store.usage import Doomed, Usage, doomed, usage
 
 BLOCK_BYTES_DEFAULT = 65_536
 SEGMENTS_IN_FLIGHT_MAX = 6  # of all uploads together
@@ -46,9 +52,9 @@ class Store:
         writer = SegmentWriter(core.packs, core.pins, core.meta.reading.blocks)
         self._reader = Reader(core)
         self._prover = Prover(core)
-        self._partial = PartialWriter(core, writer)
         self._reclaimer = Reclaimer(core)
-        self._retention = Retention(core, self._reclaimer)
+        self._partial = PartialWriter(core, writer, self._reclaimer.write_ended)
+        self.retention = Retention(core, self._reclaimer)
         self._uploads: dict[Upload, None] = {}
         self._intake_ports = IntakePorts(
             core=core,
@@ -60,6 +66,7 @@ class Store:
             self._intake_ports, self._default_root, self._reclaimer.write_ended
         )
         core.committer.on_garbage = self._reclaimer.wake
+        core.holds.on_end = self._reclaimer.hold_ended
 
     @classmethod
     async def open(
@@ -86,6 +93,7 @@ class Store:
             meta=meta,
             packs=packs,
             pins=Pins(),
+            holds=Holds(),
             quota=quota,
             ballast=ballast,
             committer=Committer(meta, packs, ballast, quota, executor),
@@ -186,16 +194,31 @@ class Store:
         return await self._core.off_loop(load)
 
     async def delete(self, manifest_cid: Cid) -> bool:
-        return await self._retention.delete(manifest_cid)
+        return await self.retention.delete(manifest_cid)
 
     async def retain(self, manifest_cid: Cid, root: RetentionRoot) -> None:
-        await self._retention.retain(manifest_cid, root)
+        await self.retention.retain(manifest_cid, root)
 
     async def release(self, manifest_cid: Cid, kind: str, name: str) -> bool:
-        return await self._retention.release(manifest_cid, kind, name)
+        return await self.retention.release(manifest_cid, kind, name)
 
-    async def collect(self) -> int:
-        return await self._retention.collect()
+    async def collect(self, batch: int = COLLECT_MAX) -> int:
+        return await self.retention.collect(batch)
+
+    @contextmanager
+    def holding(self, root: bytes) -> Iterator[None]:
+        """See BlockStore.holding."""
+        entry = self._core.trees.entry(root)
+        with nullcontext() if entry is None else self._core.holds.hold(entry):
+            yield
+
+    async def doomed(self, datasets_max: int) -> Doomed:
+        """What `collect` would delete now, and what that gives back."""
+        return await self._core.off_loop(doomed, self._core, datasets_max)
+
+    async def usage(self) -> Usage:
+        """Where the bytes are."""
+        return await self._core.off_loop(usage, self._core)
 
     def space(self) -> Space:
         """What is used and promised, as the Codex API counts it."""
@@ -210,15 +233,50 @@ class Store:
         """Check index, counters and files against each other, and every block when asked."""
 
         def check() -> Report:
-            return audit(self._core, read_blocks=read_blocks)
+            return audit(self._core, self._core.meta.reading, read_blocks=read_blocks)
 
         await self.flush()
         await self.reclaimed()
         return await self._core.off_loop(check)
 
+    async def mend(self) -> Mended:
+        """Check the index while nothing else changes it, and put right what does not agree."""
+        await self.flush()
+        await self.reclaimed()
+        return await self._core.committer.run(mend_change(self._core))
+
+    async def scan(self, position: int, bytes_max: int) -> Scanned:
+        """Read some of what is held from the medium; what is bad counts as missing then."""
+        step = await self._core.off_loop(scan, self._core, position, bytes_max)
+        if step.suspects:
+            change = quarantine_change(self._core, step.suspects)
+            step.lost_leaves = len((await self._core.committer.run(change)).losses)
+        return step
+
+    async def present_bytes(self) -> int:
+        """How many bytes a scan from position 0 reads."""
+        return await self._core.off_loop(present_bytes, self._core)
+
+    async def wounds(self) -> list[Wound]:
+        """What datasets have lost to the disk and not got back."""
+        return await self._core.off_loop(wounds, self._core)
+
+    async def setting(self, name: str) -> object:
+        """A value that was noted in the index, None when there is none."""
+        return await self._core.off_loop(self._core.meta.reading.catalog.setting, name)
+
+    async def note(self, values: Mapping[str, object]) -> None:
+        """Note values in the index, all together."""
+
+        def apply(tables: Tables) -> None:
+            for name, value in values.items():
+                tables.catalog.set_setting(name, value)
+
+        await self._core.committer.run(Change(apply))
+
     def _default_root(self) -> RetentionRoot:
         ttl = self._default_ttl
-        return RetentionRoot("pin", "", None if ttl is None else self._core.clock.now() + ttl)
+        return RetentionRoot("lease", "", None if ttl is None else self._core.clock.now() + ttl)
 
     def _upload_ended(self, upload: Upload) -> None:
         self._uploads.pop(upload, None)

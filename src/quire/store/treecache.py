@@ -142,6 +142,10 @@ class TreeCache:
     def forget(self, tree_id: int, root: bytes) -> None:
         """The tree has changed as a whole, or is gone."""
         self._entries.forget(lambda key: key == root)
+        self.forget_all_pages(tree_id)
+
+    def forget_all_pages(self, tree_id: int) -> None:
+        """The pages of the tree are gone."""
         self._pages.forget(lambda key: key[0] == tree_id)
         self._layers.forget(lambda key: key[0] == tree_id)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quire.store.page import LeafPage, places_from_bytes, places_to_bytes
+from quire.store.page import PLACE_BYTES, LeafPage, places_from_bytes, places_to_bytes
 from quire.store.rows import Rows
-from quire.store.shape import TreeShape
+from quire.store.shape import DIGEST_BYTES, TreeShape
 
 STAGING, VISIBLE, CONDEMNED = 0, 1, 2
 _PAGE_BITS = 24
+_SINGLE_SEARCHES_MAX = 4
 _COLUMNS = "id, root, leaf_count, block_size, present_count, nodes, state"
 
 
@@ -96,13 +97,14 @@ class TreeTable:
             STAGING,
         )
 
-    def condemned(self) -> TreeRow | None:
-        """One tree that is to be taken apart."""
+    def condemned(self, held: list[int]) -> TreeRow | None:
+        """One tree that is to be taken apart and that nobody holds."""
         # The second condition lets SQLite see that the partial index serves.
-        row = self._rows.one(
-            f"SELECT {_COLUMNS} FROM tree WHERE state = 2 AND state <> 1 LIMIT 1"  # noqa: S608
+        found = self._rows.all(
+            f"SELECT {_COLUMNS} FROM tree WHERE state = 2 AND state <> 1 ORDER BY id LIMIT ?",  # noqa: S608
+            len(held) + 1,
         )
-        return None if row is None else TreeRow(*row)
+        return next((TreeRow(*row) for row in found if row[0] not in held), None)
 
     def set_progress(self, tree_id: int, present_count: int, nodes: bytes | None) -> None:
         self._rows.run(
@@ -120,6 +122,7 @@ class TreeTable:
     def remove(self, tree_id: int) -> None:
         """Forget a tree whose pages are gone."""
         self._rows.run("DELETE FROM tree WHERE id = ?", tree_id)
+        self._rows.run("DELETE FROM damage WHERE tree = ?", tree_id)
 
     def save_page(self, page: LeafPage, node: bytes | None) -> None:
         """Write a page; `node` is its page node when known (LeafPage.settle)."""
@@ -150,6 +153,17 @@ class TreeTable:
         )
         return None if row is None else _page(row, None)
 
+    def page_from(self, page_id: int) -> LeafPage | None:
+        """The first page with this id or a higher one, of whatever tree."""
+        row = self._rows.one(
+            "SELECT id, present, places, nodes FROM page WHERE id >= ? ORDER BY id LIMIT 1", page_id
+        )
+        return None if row is None else _page(row, None)
+
+    @staticmethod
+    def page_id(page: LeafPage) -> int:
+        return page.tree_id << _PAGE_BITS | page.number
+
     def remove_page(self, page: LeafPage) -> None:
         self._rows.run("DELETE FROM page WHERE id = ?", page.tree_id << _PAGE_BITS | page.number)
 
@@ -178,10 +192,34 @@ class TreeTable:
             number = page.number
             yield page
 
-    def pages_with(self, digest: bytes) -> list[tuple[int, int]]:
-        """(tree, page number) of the pages that have the digest as a node. Reads every page."""
-        found = self._rows.all("SELECT id FROM page WHERE instr(nodes, ?) > 0", digest)
-        return [(row[0] >> _PAGE_BITS, row[0] & ((1 << _PAGE_BITS) - 1)) for row in found]
+    def kept_leaves(self, tree_id: int) -> int:
+        """Leaves in the pages of a tree that is being uploaded or taken apart."""
+        row = self._rows.one(
+            "SELECT coalesce(sum(length(places)), 0) FROM page WHERE id >= ? AND id < ?",
+            tree_id << _PAGE_BITS,
+            (tree_id + 1) << _PAGE_BITS,
+        )
+        return int(row[0]) // PLACE_BYTES
+
+    def pages_with(self, digests: list[bytes]) -> list[tuple[tuple[int, int], bytes]]:
+        """((tree, page number), digest) of the pages that have a digest as a node. Reads every
+        page, once if there are many digests."""
+        if len(digests) <= _SINGLE_SEARCHES_MAX:
+            found = [
+                (row[0], digest)
+                for digest in digests
+                for row in self._rows.all("SELECT id FROM page WHERE instr(nodes, ?) > 0", digest)
+            ]
+        else:
+            wanted = set(digests)
+            found = []
+            for page_id, nodes in self._rows.each("SELECT id, nodes FROM page ORDER BY id"):
+                size = DIGEST_BYTES
+                inside = {nodes[at : at + size] for at in range(0, len(nodes), size)}
+                found += [(page_id, digest) for digest in sorted(wanted & inside)]
+        return [
+            ((key >> _PAGE_BITS, key & ((1 << _PAGE_BITS) - 1)), digest) for key, digest in found
+        ]
 
 
 def _page(row: tuple[int, bytes | None, bytes, bytes], shape: TreeShape | None) -> LeafPage:

@@ -25,7 +25,7 @@ async def test_the_pieces_become_the_dataset_of_their_bytes():
     dataset = await uploads.run(pieces(b"ab", b"c"), UploadOrder(65536, filename="a.txt"))
     assert dataset.manifest_cid == make_dataset(b"abc", filename="a.txt")[0].manifest_cid
     assert events.history()[-1].kind == "upload.done"
-    assert (uploads.active, uploads.finished, uploads.failed) == (0, 1, 0)
+    assert (len(uploads.active), uploads.finished, uploads.failed) == (0, 1, 0)
     assert await store.datasets() == [dataset]
 
 

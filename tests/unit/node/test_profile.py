@@ -13,7 +13,8 @@ rest-bases = ["/api/mine/v1"]
 [protocols]
 exchange = "/mine/exchange/1.0.0"
 kad = "/mine/kad/1.0.0"
-blockexc = "/mine/blockexc/1.0.0"
+blockexc = ["/mine/blockexc/1.0.0", "/yours/blockexc/1.0.0"]
+trimmed = ["/yours/blockexc/1.0.0"]
 """
 
 
@@ -22,7 +23,10 @@ def test_the_profiles_that_come_with_quire_are_valid():
     for name in profile_names():
         profile = load_profile(name)
         assert profile.name == name
-        assert profile.protocols.blockexc.startswith(f"/{profile.brand}/")
+        ids = profile.protocols.blockexc
+        assert ids[0] == f"/{profile.brand}/blockexc/1.0.0"
+        assert sorted(ids) == [f"/{n}/blockexc/1.0.0" for n in ("archivist", "codex", "promethei")]
+        assert set(profile.protocols.trimmed) == set(ids) - {"/codex/blockexc/1.0.0"}
 
 
 def test_block_sizes_and_bases_are_those_of_the_networks():
@@ -50,6 +54,7 @@ def test_a_file_is_a_profile_too(tmp_path):
         ("[protocols]", "block-size = 1048576\n[protocols]"),
         ("[protocols]", "[protocol]"),
         ("exchange", "exchanges"),
+        ('trimmed = ["/yours', 'trimmed = ["/theirs'),
     ],
 )
 def test_a_profile_that_is_not_whole_is_refused(old, new):

@@ -228,3 +228,20 @@ async def test_padding_of_a_protected_dataset_is_always_present_and_takes_no_spa
         await store.delete(dataset.manifest_cid)
         await assert_sound(store)
         assert store.space().quota_used_bytes == 0
+
+
+async def test_space_is_given_back_when_a_write_that_counted_on_it_comes_to_nothing(tmp_path):
+    shared = RNG.randbytes(BLOCK)
+    remote = Remote.of(shared + RNG.randbytes(BLOCK))
+    async with store_in(tmp_path) as store:
+        older = await put(store, shared)
+        dataset = await store.put_manifest(remote.manifest, PIN)
+        await remote.give(store, 0, 1)  # found in the index, counted on, not yet recorded
+        await store.delete(older.manifest_cid)
+        await store.reclaimed()
+        await store.delete(dataset.manifest_cid)
+        await store.reclaimed()
+        await store.flush()
+        await store.reclaimed()
+        assert store.space().quota_used_bytes == 0
+        await assert_sound(store)

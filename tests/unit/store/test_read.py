@@ -1,6 +1,7 @@
 """Reading: verified bytes or an error, never anything else."""
 
 import asyncio
+import errno
 import random
 
 import pytest
@@ -9,6 +10,7 @@ from quire.base.errors import BlockMissing, InputError
 from quire.base.events import EventBus
 from quire.formats.cid import Cid, block_cid, tree_cid
 from quire.kernels.hashing import range_proof, verify_range
+from quire.store.files import DirectoryDisk
 from quire.store.shape import EMPTY_DIGEST
 from support.store_kit import BLOCK, Remote, TurnedClock, assert_sound, get, put, store_in
 
@@ -173,3 +175,42 @@ async def test_reads_beside_a_deletion_return_the_bytes_or_say_missing(tmp_path)
             await store.delete(dataset.manifest_cid)
             await asyncio.gather(*readers)
         await assert_sound(store)
+
+
+class FailingDisk(DirectoryDisk):
+    """Fails the next reads, or every read that touches a bad byte."""
+
+    fails = 0
+    bad: tuple[str, int] | None = None
+
+    def read_at(self, name, offset, length):
+        if self.fails:
+            self.fails -= 1
+            raise OSError(errno.EIO, "Input/output error", name)
+        if self.bad is not None and self.bad[0] == name and 0 <= self.bad[1] - offset < length:
+            raise OSError(errno.EIO, "Input/output error", name)
+        return super().read_at(name, offset, length)
+
+
+async def test_a_disk_that_fails_to_read_once_loses_nothing(tmp_path):
+    data = RNG.randbytes(20 * BLOCK)
+    disk = FailingDisk(tmp_path)
+    async with store_in(tmp_path, disk=disk) as store:
+        dataset = await put(store, data)
+        disk.fails = 1
+        assert await get(store, dataset) == data
+        await assert_sound(store)
+
+
+async def test_a_block_that_the_disk_cannot_read_is_missing_and_only_that_one(tmp_path):
+    data = RNG.randbytes(20 * BLOCK)
+    disk = FailingDisk(tmp_path)
+    async with store_in(tmp_path, disk=disk) as store:
+        dataset = await put(store, data)
+        disk.bad = ("pack-000001", 7 * BLOCK + 5)
+        with pytest.raises(BlockMissing) as caught:
+            await get(store, dataset)
+        assert caught.value.facts["missing"] == [7]
+        assert (await store.dataset(dataset.manifest_cid)).present_count == 19
+        again = await put(store, data)  # the same bytes once more make it whole
+        assert await get(store, again) == data

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from quire.base.errors import InputError, UnknownDataset
+from quire.base.errors import BlockMissing, InputError, NotFound, UnknownDataset
 from quire.formats.cid import manifest_cid
 from quire.store.dataset import RetentionRoot
 from support.store_kit import BLOCK, Remote, TurnedClock, assert_sound, get, put, store_in
@@ -74,7 +74,7 @@ async def test_without_a_time_to_live_nothing_expires(tmp_path, ttl):
     clock = TurnedClock()
     async with store_in(tmp_path, clock=clock, default_ttl=ttl) as store:
         dataset = await put(store, b"bytes")
-        assert dataset.roots == (RetentionRoot("pin", "", None),)
+        assert dataset.roots == (RetentionRoot("lease", "", None),)
         clock.seconds += 1000 * 365 * DAY
         assert await store.collect() == 0
 
@@ -119,14 +119,132 @@ async def test_a_root_without_end_keeps_and_its_release_lets_go(tmp_path):
         assert await store.collect() == 1
 
 
-async def test_a_dataset_without_roots_stays_until_it_is_deleted(tmp_path):
-    clock = TurnedClock()
-    async with store_in(tmp_path, clock=clock) as store:
+async def test_a_dataset_whose_last_root_goes_is_collected(tmp_path):
+    async with store_in(tmp_path) as store:
         cid = (await put(store, b"bytes")).manifest_cid
-        assert await store.release(cid, "pin", "")
-        clock.seconds += 1000 * DAY
-        assert await store.collect() == 0
+        assert await store.release(cid, "lease", "")
         assert (await store.dataset(cid)).roots == ()
+        assert await store.collect() == 1
+
+
+async def test_a_pin_keeps_for_as_long_as_was_said_last(tmp_path):
+    clock = TurnedClock()
+    async with store_in(tmp_path, clock=clock, default_ttl=DAY) as store:
+        cid = (await put(store, b"bytes")).manifest_cid
+        assert (await store.retention.pin(cid, None)).kept_until is None
+        assert (await store.retention.pin(cid, clock.seconds + 5 * DAY)).kept_until == (
+            clock.seconds + 5 * DAY
+        )
+        clock.seconds += 4 * DAY
+        assert await store.collect() == 0
+        assert (await store.retention.unpin(cid)).kept_until < clock.seconds
+        assert await store.collect() == 1
+
+
+async def test_the_time_to_live_can_be_shortened_and_made_endless(tmp_path):
+    clock = TurnedClock()
+    remote = Remote.of(RNG.randbytes(3 * BLOCK))
+    async with store_in(tmp_path, clock=clock, default_ttl=30 * DAY) as store:
+        uploaded = (await put(store, b"bytes")).manifest_cid
+        root = RetentionRoot("cache", "fetch", clock.seconds + 30 * DAY)
+        fetched = (await store.put_manifest(remote.manifest, root)).manifest_cid
+        for cid in (uploaded, fetched):
+            dataset = await store.retention.limit(cid, clock.seconds + DAY)
+            assert dataset.roots == (RetentionRoot("lease", "", clock.seconds + DAY),)
+        await store.retention.limit(fetched, None)
+        clock.seconds += 2 * DAY
+        assert await store.collect() == 1
+        assert [d.manifest_cid for d in await store.datasets()] == [fetched]
+
+
+async def test_a_name_keeps_its_dataset_and_moves_in_one_step(tmp_path):
+    clock = TurnedClock()
+    async with store_in(tmp_path, clock=clock, default_ttl=DAY) as store:
+        first = (await put(store, b"one")).manifest_cid
+        second = (await put(store, b"two")).manifest_cid
+        assert await store.retention.name("latest", first) is None
+        assert await store.retention.name("also", first) is None
+        clock.seconds += DAY - 1
+        assert await store.retention.name("latest", second) == first
+        assert await store.retention.name("latest", second) == second
+        assert [(n.name, n.manifest_cid) for n in await store.retention.names()] == [
+            ("also", first),
+            ("latest", second),
+        ]
+        clock.seconds += 100 * DAY
+        assert await store.collect() == 0
+        assert await store.retention.unname("also") == first
+        assert await store.collect() == 1
+        assert await store.retention.named("latest") == second
+        with pytest.raises(NotFound):
+            await store.retention.unname("also")
+        with pytest.raises(NotFound):
+            await store.retention.named("also")
+
+
+@pytest.mark.parametrize("name", ["", "@a", "-a", "a b", "a/b", "a\n", "x" * 129, ".."])
+async def test_a_name_that_could_be_taken_for_something_else_is_refused(tmp_path, name):
+    async with store_in(tmp_path) as store:
+        cid = (await put(store, b"bytes")).manifest_cid
+        with pytest.raises(InputError):
+            await store.retention.name(name, cid)
+        assert await store.retention.names() == []
+
+
+async def test_names_and_pins_of_what_is_not_here_are_refused(tmp_path):
+    async with store_in(tmp_path) as store:
+        dataset = await put(store, b"bytes")
+        for cid in (manifest_cid(b"unknown"), dataset.manifest.tree_cid):
+            with pytest.raises(UnknownDataset):
+                await store.retention.name("latest", cid)
+            with pytest.raises(UnknownDataset):
+                await store.retention.pin(cid, None)
+            with pytest.raises(UnknownDataset):
+                await store.retention.limit(cid, 1.0)
+
+
+async def test_a_reader_finishes_what_is_deleted_under_it(tmp_path):
+    data = RNG.randbytes(1500 * BLOCK)
+    async with store_in(tmp_path) as store:
+        dataset = await put(store, data)
+        root = dataset.tree_root
+        with store.holding(root), store.holding(root):
+            assert await store.delete(dataset.manifest_cid)
+            await store.reclaimed()
+            assert store.tree(root) is None
+            assert await store.read_range(root, 0, 1500) == data
+            again = await put(store, data)
+            await store.delete(again.manifest_cid)
+            assert await store.read_range(root, 700, 800) == data[700 * BLOCK :]
+            assert len(await store.prove_range(root, 3, 5)) > 0
+        await assert_sound(store)
+        assert store.space().quota_used_bytes == 0
+        with pytest.raises(BlockMissing):
+            await store.read_range(root, 0, 1)
+
+
+async def test_what_is_being_read_is_collected_only_afterwards(tmp_path):
+    clock = TurnedClock()
+    async with store_in(tmp_path, clock=clock, default_ttl=DAY) as store:
+        held = await put(store, RNG.randbytes(10 * BLOCK))
+        others = [await put(store, RNG.randbytes(BLOCK)) for _ in range(5)]
+        clock.seconds += 2 * DAY
+        with store.holding(held.tree_root):
+            assert await store.collect(batch=2) == len(others)
+            assert await store.dataset(held.manifest_cid) is not None
+        assert await store.collect() == 1
+        await assert_sound(store)
+
+
+async def test_pages_of_a_tree_whose_number_is_used_again_are_not_mixed_up(tmp_path):
+    async with store_in(tmp_path) as store:
+        for _ in range(5):
+            data = RNG.randbytes(20 * BLOCK)
+            dataset = await put(store, data)
+            with store.holding(dataset.tree_root):
+                await store.delete(dataset.manifest_cid)
+                assert await store.read_range(dataset.tree_root, 0, 20) == data
+            await store.reclaimed()
 
 
 async def test_uploading_again_lets_it_last_longer(tmp_path):

@@ -14,6 +14,7 @@ from quire.base.errors import InputError
 from quire.base.units import parse_duration
 from quire.faces.cli.main import Context
 from quire.faces.client import Client
+from quire.formats.cid import Cid
 
 T = TypeVar("T")
 
@@ -55,6 +56,15 @@ def with_client(context: Context, call: Callable[[Client], Awaitable[T]]) -> T:
             return await call(client)
 
     return asyncio.run(connected())
+
+
+def dataset_of(context: Context, text: str) -> str:
+    """The CID that a user means: `@name` is looked up at the node. Raises BadCid, NotFound."""
+    if not text.startswith("@"):
+        return str(Cid.parse(text))
+    path = f"/names/{text[1:]}"
+    found = with_client(context, lambda client: client.json("GET", path))
+    return str(found["cid"])
 
 
 def show_json(value: object) -> None:

@@ -8,16 +8,25 @@ import click
 
 from quire.base.errors import UnknownDataset
 from quire.base.units import format_size
-from quire.faces.cli.common import json_option, show_json, with_client
+from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
 from quire.faces.cli.main import Context
+from quire.faces.cli.tree_list import list_tree
 from quire.formats.cid import Cid
 
 
 @click.command()
+@click.argument("path", required=False, metavar="[CID[/PATH]]")
+@click.option("-r", "--recursive", is_flag=True, help="Of a directory: everything below.")
+@timeout_option
 @json_option
 @click.pass_obj
-def ls_command(context: Context, as_json: bool) -> None:
-    """List the datasets of the node."""
+def ls_command(
+    context: Context, path: str | None, recursive: bool, timeout: float | None, as_json: bool
+) -> None:
+    """List the datasets of the node, or what the directory CID holds."""
+    if path is not None:
+        list_tree(context, path, timeout, is_recursive=recursive, as_json=as_json)
+        return
     found = with_client(context, lambda client: client.json("GET", "/data"))
     if as_json:
         show_json(found)

@@ -20,6 +20,7 @@ from quire.faces.cli.common import Duration, json_option, show_json, timeout_opt
 from quire.faces.cli.draft import DIGEST_BYTES, Draft, discard, draft_of, note_of
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
+from quire.faces.cli.tree_get import get_from_tree
 from quire.faces.cli.verifier import Verifier
 from quire.faces.client import Client
 from quire.faces.patience import Patience
@@ -39,7 +40,12 @@ class Received:
 
 @click.command()
 @click.argument("cid")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; else stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File or directory to write; else stdout.",
+)
 @click.option("--patience", type=Duration(), default=PATIENCE_SECONDS, show_default="1m",
               help="How long to go on trying when nothing more comes.")  # fmt: skip
 @timeout_option
@@ -54,9 +60,14 @@ def get_command(
     as_json: bool,
 ) -> None:
     """Download the dataset CID, from this node or through it from the network. A download to a file
-    that broke off is resumed by the same command."""
+    that broke off is resumed by the same command.
+
+    A directory is restored to -o DIR, or CID/path/in/it alone.
+    """
     if output is None and as_json:
         raise InputError("--json and the data would both go to standard output; give -o FILE")
+    if get_from_tree(context, cid, output, timeout, as_json=as_json):
+        return
     name = Cid.parse(cid)
     clock = SystemClock()
     started = clock.monotonic()

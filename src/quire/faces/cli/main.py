@@ -26,10 +26,22 @@ COMMANDS = {
     "rm": "datasets",
     "stat": "datasets",
     "fetch": "fetch",
+    "pin": "retention",
+    "unpin": "retention",
+    "ttl": "retention",
+    "name": "retention",
+    "unname": "retention",
+    "names": "retention",
+    "why-kept": "retention",
+    "why-full": "retention",
+    "collect": "retention",
+    "scrub": "check",
+    "fsck": "check",
     "why": "insight",
     "peers": "insight",
     "id": "insight",
     "events": "insight",
+    "top": "top",
     "doctor": "doctor",
     "sim": "sim",
 }
@@ -53,7 +65,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"quire.faces.cli.{COMMANDS[cmd_name]}")
-        command = getattr(module, f"{cmd_name}_command")
+        command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         return command
 

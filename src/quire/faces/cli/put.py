@@ -19,6 +19,7 @@ from quire.faces.cli.common import Duration, json_option, show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import Report, progress
 from quire.faces.cli.sending import PIECE_BYTES, Order, Sent, send_file
+from quire.faces.cli.tree_put import name_of_tree, put_tree
 from quire.faces.client import Client
 
 RESUMABLE_BYTES = 8 * MIB  # a smaller file is sent again sooner than it is resumed
@@ -33,6 +34,8 @@ PATIENCE_SECONDS = 120.0
 @click.option("--mimetype", help="Media type to record; guessed from the name if not given.")
 @click.option("--patience", type=Duration(), default=PATIENCE_SECONDS, show_default="2m",
               help="How long to go on trying when the node does not answer.")  # fmt: skip
+@click.option("--no-times", is_flag=True, help="Of a directory: leave out when files changed.")
+@click.option("--skip-special", is_flag=True, help="Of a directory: leave out sockets and devices.")
 @json_option
 @click.pass_obj
 def put_command(
@@ -42,14 +45,21 @@ def put_command(
     no_name: bool,
     name: str | None,
     mimetype: str | None,
+    no_times: bool,
+    skip_special: bool,
     patience: float,
     as_json: bool,
 ) -> None:
-    """Store FILE (- for standard input) and print its CID. A large file whose upload broke off is
-    resumed by the same command."""
+    """Store FILE (- for standard input) or the directory FILE and print its CID. A large file whose
+    upload broke off is resumed by the same command."""
     if not plain:
         raise InputError("put needs --plain: encryption does not exist yet, so the bytes are stored"
                          " as they are and everyone who learns the CID can read them")  # fmt: skip
+    if file != "-" and Path(file).is_dir():
+        tree_name = None if no_name else name or name_of_tree(Path(file))
+        put_tree(context, Path(file), name=tree_name, has_times=not no_times,
+                 skip_special=skip_special, as_json=as_json)  # fmt: skip
+        return
     if file != "-" and name is None:
         name = Path(file).name
     if no_name:

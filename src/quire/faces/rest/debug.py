@@ -6,7 +6,7 @@ from aiohttp import web
 
 import quire
 from quire.base.errors import BadConfig, InputError
-from quire.faces.rest.identity import key_of, listen_addresses, spr_of
+from quire.faces.rest.identity import announced_addresses, key_of, listen_addresses, spr_of
 from quire.faces.rest.reply import Plain, reply_empty, reply_pretty
 from quire.faces.rest.route import QUIRE_BASE
 from quire.faces.rest.schemas import Table, TableNode
@@ -29,7 +29,7 @@ async def info(request: web.Request, node: Node) -> web.Response:
             "addrs": addresses,
             "repo": str(node.config.data_dir),
             "spr": record,
-            "announceAddresses": addresses,
+            "announceAddresses": announced_addresses(node),
             "table": Table(
                 TableNode(key_of(me), me, record, _host_port(addresses[:1]), seen=True),
                 [

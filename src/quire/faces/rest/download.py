@@ -83,36 +83,39 @@ async def _stream(
     chunks = node.downloads.read(
         dataset, offset=start, length=stop - start, idle_seconds=timeout_of(request, node)
     )
-    try:
-        async with while_connected(request), contextlib.aclosing(chunks):
-            await _send(request, answer, chunks)
-    except ConnectionError:
-        structlog.get_logger().debug("a reader went away", topics="restapi", path=request.path)
+    async with contextlib.aclosing(chunks):
+        await send_chunks(request, answer, chunks)
     return answer
 
 
-async def _send(
+async def send_chunks(
     request: web.Request,
     answer: web.StreamResponse,
-    chunks: AsyncGenerator[memoryview, None],
+    chunks: AsyncGenerator[bytes | memoryview, None] | AsyncGenerator[memoryview, None],
 ) -> None:
-    """Send the chunks. The first is read before the headers go, so that it can still fail in
-    words; after that the only way to tell the client is to cut the connection."""
-    chunk = await anext(chunks, None)
-    await answer.prepare(request)
-    if request.transport is not None:
-        request.transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES)
+    """Send the chunks, for as long as the client is there. The first is read before the headers go,
+    so that it can still fail in words; after that the only way to tell the client is to cut the
+    connection."""
     try:
-        while chunk is not None:
-            await answer.write(chunk)
+        async with while_connected(request):
             chunk = await anext(chunks, None)
-        await answer.write_eof()
+            await answer.prepare(request)
+            if request.transport is not None:
+                request.transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES)
+            while chunk is not None:
+                await answer.write(chunk)
+                chunk = await anext(chunks, None)
+            await answer.write_eof()
     except QuireError as error:
+        if not answer.prepared:
+            raise
         structlog.get_logger().warning(
             f"a download was cut: {error.message}", topics="restapi", path=request.path
         )
         if request.transport is not None:
             request.transport.abort()
+    except ConnectionError:
+        structlog.get_logger().debug("a reader went away", topics="restapi", path=request.path)
 
 
 def _headers(dataset: Dataset, etag: str, length: int) -> dict[str, str]:

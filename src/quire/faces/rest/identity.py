@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from aiohttp import web
 
@@ -33,17 +34,27 @@ async def spr(request: web.Request, node: Node) -> web.Response:
 
 def spr_of(node: Node) -> str:
     """The signed record of this node's addresses; empty while it has none."""
-    return own_spr(node.identity, listen_addresses(node), node.clock.now()) or ""
+    return own_spr(node.identity, announced_addresses(node), node.clock.now()) or ""
 
 
 def listen_addresses(node: Node) -> list[str]:
-    """Dialable addresses, plain IPv4 TCP first, because user interfaces look at the first only."""
+    """Addresses of the sockets, ranked."""
+    return _ranked(node.transport.listen_addresses())
+
+
+def announced_addresses(node: Node) -> list[str]:
+    """What others are told, ranked."""
+    return _ranked(node.transport.reachability().announced)
+
+
+def _ranked(addresses: Iterable[str]) -> list[str]:
+    """Plain IPv4 TCP first, because user interfaces look at the first only."""
 
     def rank(address: str) -> int:
         parts = address.split("/")
         return 0 if parts[1] == "ip4" and parts[3] == "tcp" and len(parts) == 5 else 1
 
-    return sorted(node.transport.listen_addresses(), key=rank)
+    return sorted(addresses, key=rank)
 
 
 def key_of(peer: str) -> str:

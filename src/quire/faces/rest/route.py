@@ -55,9 +55,11 @@ class Route:
 
 
 PATH_PARAMS = {
+    "path": "a path within a directory; it may have slashes, and be empty",
     "cid": "a CID in base58btc (z...) or base32 (b...)",
     "uploadId": "the last part of an upload's Location",
     "peerId": "a peer id, 16Uiu2HA...",
     "id": "32 bytes in hexadecimal",
+    "name": "a name of a dataset on this node: letters, digits, . _ + -",
     "slotId": "32 bytes in hexadecimal",
 }

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from quire.node.doctor import Finding
+from quire.node.finding import Finding
 from quire.store.dataset import Dataset
 
 
@@ -176,6 +176,89 @@ class AnnounceBody(Shape, frozen=True):
     failed: int
 
 
+class ScrubBody(Shape, frozen=True):
+    """The reading for damage. `state`: off, reading, paused (the node is busy), resting. Bytes of
+    this pass; blocks of all passes; times in unix seconds."""
+
+    state: str
+    read_bytes: int
+    total_bytes: int
+    lost_blocks: int
+    last_ended_at: float | None
+    next_at: float | None
+
+
+class LostBody(Shape, frozen=True):
+    """What a dataset lacks: bytes from the first number up to, not including, the second."""
+
+    cid: str
+    filename: str | None
+    byte_ranges: list[list[int]]
+
+
+class FsckBody(Shape, frozen=True):
+    """A check of the store. `state`: index, blocks, network, done, failed, cancelled. `good`: it
+    is done, and everything is whole now."""
+
+    state: str
+    started_at: float
+    read_bytes: int
+    total_bytes: int
+    good: bool
+    index_problems: list[str]
+    index_left: list[str]
+    damaged_blocks: int
+    repaired_blocks: int
+    damaged: list[LostBody]
+    lost: list[LostBody]
+    words: list[str]
+
+
+class TransferBody(Shape, frozen=True):
+    """An upload or download of a client. `subject`: file name or CID."""
+
+    id: int
+    subject: str
+    done_bytes: int
+    total_bytes: int | None
+    seconds: float
+
+
+class CheckBody(Shape, frozen=True):
+    """A peer's last attempt to connect to one of our addresses; an empty `problem` is a success."""
+
+    address: str
+    server: str
+    at: float
+    problem: str
+
+
+class MappingBody(Shape, frozen=True):
+    local: str
+    external: str
+
+
+class RelayBody(Shape, frozen=True):
+    peer: str
+    address: str
+
+
+class ReachBody(Shape, frozen=True):
+    """Whether others reach this node, and how that was found out."""
+
+    status: str
+    announced: list[str]
+    verified: list[str]
+    observed: list[str]
+    gateway: str
+    mappings: list[MappingBody]
+    relays: list[RelayBody]
+    upgraded: list[str]
+    checks: list[CheckBody]
+    testers: int
+    relay_offers: int
+
+
 class StatusBody(Shape, frozen=True):
     """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
@@ -184,15 +267,17 @@ class StatusBody(Shape, frozen=True):
     profile: str
     uptime_seconds: float
     addresses: list[str]
+    reachability: ReachBody
     spr: str
     peers: int
     space: SpaceBody
-    uploads: int
-    downloads: int
+    uploads: list[TransferBody]
+    downloads: list[TransferBody]
     fetches: list[FetchStatus]
     announce: AnnounceBody
     exchange: dict[str, Any]
     waits: list[dict[str, Any]]
+    scrub: ScrubBody
     loop_lag: LagBody
 
 
@@ -234,9 +319,7 @@ def data_item(dataset: Dataset) -> DataItem:
 
 
 def dataset_stat(dataset: Dataset) -> DatasetStat:
-    """`expiresAt` is that of the root that lasts longest; null for ever."""
-    ends = [root.expires_at for root in dataset.roots]
-    lasting = None if None in ends else max((e for e in ends if e is not None), default=None)
+    """`expiresAt` is that of the root that lasts longest; null for ever, 0 without roots."""
     return DatasetStat(
         cid=str(dataset.manifest_cid),
         manifest=manifest_body(dataset),
@@ -244,6 +327,6 @@ def dataset_stat(dataset: Dataset) -> DatasetStat:
         total_blocks=dataset.block_count,
         complete=dataset.is_complete,
         created_at=dataset.created_at,
-        expires_at=lasting,
+        expires_at=dataset.kept_until,
         roots=[RootBody(r.kind, r.name, r.expires_at) for r in dataset.roots],
     )

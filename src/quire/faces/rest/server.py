@@ -10,10 +10,12 @@ from typing import Any
 from aiohttp import web
 
 from quire.base.errors import EnvironmentProblem, PortInUse
+from quire.base.rng import system_rng
 from quire.base.units import MIB
 from quire.faces.rest.errors import errors_as_answers
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.guard import Guard, read_token
+from quire.faces.rest.observe import Observer
 from quire.faces.rest.openapi import openapi
 from quire.faces.rest.reply import JSON, reply_json
 from quire.faces.rest.route import QUIRE_BASE, Answer, Route
@@ -37,6 +39,7 @@ class RestFace:
         self._token = read_token(config.api_token_file) if config.api_token_file else None
         self.mounted = self._mount(all_routes(self._streams))
         open_paths = frozenset(base + r.path for base, r in self.mounted if r.is_open)
+        self._observer = Observer(node.clock, system_rng())
         self._guard = Guard(self._token, config.api_cors_origin, open_paths)
 
     def _mount(self, routes: list[Route]) -> list[tuple[str, Route]]:
@@ -63,13 +66,17 @@ class RestFace:
 
     def application(self) -> web.Application:
         """The aiohttp application, without a socket."""
-        app = web.Application(middlewares=[errors_as_answers, self._guard.check], client_max_size=0)
+        app = web.Application(
+            middlewares=[self._observer.watch, errors_as_answers, self._guard.check],
+            client_max_size=0,
+        )
         app.on_response_prepare.append(self._guard.add_headers)
+        app.on_response_prepare.append(self._observer.add_id)
         methods: defaultdict[str, list[str]] = defaultdict(list)
         always: set[str] = set()
         more: dict[str, dict[str, str]] = {}
         for base, route in self.mounted:
-            path = base + route.path
+            path = base + route.path.replace("{path}", "{path:.*}")
             handler = self._bind(route)
             is_download = route.method == "GET" and 206 in route.answers
             app.router.add_route(route.method, path, handler, expect_handler=expect_nothing)
@@ -128,6 +135,7 @@ class RestFace:
             raise EnvironmentProblem(
                 f"the API cannot listen on {where}: {error.strerror}; see --api-bindaddr"
             ) from None
+        self._node.registry.register(self._observer.seconds)
         self._runner = runner
         host, port = runner.addresses[0][:2]
         return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"]
@@ -137,4 +145,5 @@ class RestFace:
         self._streams.close()
         if self._runner is not None:
             await self._runner.cleanup()
+            self._node.registry.unregister(self._observer.seconds)
             self._runner = None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 import quire
 from quire.base.errors import InputError, NotFound, UnknownDataset
+from quire.faces.rest.check import scrub_body
 from quire.faces.rest.data import space_body
-from quire.faces.rest.identity import listen_addresses, spr_of
+from quire.faces.rest.identity import announced_addresses, spr_of
 from quire.faces.rest.inputs import cid_of, timeout_of
 from quire.faces.rest.reply import reply_empty, reply_json, reply_text
 from quire.faces.rest.schemas import (
@@ -23,11 +26,14 @@ from quire.faces.rest.schemas import (
     PastPeer,
     PeerBody,
     PeerList,
+    ReachBody,
     StatusBody,
+    TransferBody,
     VersionBody,
     WantedPeer,
     dataset_stat,
 )
+from quire.flow.active import ActiveTransfer
 from quire.flow.fetch import Fetch
 from quire.formats.cid import Cid, is_manifest
 from quire.formats.tus import decode_size
@@ -46,21 +52,33 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         version=quire.__version__,
         profile=node.profile.name,
         uptime_seconds=round(node.clock.now() - node.started_at, 3),
-        addresses=[f"{address}/p2p/{peer}" for address in listen_addresses(node)],
+        addresses=[f"{address}/p2p/{peer}" for address in announced_addresses(node)],
+        reachability=msgspec.convert(
+            node.transport.reachability(), ReachBody, from_attributes=True
+        ),
         spr=spr_of(node),
         peers=len({c.peer for c in node.transport.connections()}),
         space=space_body(node),
-        uploads=node.uploads.active + node.resumable.active,
-        downloads=node.downloads.active,
+        uploads=_transfers([*node.uploads.active, *node.resumable.active], node),
+        downloads=_transfers(node.downloads.active, node),
         fetches=[fetch_status(f) for f in node.fetches.all() if not f.has_ended],
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
         exchange=node.exchange.status(),
         waits=node.waits.of(),
+        scrub=scrub_body(node),
         loop_lag=LagBody(
             round(node.lag.quantile(0.5) * 1000, 3), round(node.lag.quantile(0.99) * 1000, 3)
         ),
     )
     return reply_json(body)
+
+
+def _transfers(active: Iterable[ActiveTransfer], node: Node) -> list[TransferBody]:
+    now = node.clock.monotonic()
+    return [
+        TransferBody(t.id, t.subject, t.done_bytes, t.total_bytes, round(now - t.since, 3))
+        for t in active
+    ]
 
 
 async def stat(request: web.Request, node: Node) -> web.Response:

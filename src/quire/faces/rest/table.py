@@ -8,8 +8,10 @@ from aiohttp import web
 
 from quire.faces.rest import data, debug, download, identity, market, status, tus, upload
 from quire.faces.rest import schemas as s
+from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.reply import JSON, TEXT
+from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
 from quire.node.node import Node
 from quire.node.why import Why
@@ -26,7 +28,8 @@ NO_CHAIN = {503: Answer("this node has no chain")}
 
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
-    return [*_data(), *_node(), *_debug(), *_market(), *_quire(streams), *_uploads()]
+    own = [*_quire(streams), *_uploads(), *retention_routes()]
+    return [*_data(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
 
 
 def _data() -> list[Route]:

@@ -15,6 +15,7 @@ from typing import Any
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
 from quire.base.events import EventBus
+from quire.base.spans import span
 from quire.formats.cid import Cid
 from quire.net.discovery.schedule import AnnounceSchedule, AnnounceTiming, Entry
 from quire.net.transport import PeerId, Transport
@@ -70,6 +71,7 @@ class Announcer:
 
     async def start(self) -> None:
         self._transport.on_peer_joined(self._peer_joined)
+        self._transport.on_announced_changed(self._addresses_changed)
         self._loop_task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -159,8 +161,9 @@ class Announcer:
         key, deadline = entry.cid.encode(), self._clock.monotonic() + self._timing.attempt_seconds
         first = not entry.peers
         try:
-            async with asyncio.timeout_at(deadline):
-                peers = await self._transport.provide(key, deadline)
+            with span("announce", cid=entry.cid):
+                async with asyncio.timeout_at(deadline):
+                    peers = await self._transport.provide(key, deadline)
             problem = "" if peers else "no other node took the record"
         except TimeoutError:
             peers, problem = 0, f"no answer within {self._timing.attempt_seconds:.0f} s"
@@ -199,6 +202,11 @@ class Announcer:
 
     def _peer_joined(self, peer: PeerId) -> None:
         self._schedule.hurry(self._clock.monotonic())
+        self._changed.set()
+
+    def _addresses_changed(self) -> None:
+        # The records at others hold the addresses of when they were published.
+        self._schedule.renew(self._clock.monotonic())
         self._changed.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

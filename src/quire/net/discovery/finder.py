@@ -93,6 +93,11 @@ class Finder:
         key = self._keys.get(cid)
         return self._fresh(key) if key is not None else []
 
+    @property
+    def searching(self) -> int:
+        """Searches under way."""
+        return sum(key.search is not None for key in self._keys.values())
+
     async def stop(self) -> None:
         """Cancel all searches."""
         searches = [key.search for key in self._keys.values() if key.search is not None]

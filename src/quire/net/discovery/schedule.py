@@ -100,6 +100,13 @@ class AnnounceSchedule:
                 entry.failures = 0
                 self._put(entry, now)
 
+    def renew(self, now: float) -> None:
+        """What was published says something that is no longer true: all of it is due at once."""
+        for entry in self._entries.values():
+            if entry.state in ("published", "failed"):
+                entry.failures = 0
+                self._put(entry, now)
+
     def entries(self) -> list[Entry]:
         return list(self._entries.values())
 

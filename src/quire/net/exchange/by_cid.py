@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 
 from quire.base.errors import DeadlineExceeded, PeerLied, QuireError, UnknownDataset
+from quire.base.spans import span
 from quire.formats.cid import Cid, is_manifest
 from quire.formats.exchange import Status
 from quire.net.exchange.candidates import Candidates
 from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.explain import Explanation
 from quire.net.transport import PeerId
 
 
@@ -35,6 +37,19 @@ class Hunt:
 
     def describe(self) -> str:
         return self._candidates.describe()
+
+    def explain(self) -> Explanation:
+        """Whom this search asked, and what comes next."""
+        candidates = self._candidates
+        return Explanation(
+            reason=self.describe(),
+            missing_blocks=1,
+            missing=[(0, 1)],
+            nowhere_blocks=1,
+            searches=candidates.searches,
+            peers=candidates.asked(),
+            timers=candidates.timers(),
+        )
 
     async def wait(self, deadline: float) -> bytes:
         """The content, verified.
@@ -75,7 +90,8 @@ class Hunt:
     async def _ask(self, peer: PeerId) -> str:
         deadline = self._context.clock.monotonic() + self._context.limits.answer_seconds
         session = await self._context.sessions.get(peer, deadline)
-        reply = await session.ask_block(self.cid, deadline)
+        with span("exchange.block", cid=self.cid, peer=peer):
+            reply = await session.ask_block(self.cid, deadline)
         self._asked[peer] = None
         if reply.status is not Status.OK:
             return f"answers {reply.status.name}"
@@ -83,7 +99,7 @@ class Hunt:
             raise PeerLied(
                 f"{peer} sent {len(reply.data)} bytes that are not {self.cid}", peer=peer
             )
-        self._context.ledger.of(peer).received_bytes += len(reply.data)
+        self._context.ledger.received(peer, session.protocol, len(reply.data), 1)
         if not self._found.done():
             self._found.set_result(bytes(reply.data))
         return ""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from quire.base.errors import PeerError, PeerLied, ProtocolMismatch, QuireError
 from quire.formats.cid import Cid
 from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.explain import Answers, AskedPeer, Timer
 from quire.net.transport import Address, PeerId
 
 Attempt = Callable[[PeerId], Awaitable[str]]
@@ -19,6 +20,7 @@ Attempt = Callable[[PeerId], Awaitable[str]]
 _TOLD_PROBLEMS = 3  # how many of them a description names
 _KEPT_PROBLEMS = 32
 _POLL_SECONDS = 1.0
+_SEARCH = "search"  # stands where a peer does, for what a search said
 
 
 class Candidates:
@@ -38,6 +40,7 @@ class Candidates:
     ) -> None:
         self.liars: dict[PeerId, str] = {}
         self.problems: dict[PeerId, str] = {}
+        self.answers = Answers()
         self._context = context
         self._subject = subject
         self._keys = keys
@@ -85,6 +88,7 @@ class Candidates:
     def lied(self, peer: PeerId, problem: PeerLied) -> None:
         """Ban a peer and remember it as the reason."""
         self.liars[peer] = problem.message
+        self.answers.note(peer, problem.message, self._context.clock.monotonic())
         self._resting[peer] = float("inf")
         self._context.blame(peer, problem, self._subject)
 
@@ -111,6 +115,47 @@ class Candidates:
         if not told and not self.liars and not self._trying:
             parts.append("no connected peer and no provider is known")
         return "; ".join(parts)
+
+    @property
+    def searches(self) -> int:
+        """Searches of the network that have ended."""
+        return self._searches
+
+    def asked(self) -> list[AskedPeer]:
+        """Every peer that was tried, with what it said last; members of a swarm included."""
+        now = self._context.clock.monotonic()
+        peers: dict[PeerId, None] = dict.fromkeys(self._trying)
+        peers.update(dict.fromkeys(peer for peer, _ in self.answers if peer != _SEARCH))
+        return [self._describe(peer, now) for peer in peers]
+
+    def timers(self) -> list[Timer]:
+        """When the network is searched again."""
+        if self._search is not None:
+            return []
+        left = self._next_search_at - self._context.clock.monotonic()
+        return [Timer("the network is searched for providers again", max(0.0, left))]
+
+    def _describe(self, peer: PeerId, now: float) -> AskedPeer:
+        answer, until = self.answers.of(peer), self._resting.get(peer, 0.0)
+        again = None
+        if peer in self.liars:
+            state = "banned"
+        elif peer in self._trying:
+            state = "asking"
+        elif now < until < float("inf"):
+            state, again = "resting", until - now
+        else:
+            state = "helps"
+        return AskedPeer(
+            peer=peer,
+            state=state,
+            has_blocks=None,
+            asked_blocks=0,
+            received_bytes=0,
+            last_answer="" if answer is None else answer.text,
+            answered_ago_seconds=None if answer is None else now - answer.at,
+            next_in_seconds=again,
+        )
 
     def _step(self, now: float) -> None:
         for peer in list(self._found):
@@ -173,7 +218,7 @@ class Candidates:
                         self._found[record.peer] = record.addresses
                         self._wake.set()
         except QuireError as problem:
-            self._note("search", problem.message)
+            self._note(_SEARCH, problem.message)
         finally:
             self._search = None
             self._searches += 1
@@ -182,6 +227,7 @@ class Candidates:
                 self._pause_seconds = min(2 * self._pause_seconds, limits.search_pause_max_seconds)
 
     def _note(self, peer: PeerId, problem: str) -> None:
+        self.answers.note(peer, problem, self._context.clock.monotonic())
         self.problems.pop(peer, None)
         self.problems[peer] = problem
         if len(self.problems) > _KEPT_PROBLEMS:

@@ -3,6 +3,7 @@
     fetch_manifest, fetch_block -> Hunt      one CID from whoever has it
     fetch, ensure               -> Transfer  one tree, in pieces, from several peers at once
     channels that peers open    -> Responder
+    peers that speak another protocol (net/blockexc) are asked and served through a Dialect
 
 A peer whose data does not verify is banned and named in an event.
 """
@@ -31,11 +32,13 @@ from quire.formats.multihash import HASH_SHA256
 from quire.net.exchange.budget import Budget
 from quire.net.exchange.by_cid import Hunt
 from quire.net.exchange.context import ExchangeContext, ProviderSource
+from quire.net.exchange.dialect import Dialect, DialectPorts
+from quire.net.exchange.explain import Explanation
 from quire.net.exchange.job import FetchJob, Progress
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
+from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.responder import Responder
-from quire.net.exchange.session import Session
 from quire.net.exchange.sessions import Sessions
 from quire.net.exchange.transfer import Transfer
 from quire.net.transport import Channel, PeerId, Transport
@@ -73,6 +76,7 @@ class Exchange:
         protocol_id: str,
         limits: ExchangeLimits | None = None,
         executor: Executor | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
         limits = limits or ExchangeLimits()
         self.ledger = Ledger()
@@ -86,8 +90,14 @@ class Exchange:
         self._transfers: dict[bytes, Transfer] = {}  # by tree root
         self._hunts: dict[Cid, Hunt] = {}
         self._is_stopped = False
+        self._dialect = dialect
         self._sessions = Sessions(
-            transport, protocol_id, limits, self.ledger, self._updated, self._session_ended
+            transport,
+            protocol_id,
+            dialect,
+            DialectPorts(
+                limits, self.ledger, self._updated, self._session_ended, self.blame, executor
+            ),
         )
         self._responder = Responder(store, limits, self.ledger)
         self._context = ExchangeContext(
@@ -112,6 +122,7 @@ class Exchange:
         self._transport.serve(
             self._protocol_id, self._on_channel, max_message_bytes=MAX_MESSAGE_BYTES
         )
+        self._sessions.start()
         self._transport.on_peer_joined(self._peer_joined)
 
     async def stop(self) -> None:
@@ -123,6 +134,8 @@ class Exchange:
             await hunt.stop(PeerGone("the node stops"))
         self._sessions.stop()
         await self._responder.stop()
+        if self._dialect is not None:
+            await self._dialect.stop()
 
     # ---- fetching ----
 
@@ -197,10 +210,33 @@ class Exchange:
             ],
             "searches": [{"cid": str(h.cid), "reason": h.describe()} for h in self._hunts.values()],
             "peers": [_describe(session) for session in self._sessions.all().values()],
-            "serving": self._responder.status(),
+            "serving": [
+                *self._responder.status(),
+                *(self._dialect.status() if self._dialect is not None else ()),
+            ],
             "bytesInFlight": self._context.budget.used_bytes,
             "bytesInFlightLimit": self._context.budget.limit_bytes,
         }
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Asked of peers and not stored yet."""
+        return self._context.budget.used_bytes
+
+    def missing_blocks(self) -> int:
+        """Blocks that the fetches under way lack."""
+        return sum(t.scheduler.wanted().count() for t in self._transfers.values())
+
+    def explain(self, cid: Cid) -> Explanation | None:
+        """Why the fetch of a dataset, or the search for one manifest or block, is where it is;
+        None when neither is under way."""
+        hunt = self._hunts.get(cid)
+        if hunt is not None and not hunt.is_over:
+            return hunt.explain()
+        for transfer in self._transfers.values():
+            if transfer.subject == str(cid) or transfer.dataset.manifest.tree_cid == cid:
+                return transfer.explain()
+        return None
 
     def banned(self) -> list[Ban]:
         """Peers that lied and are still refused, oldest first."""
@@ -245,12 +281,11 @@ class Exchange:
         for hunt in self._hunts.values():
             hunt.peer_joined()
 
-    def _updated(self, peer: PeerId, update: HaveUpdate) -> None:
+    def _updated(self, peer: PeerId, update: HaveUpdate) -> bool:
         transfer = self._transfers.get(update.root)
-        if transfer is not None:
-            transfer.updated(peer, update)
+        return transfer is not None and transfer.updated(peer, update)
 
-    def _session_ended(self, session: Session, problem: PeerError) -> None:
+    def _session_ended(self, session: PeerSession, problem: PeerError) -> None:
         if isinstance(problem, PeerLied):
             self.blame(session.peer, problem)
         for transfer in list(self._transfers.values()):
@@ -273,10 +308,11 @@ class Exchange:
             del self._transfers[transfer.dataset.tree_root]
 
 
-def _describe(session: Session) -> dict[str, object]:
+def _describe(session: PeerSession) -> dict[str, object]:
     speed = session.estimate.bytes_per_second
     return {
         "peer": session.peer,
+        "protocol": session.protocol,
         "openRequests": session.open_requests,
         "pendingBytes": session.pending_bytes,
         "windowBytes": session.estimate.window_bytes(),

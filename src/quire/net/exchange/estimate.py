@@ -12,6 +12,8 @@ from quire.net.exchange.limits import ExchangeLimits
 
 _FADE = 0.85  # of what a sample weighs after the next one
 _RTT_SHARE = 0.25  # of a new round trip in the average
+_DEVIATION_SHARE = 0.25  # of a new deviation from the prediction in the average
+_DEVIATIONS = 4  # beyond the prediction is late: about one reply in a hundred, as TCP has it
 
 
 class PeerEstimate:
@@ -22,6 +24,7 @@ class PeerEstimate:
         self._bytes = 0.0
         self._seconds = 0.0
         self._rtt_seconds: float | None = None
+        self._deviation_seconds = 0.0
         self._last_at = 0.0
         self._penalty = 1.0  # halved by each timeout, recovers with deliveries
 
@@ -40,8 +43,13 @@ class PeerEstimate:
         old = self._rtt_seconds
         self._rtt_seconds = seconds if old is None else old + _RTT_SHARE * (seconds - old)
 
-    def delivered(self, size_bytes: int, asked_at: float, now: float) -> None:
-        """A reply with data has arrived."""
+    def delivered(
+        self, size_bytes: int, asked_at: float, now: float, predicted: float | None = None
+    ) -> None:
+        """A reply with data has arrived; `predicted` is the cost that was expected when asking."""
+        if predicted is not None:
+            off = abs(now - asked_at - predicted)
+            self._deviation_seconds += _DEVIATION_SHARE * (off - self._deviation_seconds)
         busy_since = max(asked_at, self._last_at)
         self._last_at = now
         self._bytes = self._bytes * _FADE + size_bytes
@@ -72,6 +80,14 @@ class PeerEstimate:
         """How long that many bytes will take from now on; None when not known."""
         speed = self.bytes_per_second
         return None if speed is None else size_bytes / speed + self.rtt_seconds
+
+    def late_seconds(self, size_bytes: int) -> float:
+        """How long a reply that has this much, itself included, before it usually takes at most."""
+        limits, cost = self._limits, self.cost_seconds(size_bytes)
+        if cost is None:
+            return limits.late_first_seconds + 2 * self.rtt_seconds
+        usual = _DEVIATIONS * self._deviation_seconds
+        return cost + max(usual, self.rtt_seconds, limits.late_min_seconds)
 
     def timeout_seconds(self, size_bytes: int) -> float:
         """How long to wait for a reply that has this much, itself included, before it."""

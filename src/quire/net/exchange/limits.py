@@ -31,6 +31,11 @@ class ExchangeLimits:
     ban_seconds: float = 3600.0
     manifest_seconds: float = 86_400.0  # a fetched manifest is kept so long unless retained
     end_game_pieces: int = 4  # asked of a second peer at most, at the end of a job
+    late_first_seconds: float = 0.5  # and two round trips: a reader's piece is late; speed unknown
+    late_min_seconds: float = 0.05  # beyond the estimate
+    late_rest_seconds: float = 1.0  # of a peer that was late without a word; doubles
+    hedge_bytes: int = 4 * MIB  # asked of a second peer in one fetch at most, and
+    hedge_share: float = 0.05  # so much of what it has received
     region_bytes: int = 64 * MIB  # background fetches finish such a region before the next
     peers_per_job: int = 8
     manifest_peers: int = 4  # asked at once for a manifest or a block

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.base.errors import Bug, PeerError, PeerLied, PeerSilent, QuireError
+from quire.base.spans import span
 from quire.formats.exchange import MAX_DATA_BYTES, RangeReply, Status
 from quire.kernels.hashing import verify_range
 from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.hedge import UNKNOWN_COST_SECONDS, Hedges
+from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.scheduler import Piece, Scheduler
 from quire.net.exchange.swarm import Member, Swarm
 from quire.net.transport import PeerId
 from quire.store.dataset import Dataset
-
-_UNKNOWN_COST_SECONDS = 1.0  # after which a piece of a peer of unknown speed counts as late
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +26,7 @@ class _Fetch:
     member: Member
     piece: Piece
     size_bytes: int
+    asked_at: float
     is_asking: bool = True  # until the reply is here
     task: asyncio.Task[None] | None = None
 
@@ -69,6 +71,8 @@ class Pump:
         self._on_problem = events.on_problem
         self._on_change = events.on_change
         self._fetches: dict[_Fetch, None] = {}
+        self._hedges = Hedges(context, scheduler, swarm, self._block_size, self._ask_second)
+        self._alarm: asyncio.TimerHandle | None = None  # when the next piece is late
         self._is_over = False
 
     @property
@@ -86,34 +90,65 @@ class Pump:
         if self._is_over or self._scheduler.is_idle:
             return
         now = self._context.clock.monotonic()
+        self._hedges.run(now)
         ready = self._swarm.by_load()
         while ready:
             ready = [member for member in ready if self._assign(member, now)]
+        self._set_alarm(self._scheduler.next_late_at(now))
 
     def _assign(self, member: Member, now: float) -> bool:
         """Give a peer one more piece; False when it can have none now."""
         estimate = member.session.estimate
         if member.session.room_bytes <= 0 or member.resting_until > now:
             return False
-        blocks = min(estimate.piece_blocks(self._block_size), MAX_DATA_BYTES // self._block_size)
+        blocks = min(
+            estimate.piece_blocks(self._block_size),
+            MAX_DATA_BYTES // self._block_size,
+            member.session.max_blocks,
+        )
         most = blocks * self._block_size
         if not self._context.budget.has_room(most, self.run):
             return False
-        cost = estimate.cost_seconds(member.session.pending_bytes + most)
-        due = now + (_UNKNOWN_COST_SECONDS if cost is None else cost)
-        piece = self._scheduler.second_owner(member.peer, now, cost)
-        if piece is None:
-            piece = self._scheduler.next_piece(member.peer, blocks, due)
+        pending = member.session.pending_bytes + most
+        cost = estimate.cost_seconds(pending)
+        piece = None
+        if self._hedges.may_ask(most):
+            piece = self._scheduler.second_owner(member.peer, now, cost)
+        if piece is not None:
+            self._hedges.asked_bytes += piece.count * self._block_size
+        else:
+            due = now + (UNKNOWN_COST_SECONDS if cost is None else cost)
+            late_at = now + estimate.late_seconds(pending)
+            piece = self._scheduler.next_piece(member.peer, blocks, due, late_at)
         if piece is None:
             return False
+        self._ask(member, piece, now)
+        return True
+
+    def _ask_second(self, member: Member, piece: Piece) -> bool:
+        """Ask a second peer, beyond its window: a reader waits."""
+        if not self._context.budget.has_room(piece.count * self._block_size, self.run):
+            return False
+        if not self._scheduler.own(piece, member.peer):
+            return False
+        self._ask(member, piece, self._context.clock.monotonic())
+        return True
+
+    def _ask(self, member: Member, piece: Piece, now: float) -> None:
         size = piece.count * self._block_size
         self._context.budget.take(size)
         member.session.reserve(size)
-        fetch = _Fetch(member, piece, size)
+        fetch = _Fetch(member, piece, size, now)
         self._fetches[fetch] = None
         fetch.task = asyncio.get_running_loop().create_task(self._fetch(fetch))
         fetch.task.add_done_callback(lambda task: self._fetched(fetch, task))
-        return True
+
+    def _set_alarm(self, at: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None
+        if at is not None:
+            self._alarm = asyncio.get_running_loop().call_at(at, self.run)
 
     async def _fetch(self, fetch: _Fetch) -> None:
         """One piece from one peer: ask, verify, store."""
@@ -121,18 +156,19 @@ class Pump:
         session = member.session
         wait_seconds = session.estimate.timeout_seconds(session.pending_bytes)
         try:
-            reply = await session.ask_range(
-                self._root,
-                piece.start,
-                piece.count,
-                fetch.size_bytes,
-                self._context.clock.monotonic() + wait_seconds,
-            )
+            with span("exchange.range", peer=peer, start=piece.start, count=piece.count) as asked:
+                reply = await session.ask_range(
+                    self._swarm.tree,
+                    piece.start,
+                    piece.count,
+                    self._context.clock.monotonic() + wait_seconds,
+                )
+                asked.note(status=reply.status.name)
             fetch.received()
             self.run()  # there is room at the peer again; storing comes later
             if reply.status is Status.OK:
-                member.timeouts = 0
-                await self._keep(peer, piece, reply)
+                member.timeouts = member.lates = 0
+                await self._keep(session, piece, reply)
             else:
                 self._declined(member, piece, reply.status)
         except PeerSilent as problem:
@@ -158,9 +194,9 @@ class Pump:
             self._on_problem(Bug(f"fetching {self._subject} failed: {problem!r}"))
         self._on_change()
 
-    async def _keep(self, peer: PeerId, piece: Piece, reply: RangeReply) -> None:
+    async def _keep(self, session: PeerSession, piece: Piece, reply: RangeReply) -> None:
         """Verify a reply and store it. Raises `PeerLied` when it does not verify."""
-        context = self._context
+        context, peer = self._context, session.peer
         digests = await asyncio.get_running_loop().run_in_executor(
             context.executor,
             verify_range,
@@ -187,18 +223,41 @@ class Pump:
         for fetch in list(self._fetches):
             if fetch.piece is piece and fetch.member.peer in others:
                 fetch.cancel()
+                self._overtaken(fetch)
         try:
             await context.store.put_range(self._root, piece.start, reply.data, digests, reply.proof)
         except BaseException:
             self._scheduler.unclaim(piece)
             raise
         self._scheduler.finished(piece)
-        account.received_bytes += size
+        self._swarm.answered(peer, f"sent blocks {piece.start} to {piece.stop - 1}")
+        context.ledger.received(peer, session.protocol, size, piece.count)
+        self._hedges.received_bytes += size
         self._on_stored(peer, size)
+
+    def _overtaken(self, loser: _Fetch) -> None:
+        """A second peer was first. One that has said nothing meanwhile is passed over: what else
+        it was asked for is asked of others, where there are any."""
+        now, member = self._context.clock.monotonic(), loser.member
+        if not self._hedges.lost(member, loser.piece, loser.asked_at, now):
+            return
+        self._context.events.publish(
+            "fetch.peer-late",
+            self._subject,
+            f"{member.peer} was late, another was quicker; it rests for "
+            f"{member.resting_until - now:.0f} s",
+            peer=member.peer,
+        )
+        for fetch in list(self._fetches):
+            is_replaceable = self._scheduler.is_elsewhere(fetch.piece, member.peer)
+            if fetch.member is member and fetch.is_asking and is_replaceable:
+                fetch.cancel()
 
     def _declined(self, member: Member, piece: Piece, status: Status) -> None:
         limits, peer = self._context.limits, member.peer
         self._scheduler.lost(piece, peer)
+        said = f"answers {status.name} for blocks {piece.start} to {piece.stop - 1}"
+        self._swarm.answered(peer, said)
         if status is Status.NOT_HAVE:
             self._scheduler.peer_lacks(peer, piece.start, piece.stop)
         elif status is Status.BUSY:
@@ -222,6 +281,7 @@ class Pump:
         """Cancel everything; returns what is still ending."""
         self._is_over = True
         self._context.budget.forget(self.run)
+        self._set_alarm(None)
         for fetch in list(self._fetches):
             fetch.cancel()
         return [fetch.task for fetch in self._fetches if fetch.task is not None]

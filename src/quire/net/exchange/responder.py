@@ -84,6 +84,7 @@ class Responder:
         return [
             {
                 "peer": peer,
+                "protocol": lines[0].protocol,
                 "queuedRequests": sum(line.queued for line in lines),
                 "queuedBytes": sum(line.queued_bytes for line in lines),
                 "sentBytes": self._ledger.of(peer).sent_bytes,
@@ -209,10 +210,11 @@ class Responder:
         line.queued -= 1
         line.queued_bytes -= job.cost
         size = len(reply.data) if isinstance(reply, RangeReply | BlockReply) else 0
+        blocks = job.request.count if isinstance(job.request, RangeRequest) else 1
 
         def sent(was_sent: bool) -> None:
-            if was_sent:
-                self._ledger.of(line.peer).sent_bytes += size
+            if was_sent and size:
+                self._ledger.sent(line.peer, line.protocol, size, blocks)
             if is_reading:
                 self._release(line.peer)
 
@@ -261,6 +263,7 @@ class _Inbound:
 
     def __init__(self, channel: Channel, limits: ExchangeLimits) -> None:
         self.peer = channel.peer
+        self.protocol = channel.protocol
         self.outbox = Outbox(channel, limits)
         self.jobs: dict[int, _Job] = {}  # data requests without a reply, by id
         self.queued = 0

@@ -1,7 +1,7 @@
 """Which peer fetches which blocks of one tree: the receiver decides, piece by piece.
 
     open       wanted, not there, asked of nobody
-    piece      a run of blocks that one peer was asked for (two at the end of a job)
+    piece      a run of blocks that one peer was asked for (two when it is late)
     done       verified and handed to the store
 
 Every block is in exactly one of: done, not wanted, open, one piece. Windows (a reader that waits)
@@ -19,6 +19,7 @@ from quire.base.ranges import RangeSet
 from quire.net.transport import PeerId
 
 _CANDIDATES = 8  # random regions looked at before one is chosen
+_SHARE_BLOCKS_MIN = 2  # of what readers wait for, however many peers share it
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +29,7 @@ class Piece:
     start: int
     stop: int
     expected_at: float  # when the first owner should have delivered
+    late_at: float  # when it is late even for that owner's habits
     owners: dict[PeerId, None] = field(default_factory=dict)
     is_claimed: bool = False  # verified data is being stored
 
@@ -96,6 +98,15 @@ class Scheduler:
         """Whether something wanted was asked of nobody yet."""
         return bool(self._open)
 
+    def held_by(self, peer: PeerId) -> int | None:
+        """How many blocks the peer is known to hold; None when it is not known at all."""
+        have = self._have.get(peer)
+        return None if have is None else have.count()
+
+    def asked_of(self, peer: PeerId) -> int:
+        """How many blocks the peer is to deliver now."""
+        return sum(piece.count for piece in self._pieces.values() if peer in piece.owners)
+
     def unavailable(self) -> RangeSet:
         """What is open and no peer has."""
         left = self._open.copy()
@@ -126,42 +137,85 @@ class Scheduler:
 
     # ---- pieces ----
 
-    def next_piece(self, peer: PeerId, piece_blocks: int, expected_at: float) -> Piece | None:
+    def next_piece(
+        self, peer: PeerId, piece_blocks: int, expected_at: float, late_at: float | None = None
+    ) -> Piece | None:
         """Assign the peer's next piece, at most `piece_blocks` (a power of two) and aligned to it.
 
-        None when the peer has nothing that is open. `expected_at` is when it should be there."""
+        None when the peer has nothing that is open. `expected_at` is when it should be there,
+        `late_at` when a reader should not wait for it any longer, the same if not given."""
+        due = expected_at, expected_at if late_at is None else late_at
         have = self._have.get(peer)
         if not have or not self._open:
             return None
         for start, stop in self._windows.values():
             span = self._first(have, start, stop)
             if span is not None:
-                return self._assign(peer, span, piece_blocks, expected_at)
+                if len(self._have) > 1:
+                    piece_blocks = min(piece_blocks, self._share_blocks())
+                return self._assign(peer, span, piece_blocks, due)
         span = self._background(have)
-        return None if span is None else self._assign(peer, span, piece_blocks, expected_at)
+        return None if span is None else self._assign(peer, span, piece_blocks, due)
 
     def second_owner(self, peer: PeerId, now: float, cost_seconds: float | None) -> Piece | None:
-        """A piece that another peer is late with, now asked of this peer as well.
+        """One of the last pieces of all (end-game) that another peer is late with, or much slower
+        than this one would be; now asked of this peer as well.
 
-        Only what a window waits for, or, when all is assigned, the last few pieces (end-game).
         `cost_seconds` is how long this peer would take for a piece, None when not known."""
-        have = self._have.get(peer)
-        doubled = sum(1 for piece in self._pieces.values() if len(piece.owners) > 1)
-        if not have or doubled >= self._end_game_pieces:
-            return None
         is_end_game = not self._open and len(self._pieces) <= self._end_game_pieces
+        if not self._all_wanted or not is_end_game or not self._may_double():
+            return None
         for piece in self._pieces.values():
-            if len(piece.owners) != 1 or peer in piece.owners or piece.is_claimed:
-                continue
             is_late = now >= piece.expected_at
-            if is_end_game and cost_seconds is not None:
+            if cost_seconds is not None:
                 is_late = is_late or piece.expected_at - now > 2 * cost_seconds
-            if not is_late or not (is_end_game or self.is_awaited(piece)):
-                continue
-            if have.covers(piece.start, piece.stop):
+            if is_late and self.may_own(peer, piece):
                 piece.owners[peer] = None
                 return piece
         return None
+
+    def late(self, now: float) -> list[Piece]:
+        """Pieces that windows wait for and one peer alone is late with, in the windows' order."""
+        if not self._windows or not self._may_double():
+            return []
+        found: dict[Piece, None] = {}
+        for start, stop in self._windows.values():
+            late = [
+                piece
+                for piece in self._pieces.values()
+                if piece.late_at <= now and piece.start < stop and start < piece.stop
+            ]
+            found |= dict.fromkeys(sorted(late, key=lambda piece: piece.start))
+        return [piece for piece in found if len(piece.owners) == 1 and not piece.is_claimed]
+
+    def next_late_at(self, now: float) -> float | None:
+        """When the next of the pieces that windows wait for will be late."""
+        if not self._windows:
+            return None
+        moments = (p.late_at for p in self._pieces.values() if len(p.owners) == 1)
+        return min((moment for moment in moments if moment > now), default=None)
+
+    def may_own(self, peer: PeerId, piece: Piece) -> bool:
+        """Whether the peer could be asked for a piece that one other peer was asked for."""
+        if len(piece.owners) != 1 or peer in piece.owners or piece.is_claimed:
+            return False
+        have = self._have.get(peer)
+        return have is not None and have.covers(piece.start, piece.stop)
+
+    def own(self, piece: Piece, peer: PeerId) -> bool:
+        """Make a peer that may be it the second owner; False when too many pieces have two."""
+        if not self._may_double():
+            return False
+        piece.owners[peer] = None
+        return True
+
+    def is_elsewhere(self, piece: Piece, peer: PeerId) -> bool:
+        """Whether anybody but this peer has the piece."""
+        return any(
+            have.covers(piece.start, piece.stop)
+            for other, have in self._have.items()
+            if other != peer
+        )
 
     def is_awaited(self, piece: Piece) -> bool:
         """Whether a window needs a part of the piece."""
@@ -227,6 +281,13 @@ class Scheduler:
                 return span
         return None
 
+    def _share_blocks(self) -> int:
+        """What one peer gets at once of what readers wait for, so that all of them help; a power
+        of two. It shrinks towards the end, so that all of them end together."""
+        spans = (self._open.within(start, stop) for start, stop in self._windows.values())
+        share = sum(span.count() for span in spans) // len(self._have)
+        return 1 << max(share, _SHARE_BLOCKS_MIN).bit_length() - 1
+
     def _background(self, have: RangeSet) -> tuple[int, int] | None:
         if self._region is not None:
             span = self._first(have, *self._region)
@@ -255,12 +316,16 @@ class Scheduler:
                 best = (holders, region)
         return None if best is None else best[1]
 
+    def _may_double(self) -> bool:
+        doubled = sum(1 for piece in self._pieces.values() if len(piece.owners) > 1)
+        return doubled < self._end_game_pieces
+
     def _assign(
-        self, peer: PeerId, span: tuple[int, int], piece_blocks: int, expected_at: float
+        self, peer: PeerId, span: tuple[int, int], piece_blocks: int, due: tuple[float, float]
     ) -> Piece:
         start, stop = span
         stop = min(stop, start - start % piece_blocks + piece_blocks)
-        piece = Piece(start, stop, expected_at, {peer: None})
+        piece = Piece(start, stop, *due, {peer: None})
         self._pieces[start] = piece
         self._open.remove(start, stop)
         return piece

@@ -7,7 +7,6 @@ for, of another kind, or about another range is a lie. Content is verified by wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,14 +26,12 @@ from quire.formats.exchange import (
     Status,
     decode_message,
 )
-from quire.net.exchange.estimate import PeerEstimate
 from quire.net.exchange.ledger import Account
 from quire.net.exchange.limits import ExchangeLimits
-from quire.net.transport import Channel, PeerId
+from quire.net.exchange.peer_session import AskedTree, OnEnd, OnUpdate, PeerSession
+from quire.net.transport import Channel
 
 AnyReply = TypeVar("AnyReply", HaveReply, RangeReply, BlockReply)
-OnUpdate = Callable[[PeerId, HaveUpdate], None]
-OnEnd = Callable[["Session", PeerError], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -45,9 +42,10 @@ class _Open:
     reply: asyncio.Future[Reply]
     asked_at: float
     expected_bytes: int
+    predicted: float | None  # seconds until the reply
 
 
-class Session:
+class Session(PeerSession):
     """The requester's end of one channel. Ends once, with a reason, for all that wait on it."""
 
     def __init__(
@@ -58,10 +56,7 @@ class Session:
         on_update: OnUpdate,
         on_end: OnEnd,
     ) -> None:
-        self.peer = channel.peer
-        self.estimate = PeerEstimate(limits)
-        self.account = account
-        self.pending_bytes = 0  # asked for and not received
+        super().__init__(channel.peer, channel.protocol, limits, account)
         self._channel = channel
         self._limits = limits
         self._on_update = on_update
@@ -80,32 +75,18 @@ class Session:
 
     @property
     def open_requests(self) -> int:
-        """Requests without a reply."""
         return len(self._open)
 
-    @property
-    def room_bytes(self) -> int:
-        """How much more this peer may be asked for now."""
-        return self.estimate.window_bytes() - self.pending_bytes
-
-    def reserve(self, size_bytes: int) -> None:
-        """Count bytes as pending, from before they are asked for until `release`."""
-        self.pending_bytes += size_bytes
-
-    def release(self, size_bytes: int) -> None:
-        self.pending_bytes -= size_bytes
-
-    async def ask_have(self, root: bytes, deadline: float) -> HaveReply:
-        """What the peer holds of a tree; updates follow through `on_update`."""
+    async def ask_have(self, tree: AskedTree, deadline: float) -> HaveReply:
         self._last_id += 1
-        return await self._ask(HaveRequest(self._last_id, root), HaveReply, 0, deadline)
+        return await self._ask(HaveRequest(self._last_id, tree.root), HaveReply, 0, deadline)
 
     async def ask_range(
-        self, root: bytes, start: int, count: int, size_bytes: int, deadline: float
+        self, tree: AskedTree, start: int, count: int, deadline: float
     ) -> RangeReply:
-        """Blocks of a tree, `size_bytes` of them. Not verified yet."""
+        size_bytes = count * tree.block_size
         self._last_id += 1
-        request = RangeRequest(self._last_id, root, start, count)
+        request = RangeRequest(self._last_id, tree.root, start, count)
         reply = await self._ask(request, RangeReply, size_bytes, deadline)
         if reply.status is Status.OK:
             if reply.start != start:
@@ -122,12 +103,10 @@ class Session:
         return reply
 
     async def ask_block(self, cid: Cid, deadline: float) -> BlockReply:
-        """A manifest or a block by its CID. Not verified yet."""
         self._last_id += 1
         return await self._ask(BlockRequest(self._last_id, cid), BlockReply, 0, deadline)
 
     def end(self, problem: PeerError) -> None:
-        """Drop the channel; everything open fails with `problem`. Harmless when over."""
         if self._ended is not None:
             return
         self._ended = problem
@@ -151,7 +130,8 @@ class Session:
         """
         if self._ended is not None:
             raise PeerGone(self._ended.message, peer=self.peer)
-        entry = _Open(kind, self._loop.create_future(), self._loop.time(), size_bytes)
+        predicted = self.estimate.cost_seconds(self.pending_bytes)
+        entry = _Open(kind, self._loop.create_future(), self._loop.time(), size_bytes, predicted)
         self._open[request.id] = entry
         try:
             async with asyncio.timeout_at(deadline):
@@ -211,9 +191,9 @@ class Session:
         if entry is None:
             self._take_late(message)
             return
-        now = self._loop.time()
+        now = self.heard_at = self._loop.time()
         if entry.expected_bytes and message.status is Status.OK:
-            self.estimate.delivered(entry.expected_bytes, entry.asked_at, now)
+            self.estimate.delivered(entry.expected_bytes, entry.asked_at, now, entry.predicted)
         elif not self.pending_bytes:
             self.estimate.answered(now - entry.asked_at)
         if not entry.reply.done():

@@ -12,7 +12,7 @@ from quire.formats.cid import Cid
 from quire.formats.exchange import HaveUpdate, Status
 from quire.net.exchange.candidates import Candidates
 from quire.net.exchange.context import ExchangeContext
-from quire.net.exchange.session import Session
+from quire.net.exchange.peer_session import AskedTree, PeerSession
 from quire.net.transport import PeerId
 from quire.store.dataset import Dataset
 
@@ -21,9 +21,10 @@ from quire.store.dataset import Dataset
 class Member:
     """A peer of the swarm and how it does in this fetch."""
 
-    session: Session
+    session: PeerSession
     timeouts: int = 0  # in a row
-    resting_until: float = 0.0  # monotonic; it was busy
+    lates: int = 0  # overtaken by a second peer without having said a word, in a row
+    resting_until: float = 0.0  # monotonic; it was busy, or late
 
     @property
     def peer(self) -> PeerId:
@@ -43,9 +44,7 @@ class Swarm:
     ) -> None:
         self.members: dict[PeerId, Member] = {}
         self._context = context
-        self._root = dataset.tree_root
-        self._leaf_count = dataset.block_count
-        self._block_size = dataset.manifest.block_size
+        self.tree = AskedTree(dataset.tree_root, dataset.block_count, dataset.manifest.block_size)
         self._subject = str(dataset.manifest_cid)
         self._is_hungry = is_hungry
         self._on_ranges = on_ranges
@@ -71,12 +70,13 @@ class Swarm:
             key=lambda m: m.session.pending_bytes / m.session.estimate.window_bytes(),
         )
 
-    def updated(self, peer: PeerId, update: HaveUpdate) -> None:
-        """A member holds more than before."""
-        if peer in self.members and update.leaf_count == self._leaf_count:
+    def updated(self, peer: PeerId, update: HaveUpdate) -> bool:
+        """A member holds more than before. Whether the peer is a member."""
+        if peer in self.members and update.leaf_count == self.tree.leaf_count:
             self._on_ranges(peer, update.added)
+        return peer in self.members
 
-    def session_ended(self, session: Session, problem: PeerError) -> None:
+    def session_ended(self, session: PeerSession, problem: PeerError) -> None:
         """A member is gone; unless it lied, it may come back when it is connected again."""
         member = self.members.get(session.peer)
         if member is not None and member.session is session:
@@ -98,9 +98,14 @@ class Swarm:
             self.candidates.rest(member.peer, rest_seconds, problem)
         self.candidates.search_soon()
 
+    def answered(self, peer: PeerId, text: str) -> None:
+        """Remember what a peer said last."""
+        self.candidates.answers.note(peer, text, self._context.clock.monotonic())
+
     def silent(self, member: Member, problem: PeerSilent) -> None:
         """A member let a request time out: trust it less, in the end do without it."""
         member.timeouts += 1
+        self.answered(member.peer, problem.message)
         member.session.estimate.timed_out()
         self._context.ledger.of(member.peer).timeouts += 1
         limits = self._context.limits
@@ -123,22 +128,24 @@ class Swarm:
     async def _join(self, peer: PeerId) -> str:
         deadline = self._context.clock.monotonic() + self._context.limits.answer_seconds
         session = await self._context.sessions.get(peer, deadline)
-        reply = await session.ask_have(self._root, deadline)
+        reply = await session.ask_have(self.tree, deadline)
+        tree = self.tree
         if reply.status is not Status.OK or reply.present is None:
             return "does not have it"
-        if (reply.leaf_count, reply.block_size) != (self._leaf_count, self._block_size):
+        if (reply.leaf_count, reply.block_size) != (tree.leaf_count, tree.block_size):
             # A false manifest may name a true tree in another shape: nobody is to blame here.
             return (
                 f"knows the tree as {reply.leaf_count} blocks of {reply.block_size} bytes, not "
-                f"{self._leaf_count} of {self._block_size}"
+                f"{tree.leaf_count} of {tree.block_size}"
             )
         if session.is_over:
             return "went away"
         self.members[peer] = Member(session)
+        self.answered(peer, f"has {reply.present.count()} of {tree.leaf_count} blocks")
         self._context.events.publish(
             "fetch.peer-joined",
             self._subject,
-            f"{peer} has {reply.present.count()} of {self._leaf_count} blocks",
+            f"{peer} has {reply.present.count()} of {tree.leaf_count} blocks",
             peer=peer,
         )
         self._on_ranges(peer, reply.present)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from quire.base.errors import Bug, DeadlineExceeded, PeerError, QuireError
 from quire.base.ranges import RangeSet
@@ -21,9 +22,10 @@ from quire.base.waits import Wait
 from quire.formats.exchange import HaveUpdate
 from quire.net.exchange.context import ExchangeContext
 from quire.net.exchange.estimate import RateMeter
+from quire.net.exchange.explain import RANGES_SHOWN, AskedPeer, Explanation, Timer
+from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.pump import Pump, PumpEvents
 from quire.net.exchange.scheduler import Scheduler
-from quire.net.exchange.session import Session
 from quire.net.exchange.swarm import Swarm
 from quire.net.transport import PeerId
 from quire.store.dataset import Dataset
@@ -140,12 +142,48 @@ class Transfer:
             return f"{members} peers are busy"
         return f"nobody known has {missing} blocks: {self._swarm.candidates.describe()}"
 
+    def explain(self) -> Explanation:
+        """Whom this fetch asked, what is missing, and what comes next."""
+        now, scheduler = self._context.clock.monotonic(), self.scheduler
+        wanted, candidates = scheduler.wanted(), self._swarm.candidates
+        stall = Timer(
+            "the fetch is given up when no block has come",
+            self._progress_at + self._context.limits.stall_seconds - now,
+        )
+        late = [
+            Timer(f"blocks {p.start} to {p.stop - 1} count as late", p.expected_at - now)
+            for p in scheduler.pieces()
+            if p.expected_at > now and not p.is_claimed
+        ]
+        timers = [*sorted(late, key=lambda t: t.in_seconds)[:1], *candidates.timers()]
+        timers += [stall] if wanted else []
+        return Explanation(
+            reason=self.reason(),
+            missing_blocks=wanted.count(),
+            missing=list(wanted)[:RANGES_SHOWN],
+            nowhere_blocks=scheduler.unavailable().count(),
+            searches=candidates.searches,
+            peers=[self._with_blocks(peer) for peer in candidates.asked()],
+            timers=sorted(timers, key=lambda t: t.in_seconds),
+        )
+
+    def _with_blocks(self, asked: AskedPeer) -> AskedPeer:
+        peer = asked.peer
+        is_member = peer in self._swarm.members
+        return replace(
+            asked,
+            state="useless" if asked.state == "helps" and not is_member else asked.state,
+            has_blocks=self.scheduler.held_by(peer),
+            asked_blocks=self.scheduler.asked_of(peer),
+            received_bytes=self.received.get(peer, 0),
+        )
+
     # ---- called by the engine ----
 
-    def updated(self, peer: PeerId, update: HaveUpdate) -> None:
-        self._swarm.updated(peer, update)
+    def updated(self, peer: PeerId, update: HaveUpdate) -> bool:
+        return self._swarm.updated(peer, update)
 
-    def session_ended(self, session: Session, problem: PeerError) -> None:
+    def session_ended(self, session: PeerSession, problem: PeerError) -> None:
         self._swarm.session_ended(session, problem)
 
     def peer_joined(self) -> None:

@@ -29,7 +29,8 @@ from quire.flow.fetch import Fetch
 from quire.flow.upload import UploadOrder
 from quire.formats.cid import Cid, manifest_cid
 from quire.sim.checks import check_bytes
-from quire.sim.faults import Fault, draw_faults
+from quire.sim.faults import Fault, FaultKind, draw_faults
+from quire.sim.manners import Manners
 from quire.sim.node import NodeDown, NodeSizes, SimNode
 from quire.sim.parts import Parts
 from quire.sim.rng import Streams
@@ -87,7 +88,8 @@ class DiagramA:
             world.add(name, sizes) for name in ("client", "host1", "host2")
         )
         lies = streams.stream("liar").random() < LIAR_CHANCE
-        self.liar = world.add("liar", sizes, is_liar=True) if lies else None
+        manners = Manners.of_liar(streams.stream("liar/lies"), world.tally)
+        self.liar = world.add("liar", sizes, manners) if lies else None
 
     async def run(self) -> None:
         """All ten steps. Raises `Bug` when one cannot be reached or a promise is broken."""
@@ -161,27 +163,20 @@ class DiagramA:
 
     async def _deliver(self, cid: Cid) -> Cid:
         self._step(10, "host2 asks the network for it")
-        if self._pieces.random() < 0.5:  # a host that keeps it, or a user who only reads
+        keeps = self._pieces.random() < 0.5  # a host that keeps it, or a user who only reads
+        if keeps:
             await self._fetch(self.host2, cid)
             if self._pieces.random() < ROT_CHANCE:
-                self._rot(self.host2)
+                self.world.damage(self.host2, FaultKind.ROT)
         found = await self._until_done(
             self.host2, "download", lambda parts: self._download(parts, cid)
         )
         check_bytes(self.file.content, found, "what host2 delivered")
-        self.world.acknowledge(self.host2, cid, self.file.content)
+        self.world.note_checked(self.file.content)
+        if keeps:
+            self.world.acknowledge(self.host2, cid, self.file.content)
         self._step(10, "host2 has delivered the file, byte for byte, from host1")
         return cid
-
-    def _rot(self, node: SimNode) -> None:
-        """One byte of what a node holds goes bad; it has to notice, and to get it again."""
-        disk = node.machine.disk
-        packs = [name for name in disk.names() if name.startswith("pack-") and disk.size(name)]
-        if packs:
-            name = self._pieces.choice(packs)
-            offset = self._pieces.randrange(disk.size(name))
-            disk.corrupt(name, offset)
-            self.world.trace.record(node.name, "fault", "", f"byte {offset} of {name} went bad")
 
     async def _manifest(self, parts: Parts, cid: Cid, seconds: float = MANIFEST_SECONDS) -> Dataset:
         asked_at = self.world.now()

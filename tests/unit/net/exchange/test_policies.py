@@ -177,6 +177,49 @@ def test_windows_are_fetched_in_order_before_the_rest() -> None:
     assert starts[3][0] % 16 == 0 or starts[3][0] in (140,)
 
 
+def test_peers_share_what_a_reader_waits_for_and_end_together() -> None:
+    it = scheduler()
+    for peer in "abc":
+        it.peer_has(peer, RangeSet([(0, 256)]))
+    it.want_all(True)
+    it.want_window(1, 0, 32)
+    counts = []
+    for turn in range(9):
+        piece = it.next_piece("abc"[turn % 3], 64, 0.0)
+        assert piece is not None
+        counts.append(piece.count)
+    assert counts == [8, 8, 4, 4, 2, 2, 2, 2, 64]
+
+
+def test_what_a_reader_waits_for_and_is_late_may_get_one_second_owner() -> None:
+    it = scheduler(64)
+    it.peer_has("a", RangeSet([(0, 64)]))
+    it.want_all(True)
+    it.want_window(1, 16, 32)
+    pieces = [it.next_piece("a", 8, 1.0, at) for at in (3.0, 2.0, 1.0)]
+    it.peer_has("b", RangeSet([(0, 64)]))
+    awaited, later, background = pieces
+    assert awaited is not None
+    assert later is not None
+    assert background is not None
+    assert it.next_late_at(0.0) == 1.0
+    assert it.late(1.5) == []  # nobody waits for the piece in the background
+    assert it.late(2.0) == [later]
+    assert it.late(3.0) == [awaited, later]
+    assert it.may_own("b", later)
+    assert not it.may_own("a", later)
+    assert it.own(later, "b")
+    assert it.late(3.0) == [awaited]
+    assert it.own(awaited, "b")
+    assert it.late(9.0) == []
+    assert not it.own(background, "b")  # two at a time
+    assert it.is_elsewhere(later, "a")
+    it.peer_lacks("b", 31, 32)
+    assert not it.is_elsewhere(later, "a")
+    assert it.claim(later, "b") == ["a"]
+    assert not it.may_own("b", later)
+
+
 def test_a_region_is_finished_before_the_next_and_regions_are_random() -> None:
     orders = []
     for seed in range(6):

@@ -1,0 +1,135 @@
+"""quire put DIR: a tree on this disk becomes one dataset, a directory, in one pass."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from quire.base.clock import SystemClock
+from quire.base.errors import InputError
+from quire.base.units import MIB, format_rate, format_size
+from quire.faces.cli.common import show_json, with_client
+from quire.faces.cli.main import Context
+from quire.faces.cli.progress import Report, progress
+from quire.faces.cli.tree_scan import Found, scan
+from quire.faces.client import Client
+from quire.flow.directory_build import planned_size
+from quire.formats.directory import FILE, MEDIA_TYPE
+from quire.formats.directory_writer import DirectoryWriter
+
+PIECE_BYTES = 1 * MIB
+NAME_SUFFIX = ".tar"  # of the dataset: it can be read as such
+
+
+def put_tree(
+    context: Context,
+    top: Path,
+    *,
+    name: str | None,
+    has_times: bool,
+    skip_special: bool,
+    as_json: bool,
+) -> None:
+    """Store the tree below `top` and print its CID. `name`: of the dataset; None for none."""
+    clock = SystemClock()
+    started = clock.monotonic()
+    found, skipped = scan(top, keep_times=has_times, skip_special=skip_special)
+    for line in skipped:
+        click.echo(f"left out: {line}", err=True)
+    size = planned_size([each.entry for each in found])
+    with progress("put", size, is_quiet=as_json) as report:
+
+        async def send(client: Client) -> str:
+            pieces = directory_pieces(found, report)
+            return await client.put(pieces, size=size, filename=name, mimetype=MEDIA_TYPE)
+
+        cid = with_client(context, send)
+    seconds = clock.monotonic() - started
+    files = sum(each.entry.kind == FILE for each in found)
+    held = sum(each.entry.size for each in found)
+    if as_json:
+        facts = {"cid": cid, "bytes": held, "files": files, "entries": len(found)}
+        show_json(facts | {"skipped": len(skipped), "seconds": round(seconds, 3)})
+        return
+    click.echo(cid)
+    words = f"{files} files, {format_size(held)} at {format_rate(held / seconds)}"
+    click.echo(words, err=True)
+
+
+def name_of_tree(top: Path) -> str:
+    """The name that the dataset of a tree has."""
+    return (top.resolve().name or "directory") + NAME_SUFFIX
+
+
+async def directory_pieces(found: Sequence[Found], report: Report) -> AsyncGenerator[bytes, None]:
+    """The bytes of the directory, read by a worker thread.
+
+    Raises   InputError  a file changed while it was read
+    """
+    loop = asyncio.get_running_loop()
+    pieces = _pieces(found)
+    sent = 0
+    while (step := await loop.run_in_executor(None, _next, pieces)) is not None:
+        files, piece = step
+        yield piece
+        sent += len(piece)
+        report(sent, f"{files} files")
+
+
+def _next(pieces: Iterator[tuple[int, bytes]]) -> tuple[int, bytes] | None:
+    return next(pieces, None)
+
+
+def _pieces(found: Sequence[Found]) -> Iterator[tuple[int, bytes]]:
+    """(files read so far, about a MiB)."""
+    writer, held, files = DirectoryWriter(), bytearray(), 0
+    for each in found:
+        held += writer.begin(each.entry)
+        digest = hashlib.sha256()
+        if each.entry.kind == FILE:
+            for data in _content(each):
+                digest.update(data)
+                held += data
+                if len(held) >= PIECE_BYTES:
+                    yield files, bytes(held)
+                    held.clear()
+            files += 1
+        held += writer.end(digest.digest())
+        if len(held) >= PIECE_BYTES:
+            yield files, bytes(held)
+            held.clear()
+    held += writer.finish()
+    yield files, bytes(held)
+
+
+def _content(each: Found) -> Iterator[bytes]:
+    left = each.entry.size
+    try:
+        descriptor = os.open(each.place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            _check_same(each, file)
+            while left and (data := file.read(min(left, PIECE_BYTES))):
+                left -= len(data)
+                yield data
+            _check_same(each, file)
+    except OSError as error:
+        raise InputError(
+            f"{each.place} cannot be read any more: {error.strerror}; nothing was kept"
+        ) from None
+    if left:
+        raise InputError(f"{each.place} became shorter while it was read; nothing was kept")
+
+
+def _check_same(each: Found, file: BinaryIO) -> None:
+    state = os.fstat(file.fileno())
+    now = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+    if now != (*each.inode, each.entry.size, each.mtime):
+        raise InputError(
+            f"{each.place} changed while the directory was read; nothing was kept, put it again"
+        )

@@ -1,0 +1,149 @@
+"""The parts of a node between store and faces: how they are joined, started and stopped.
+
+Real nodes (`build.py`, `lifecycle.py`) and simulated ones (`quire.sim`) are both made here, so that
+what the simulator tests is what runs.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from quire.base.clock import Clock
+from quire.base.events import EventBus
+from quire.base.waits import Waits
+from quire.flow.announce import Announcing
+from quire.flow.download import Downloads
+from quire.flow.fetch import Fetches
+from quire.flow.resume import ResumableUploads
+from quire.flow.upload import Uploads
+from quire.net.blockexc import Blockexc, Ids
+from quire.net.connector import Connector
+from quire.net.discovery import Announcer, Finder
+from quire.net.exchange.engine import Exchange
+from quire.net.known_peer import KnownPeer
+from quire.net.peerbook import PeerBook
+from quire.net.transport import Transport
+from quire.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every part of a node shares."""
+
+    clock: Clock
+    rng: random.Random
+    events: EventBus
+    waits: Waits
+
+
+@dataclass(frozen=True, slots=True)
+class PartSettings:
+    """What the parts are told. Durations in seconds; `keep_seconds` None: for ever."""
+
+    exchange_protocol: str
+    fetch_idle_seconds: float
+    keep_seconds: float | None
+    upload_lifetime_seconds: float  # of a resumable upload that is not finished
+    book: PeerBook | None
+    bootstrap: Sequence[KnownPeer]
+    blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one node, joined."""
+
+    store: Store
+    transport: Transport
+    finder: Finder
+    announcer: Announcer
+    exchange: Exchange
+    connector: Connector
+    uploads: Uploads
+    resumable: ResumableUploads
+    downloads: Downloads
+    fetches: Fetches
+    announcing: Announcing
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the start and, in opposite order, of the stop. `stop` takes its deadline
+    (monotonic seconds)."""
+
+    name: str
+    start: Callable[[], Awaitable[object]] | None
+    stop: Callable[[float], Awaitable[object]]
+
+
+def join_parts(ground: Ground, transport: Transport, store: Store, settings: PartSettings) -> Parts:
+    """Join the parts; nothing runs yet."""
+    clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
+    ids = settings.blockexc
+    finder = Finder(transport, clock, rng, events, waits=waits)
+    announcer = Announcer(transport, clock, rng, events)
+    exchange = Exchange(
+        transport,
+        store,
+        finder,
+        clock=clock,
+        rng=rng,
+        events=events,
+        waits=waits,
+        protocol_id=settings.exchange_protocol,
+        dialect=None if ids is None else Blockexc(transport, store, ids),
+    )
+    connector = Connector(
+        transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
+    )
+    fetches = Fetches(
+        store,
+        exchange,
+        events,
+        clock,
+        idle_seconds=settings.fetch_idle_seconds,
+        keep_seconds=settings.keep_seconds,
+    )
+    return Parts(
+        store=store,
+        transport=transport,
+        finder=finder,
+        announcer=announcer,
+        exchange=exchange,
+        connector=connector,
+        uploads=Uploads(store, events, clock),
+        resumable=ResumableUploads(
+            store,
+            events,
+            waits,
+            clock,
+            rng,
+            lifetime_seconds=settings.upload_lifetime_seconds,
+        ),
+        downloads=Downloads(store, exchange, clock),
+        fetches=fetches,
+        announcing=Announcing(store, announcer),
+    )
+
+
+def stages(parts: Parts) -> list[Stage]:
+    """In the order of the start. The store is open already, and closed last."""
+    announcing = parts.announcing
+    return [
+        Stage("store", None, lambda _: parts.store.close()),
+        Stage("network", parts.transport.start, parts.transport.stop),
+        Stage("announcer", parts.announcer.start, lambda _: parts.announcer.stop()),
+        Stage("finder", None, lambda _: parts.finder.stop()),
+        Stage("exchange", parts.exchange.start, lambda _: parts.exchange.stop()),
+        Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
+        Stage("fetches", None, lambda _: parts.fetches.stop()),
+        Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
+        Stage("resumable uploads", None, parts.resumable.drain),
+    ]
+
+
+async def done(call: Callable[[], object]) -> None:
+    """A plain call as a step."""
+    call()
