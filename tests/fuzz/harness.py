@@ -1,7 +1,7 @@
 """Runs a fuzz target: under atheris as a script, over seeds and mutations under pytest.
 
 A target is a module with `check(data)`, which must return or raise an AssertionError, and
-`VECTORS`, the files in `vectors/` whose rows are its seeds.
+`VECTORS`, the files in `vectors/` whose rows are its seeds. `SEEDS` are more of them.
 """
 
 import json
@@ -14,9 +14,9 @@ VECTOR_DIRECTORY = Path(__file__).parents[2] / "vectors"
 MAX_SEED_BYTES = 4096
 
 
-def seeds(files: tuple[str, ...]) -> list[bytes]:
+def seeds(files: tuple[str, ...], more: tuple[bytes, ...] = ()) -> list[bytes]:
     """The bytes and texts of all rows, the refused ones too."""
-    found: dict[bytes, None] = {b"": None}
+    found: dict[bytes, None] = {b"": None, **dict.fromkeys(more)}
     for file in files:
         vectors = json.loads((VECTOR_DIRECTORY / file).read_text())
         for row in vectors["accept"] + vectors["reject"]:
@@ -60,11 +60,13 @@ def _mutate(data: bytearray, corpus: list[bytes], rng: random.Random) -> None:
             data[at:at] = data[at : at + rng.randint(1, 32)]
 
 
-def main(check: Callable[[bytes], None], files: tuple[str, ...]) -> None:
+def main(
+    check: Callable[[bytes], None], files: tuple[str, ...], more: tuple[bytes, ...] = ()
+) -> None:
     """Fuzz for ever, or as the arguments of libFuzzer say, as `-runs=20000`."""
     import atheris
 
-    corpus = seeds(files)
+    corpus = seeds(files, more)
     for seed in corpus:
         check(seed)
 

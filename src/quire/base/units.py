@@ -13,6 +13,8 @@ from quire.base.errors import InputError
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+SIZE_MAX = 1 << 62
+DURATION_MAX_SECONDS = 1000 * 365.25 * 86_400
 
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([bkmgtp]?)i?b?\s*$", re.IGNORECASE)
 _SIZE_POWER = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -25,7 +27,10 @@ def parse_size(text: str) -> int:
     match = _SIZE.match(text)
     if match is None:
         raise InputError(f"{text!r} is not a size; write for example 512k, 20g or 1.5TiB")
-    return int(float(match[1]) * 1024 ** _SIZE_POWER[match[2].lower()])
+    size = float(match[1]) * 1024 ** _SIZE_POWER[match[2].lower()]
+    if size >= SIZE_MAX:
+        raise InputError(f"{text[:40]!r} is more bytes than any disk has")
+    return int(size)
 
 
 def parse_duration(text: str) -> float:
@@ -33,7 +38,10 @@ def parse_duration(text: str) -> float:
     match = _DURATION.match(text)
     if match is None:
         raise InputError(f"{text!r} is not a duration; write for example 30s, 10m, 12h or 30d")
-    return float(match[1]) * _DURATION_SECONDS[match[2].lower()]
+    seconds = float(match[1]) * _DURATION_SECONDS[match[2].lower()]
+    if seconds >= DURATION_MAX_SECONDS:
+        raise InputError(f"{text[:40]!r} is longer than a thousand years")
+    return seconds
 
 
 def format_size(size_bytes: float) -> str:

@@ -105,7 +105,7 @@ def _decode(data: bytes) -> list[_Entry]:
         raise BadEncoding(f"it is larger than {MAX_FILE_BYTES} bytes")
     try:
         content = msgspec.json.decode(data, type=_File)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadEncoding(str(error)) from None
     if content.version != VERSION:
         raise BadEncoding(f"version {content.version} is not known")

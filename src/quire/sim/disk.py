@@ -200,9 +200,11 @@ class SimDisk:
         """Nothing else takes space any more."""
         self.medium.taken_bytes = 0
 
-    def fail_next(self, operation: str, code: int) -> None:
+    def fail_next(self, operation: str, code: int, *, once: bool = False) -> None:
         """The next `operation` (create, write, read, sync, punch, truncate, remove) raises this
-        errno."""
+        errno; with `once`, only if none of its kind is going to already."""
+        if once and self._failures.get(operation):
+            return
         self._failures.setdefault(operation, []).append(OSError(code, errno.errorcode[code]))
 
     def calm(self) -> None:

@@ -35,6 +35,7 @@ class Token:
 
     holding: Holding
     deletions: int
+    is_clear: bool  # no deletion was under way when it began
 
 
 class Promises:
@@ -52,14 +53,14 @@ class Promises:
         holding.writes += 1
         holding.writing += 1
         holding.is_gone = False
-        return Token(holding, holding.deletions)
+        return Token(holding, holding.deletions, not holding.deleting)
 
     def end_write(self, token: Token) -> None:
         token.holding.writing -= 1
 
     def is_undisturbed(self, token: Token) -> bool:
         """Whether no deletion has begun since the operation did, nor was one under way."""
-        return token.holding.deletions == token.deletions and not token.holding.deleting
+        return token.is_clear and token.holding.deletions == token.deletions
 
     def acknowledge(self, token: Token, roots: Iterable[RetentionRoot]) -> None:
         """The node has said that it holds the whole dataset, for these reasons."""

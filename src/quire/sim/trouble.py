@@ -54,11 +54,11 @@ class Trouble:
             self._network.drop(nodes[0].peer_id, nodes[1].peer_id)
         elif fault.kind is FaultKind.CLOCK_JUMP:
             nodes[0].clock.turn(nodes[0].clock.skew_seconds + fault.size)
-        elif fault.kind in (FaultKind.NO_SPACE, FaultKind.READ_FAILS):
-            what, code = ("write", errno.ENOSPC), ("read", errno.EIO)
-            operation = what if fault.kind is FaultKind.NO_SPACE else code
+        elif fault.kind is FaultKind.NO_SPACE:
             for _ in range(fault.steps):
-                nodes[0].machine.disk.fail_next(*operation)
+                nodes[0].machine.disk.fail_next("write", errno.ENOSPC)
+        elif fault.kind is FaultKind.READ_FAILS:
+            nodes[0].machine.disk.fail_next("read", errno.EIO, once=True)
         else:
             await self._for_a_while(fault, nodes)
 

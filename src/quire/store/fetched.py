@@ -106,7 +106,7 @@ def _record(tables: Tables, batch: FetchedBatch) -> list[Gain]:
     accepted: list[tuple[_Growth, int, bytes]] = []
     for each in batch.ranges:
         if each.tree_id not in growths:
-            growths[each.tree_id] = _growth(tables, each.tree_id)
+            growths[each.tree_id] = _growth(tables, each)
         growth = growths[each.tree_id]
         if growth is None:
             continue  # the dataset was deleted meanwhile
@@ -124,9 +124,9 @@ def _record(tables: Tables, batch: FetchedBatch) -> list[Gain]:
     return [_finish(tables, growth) for growth in growths.values() if growth is not None]
 
 
-def _growth(tables: Tables, tree_id: int) -> _Growth | None:
-    row = tables.trees.by_id(tree_id)
-    if row is None or row.state != VISIBLE or row.root is None:
+def _growth(tables: Tables, fetched: FetchedRange) -> _Growth | None:
+    row = tables.trees.by_id(fetched.tree_id)
+    if row is None or row.state != VISIBLE or row.root != fetched.root:
         return None
     size = sum(row.shape.upper_layers()) * DIGEST_BYTES
     return _Growth(row, bytearray(size) if row.nodes is None else bytearray(row.nodes))

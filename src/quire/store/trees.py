@@ -37,6 +37,7 @@ class TreeRow:
 class TreeTable:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+        self._last_id = 0
 
     def by_root(self, root: bytes) -> TreeRow | None:
         row = self._rows.one(f"SELECT {_COLUMNS} FROM tree WHERE root = ?", root)  # noqa: S608
@@ -59,18 +60,29 @@ class TreeTable:
     def add_staging(self, block_size: int) -> int:
         """A tree that is being uploaded; its id."""
         return self._rows.insert(
-            "INSERT INTO tree VALUES (NULL, NULL, 0, ?, 0, NULL, ?)", block_size, STAGING
+            "INSERT INTO tree VALUES (?, NULL, 0, ?, 0, NULL, ?)",
+            self._next_id(),
+            block_size,
+            STAGING,
         )
 
     def add_partial(self, root: bytes, leaf_count: int, block_size: int) -> int:
         """A tree of which nothing but the root is known; its id."""
         return self._rows.insert(
-            "INSERT INTO tree VALUES (NULL, ?, ?, ?, 0, NULL, ?)",
+            "INSERT INTO tree VALUES (?, ?, ?, ?, 0, NULL, ?)",
+            self._next_id(),
             root,
             leaf_count,
             block_size,
             VISIBLE,
         )
+
+    def _next_id(self) -> int:
+        """An id that no tree has had since the start. SQLite would give the id of a tree that is
+        gone to the next one, and a write or a cache that still means the old tree would hit it."""
+        highest = self._rows.one("SELECT max(id) FROM tree")[0] or 0
+        self._last_id = max(self._last_id, highest) + 1
+        return self._last_id
 
     def publish(self, tree_id: int, root: bytes, leaf_count: int) -> None:
         """An upload has ended: its tree is complete and has a name."""

@@ -1,14 +1,28 @@
 """Directories: known answers, refusals, order, alignment, the archive inside."""
 
+import hashlib
 import io
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from quire.base.errors import BadEncoding, InputError
-from quire.formats.directory import FILE, KIND_WORDS, Entry
+from quire.formats.cid import manifest_cid, tree_cid
+from quire.formats.directory import (
+    DIRECTORY,
+    FILE,
+    FOOTER_BYTES,
+    KIND_WORDS,
+    MEDIA_TYPE,
+    SYMLINK,
+    Entry,
+    decode_footer,
+)
 from quire.formats.directory_listed import decode_in_block, decode_in_manifest
 from quire.formats.directory_writer import ALIGN_BYTES, ALIGN_FROM_BYTES, DirectoryWriter
+from quire.formats.manifest import Manifest, encode_manifest
+from quire.kernels.hashing import merkle_root, sha256_blocks
 from support.directories import entries_of, made_of_tar
 from support.trees import a_directory, a_link, directory_bytes
 from support.vectors import accepted, rejected
@@ -124,3 +138,31 @@ def test_the_names_of_a_large_tree_lie_in_pages():
     files = {f"d{i // 100:03}/{'n' * 90}{i:05}": b"" for i in range(2000)}
     data = directory_bytes(files)
     assert [e.path for e in entries_of(data) if e.kind == FILE] == sorted(files)
+
+
+def test_the_example_in_the_documentation_is_right():
+    page = (Path(__file__).parents[3] / "docs/reference/directory-format.md").read_text()
+    example = page.partition("## Example")[2].split("```")[1]
+    shown, last = {}, ""
+    for line in example.strip().splitlines():
+        label, value = line[:7].strip(), line[7:].partition("   (")[0].strip()
+        label = label or last
+        shown[label] = shown.get(label, "") + value
+        last = label
+    second, hello = 1_700_000_000 * 10**9, b"hello\n"
+    writer, data = DirectoryWriter(), b""
+    data += writer.begin(Entry("docs", DIRECTORY, 0o755, second)) + writer.end()
+    file = Entry("docs/hello.txt", FILE, 0o644, second + 500_000_000, len(hello))
+    data += writer.begin(file) + hello + writer.end(hashlib.sha256(hello).digest())
+    link = Entry("latest", SYMLINK, 0o777, second, text="docs/hello.txt")
+    data += writer.begin(link) + writer.end() + writer.finish()
+    footer = decode_footer(data[-FOOTER_BYTES:], len(data))
+    root = merkle_root(sha256_blocks(data, 65_536))
+    manifest = Manifest(tree_cid(root), 65_536, len(data), mimetype=MEDIA_TYPE)
+    assert (len(data), footer.tar_bytes) == (4294, 4096)
+    assert shown == {
+        "page": data[footer.tar_bytes : footer.table_offset].hex(),
+        "table": data[footer.table_offset : -FOOTER_BYTES].hex(),
+        "footer": data[-FOOTER_BYTES:].hex(),
+        "CID": str(manifest_cid(encode_manifest(manifest))),
+    }

@@ -230,7 +230,10 @@ async def test_padding_of_a_protected_dataset_is_always_present_and_takes_no_spa
         assert store.space().quota_used_bytes == 0
 
 
-async def test_space_is_given_back_when_a_write_that_counted_on_it_comes_to_nothing(tmp_path):
+async def test_space_is_given_back_when_a_write_that_counted_on_it_comes_to_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("quire.store.partial.BATCH_SECONDS", 60.0)
     shared = RNG.randbytes(BLOCK)
     remote = Remote.of(shared + RNG.randbytes(BLOCK))
     async with store_in(tmp_path) as store:
@@ -244,4 +247,23 @@ async def test_space_is_given_back_when_a_write_that_counted_on_it_comes_to_noth
         await store.flush()
         await store.reclaimed()
         assert store.space().quota_used_bytes == 0
+        await assert_sound(store)
+
+
+async def test_a_range_on_its_way_never_enters_the_tree_that_comes_after_a_deleted_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("quire.store.partial.BATCH_SECONDS", 60.0)
+    old, new = Remote.of(RNG.randbytes(9 * BLOCK)), Remote.of(RNG.randbytes(12 * BLOCK))
+    async with store_in(tmp_path) as store:
+        dataset = await store.put_manifest(old.manifest, PIN)
+        await old.give(store, 0, 9)  # written, not yet in the index
+        await store.delete(dataset.manifest_cid)
+        await store.reclaimed()
+        dataset = await store.put_manifest(new.manifest, PIN)
+        await store.flush()
+        assert store.tree(new.root).present.count() == 0
+        await new.give(store, 0, 12)
+        await store.flush()
+        assert await get(store, await store.dataset(dataset.manifest_cid)) == new.data
         await assert_sound(store)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import click
 
 from quire.base.clock import SystemClock
-from quire.base.errors import EmptyUpload, InputError
+from quire.base.errors import InputError
 from quire.base.units import MIB, format_rate, format_size
 from quire.faces.cli.common import Duration, json_option, show_json, with_client
 from quire.faces.cli.main import Context
@@ -32,10 +32,10 @@ PATIENCE_SECONDS = 120.0
 @click.option("--no-name", is_flag=True, help="Keep file name and media type out of the manifest.")
 @click.option("--name", help="File name to record instead of the file's own.")
 @click.option("--mimetype", help="Media type to record; guessed from the name if not given.")
-@click.option("--patience", type=Duration(), default=PATIENCE_SECONDS, show_default="2m",
-              help="How long to go on trying when the node does not answer.")  # fmt: skip
 @click.option("--no-times", is_flag=True, help="Of a directory: leave out when files changed.")
 @click.option("--skip-special", is_flag=True, help="Of a directory: leave out sockets and devices.")
+@click.option("--patience", type=Duration(), default=PATIENCE_SECONDS, show_default="2m",
+              help="How long to go on trying when the node does not answer.")  # fmt: skip
 @json_option
 @click.pass_obj
 def put_command(
@@ -70,8 +70,6 @@ def put_command(
     started = clock.monotonic()
     with _open(file) as source:
         size = None if file == "-" else Path(file).stat().st_size
-        if size == 0:
-            raise EmptyUpload(f"{file} is empty; a dataset needs at least one byte")
         with progress("put", size, is_quiet=as_json) as report:
 
             async def send(client: Client) -> Sent:

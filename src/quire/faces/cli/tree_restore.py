@@ -2,7 +2,9 @@
 
 Every step is taken from an open directory to a name in it, and no symbolic link is followed, so
 that neither a hostile listing nor a link that somebody puts there can lead outside. A file appears
-under its name when it is whole; until then it has a name that ends in `.quire-part`.
+under its name when it is whole; until then it has a name that ends in `.quire-part`. Large files
+are synced; small ones are left to the system, as a sync each would take most of the time: after a
+power cut the tree is restored again, which checks every hash and writes only what is wrong.
 """
 
 from __future__ import annotations
@@ -114,12 +116,11 @@ class Restorer:
                 os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
 
     def finish(self, directories: list[Entry]) -> None:
-        """Give the directories modes and times, the deepest first, and have it all on disk."""
+        """Give the directories their modes and times, the deepest first."""
         for entry in reversed(directories):
             with self._told(entry.path):
                 self._enter(entry.path.split("/"))
                 _dress(self._stack[-1][1], entry)
-        os.sync()
 
     def _parent(self, entry: Entry) -> tuple[int, str]:
         """(open directory, name in it)."""

@@ -86,5 +86,5 @@ def listed_body(listed: Listed) -> EntryBody:
 
 
 def decode_order(body: bytes) -> DirectoryOrder:
-    """Raises msgspec.MsgspecError."""
+    """Raises msgspec.MsgspecError, UnicodeDecodeError, RecursionError."""
     return msgspec.json.decode(body, type=DirectoryOrder)

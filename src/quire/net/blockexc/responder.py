@@ -59,6 +59,7 @@ class Responder:
         self._askers: dict[PeerId, Asker] = {}
         self._turns = Turns(limits.quantum_bytes)
         self._tasks: dict[asyncio.Task[None], None] = {}
+        self._last: dict[Asker, asyncio.Task[None]] = {}  # newest message with blocks under way
         self._reads = 0
         self._answering: dict[PeerId, asyncio.Task[None]] = {}
         self._watcher: asyncio.Task[None] | None = None
@@ -190,18 +191,23 @@ class Responder:
             asker, addresses = turn
             asker.busy += 1
             self._reads += 1
-            task = self._loop.create_task(self._serve(asker, addresses))
+            task = self._loop.create_task(self._serve(asker, addresses, self._last.get(asker)))
+            self._last[asker] = task
             self._tasks[task] = None
             task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
-    async def _serve(self, asker: Asker, addresses: list[BlockAddress]) -> None:
-        """Read blocks and send them in one message."""
+    async def _serve(
+        self, asker: Asker, addresses: list[BlockAddress], before: asyncio.Task[None] | None
+    ) -> None:
+        """Read blocks and send them in one message, after the asker's message `before`."""
         try:
             try:
                 deliveries = await self._read(asker, addresses)
             finally:
                 self._reads -= 1
                 self._dispatch()
+            if before is not None:
+                await asyncio.wait([before])
             if not deliveries or self._askers.get(asker.link.peer) is not asker:
                 return
             asker.heard_at = self._loop.time()
@@ -212,6 +218,8 @@ class Responder:
             return  # its stream ended: it asks again on the next one
         finally:
             asker.busy -= 1
+            if not asker.busy:
+                del self._last[asker]
             self._dispatch()
 
     async def _read(self, asker: Asker, addresses: list[BlockAddress]) -> list[Delivery]:

@@ -25,6 +25,8 @@ class Member:
     timeouts: int = 0  # in a row
     lates: int = 0  # overtaken by a second peer without having said a word, in a row
     resting_until: float = 0.0  # monotonic; it was busy, or late
+    ask_again_at: float = 0.0  # monotonic; what it holds, if it is of no use until then
+    questions: int = 0  # how often that was asked, in a row
 
     @property
     def peer(self) -> PeerId:
@@ -52,15 +54,18 @@ class Swarm:
         keys: tuple[Cid, ...] = (dataset.manifest.tree_cid, dataset.manifest_cid)
         self.candidates = Candidates(context, self._subject, keys, self._wants_more, self._join)
         self._task: asyncio.Task[None] | None = None
+        self._asking: dict[PeerId, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self.candidates.run())
 
     async def stop(self) -> None:
         """Forget all members; their sessions stay open for others."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        tasks = [*self._asking.values(), *([] if self._task is None else [self._task])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         self.members.clear()
 
     def by_load(self) -> list[Member]:
@@ -75,6 +80,44 @@ class Swarm:
         if peer in self.members and update.leaf_count == self.tree.leaf_count:
             self._on_ranges(peer, update.added)
         return peer in self.members
+
+    def ask_again(self, is_useless: Callable[[PeerId], bool]) -> None:
+        """Ask members that have nothing of what is missing what they hold by now.
+
+        A complete holder does not tell of changes, and one that lost the dataset and got it anew
+        has forgotten whom it told: without a question nobody would ever hear of it."""
+        now, limits = self._context.clock.monotonic(), self._context.limits
+        for member in list(self.members.values()):
+            if now < member.ask_again_at or member.peer in self._asking:
+                continue
+            pause = min(limits.rest_seconds, limits.again_seconds * 2.0**member.questions)
+            member.ask_again_at = now + pause
+            if not is_useless(member.peer):
+                member.questions = 0
+            elif member.questions and len(self.members) >= limits.peers_per_job:
+                self.drop(member, limits.rest_seconds, "has nothing of what is missing")
+            else:
+                member.questions += 1
+                asking = self._ask_what_it_has(member)
+                self._asking[member.peer] = asyncio.get_running_loop().create_task(asking)
+
+    async def _ask_what_it_has(self, member: Member) -> None:
+        deadline = self._context.clock.monotonic() + self._context.limits.answer_seconds
+        problem = "does not have it any more"
+        try:
+            reply = await member.session.ask_have(self.tree, deadline)
+            if reply.status is Status.OK and reply.present is not None:
+                problem = ""
+                if reply.leaf_count == self.tree.leaf_count and member.peer in self.members:
+                    self._on_ranges(member.peer, reply.present)
+        except PeerLied as lie:
+            self._context.blame(member.peer, lie, self._subject)
+        except PeerError as silence:
+            problem = silence.message
+        finally:
+            self._asking.pop(member.peer, None)
+        if problem and self.members.get(member.peer) is member:
+            self.drop(member, self._context.limits.again_seconds, problem)
 
     def session_ended(self, session: PeerSession, problem: PeerError) -> None:
         """A member is gone; unless it lied, it may come back when it is connected again."""
@@ -140,7 +183,8 @@ class Swarm:
             )
         if session.is_over:
             return "went away"
-        self.members[peer] = Member(session)
+        again_at = self._context.clock.monotonic() + self._context.limits.again_seconds
+        self.members[peer] = Member(session, ask_again_at=again_at)
         self.answered(peer, f"has {reply.present.count()} of {tree.leaf_count} blocks")
         self._context.events.publish(
             "fetch.peer-joined",

@@ -151,9 +151,9 @@ class Transfer:
             self._progress_at + self._context.limits.stall_seconds - now,
         )
         late = [
-            Timer(f"blocks {p.start} to {p.stop - 1} count as late", p.expected_at - now)
+            Timer(f"blocks {p.start} to {p.stop - 1} count as late", p.late_at - now)
             for p in scheduler.pieces()
-            if p.expected_at > now and not p.is_claimed
+            if p.late_at > now and not p.is_claimed
         ]
         timers = [*sorted(late, key=lambda t: t.in_seconds)[:1], *candidates.timers()]
         timers += [stall] if wanted else []
@@ -228,6 +228,8 @@ class Transfer:
             self._changed.clear()
             self._pump.run()
             self._explain()
+            if self.scheduler.has_open:
+                self._swarm.ask_again(self.scheduler.is_useless)
             now = self._context.clock.monotonic()
             if self._consumers and self.scheduler.done.count() == self.scheduler.leaf_count:
                 await self._finish()

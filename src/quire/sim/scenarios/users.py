@@ -235,6 +235,7 @@ class Users:
     async def pin(self, node: SimNode, file: File) -> None:
         root = RetentionRoot(self._rng.choice(("pin", "name")), "user", self._draw_end(node))
         token = self._promises.begin_write(node.name, file.cid)
+        token.holding.may_expire |= root.expires_at is not None
         try:
             await self._in_time(node, lambda p: p.store.retain(file.cid, root), DISK_SECONDS)
             latest = node.clock.latest_now()
