@@ -1,7 +1,7 @@
 """A real node is killed in the middle of a resumable upload, again and again, and the upload ends
 with the CID of an uninterrupted one. Nothing that the node had acknowledged is asked for again.
 
-QUIRE_UPLOAD_KILLS sets how often (default 30).
+TEST_UPLOAD_KILLS sets how often (default 30).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from quire.faces.local import LocalNode
 from support.cluster import CODEX, QUIRE, ask, call, put, until
 from support.tus import BYTES, TUS, UPLOADS, metadata
 
-KILLS = int(os.environ.get("QUIRE_UPLOAD_KILLS", "30"))
+KILLS = int(os.environ.get("TEST_UPLOAD_KILLS", "30"))
 SIZE = 97 * 1024 * 1024 + 12_345  # more than one page of the tree, a short last block
 PIECE = 64 * 1024
 OCTETS = metadata(filetype="application/octet-stream")
