@@ -28,11 +28,11 @@ from quire.faces.cli.draft import DIGEST_BYTES, Draft, discard, draft_of, note_o
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
 from quire.faces.cli.tree_get import get_from_tree
-from quire.faces.cli.verifier import Verifier
+from quire.faces.cli.verifier import Verifier, root_of
 from quire.faces.client import Client
 from quire.faces.patience import Patience
 from quire.formats.cid import Cid
-from quire.kernels.hashing import merkle_root, sha256_blocks
+from quire.kernels.hashing import sha256_blocks
 
 PATIENCE_SECONDS = 60.0
 
@@ -167,7 +167,7 @@ class _Receiving:
                     await self._patience.after(error)
         file.truncate(draft.size)
         root = draft.manifest.tree_cid.digest
-        if not verifier.is_protected and merkle_root(bytes(draft.digests)) != root:
+        if not verifier.is_protected and root_of(bytes(draft.digests)) != root:
             discard(path)
             raise IntegrityError(f"the bytes received are not those of {self._cid}")
         return Received(draft.size, resumed)

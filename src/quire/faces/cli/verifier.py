@@ -56,7 +56,7 @@ class Verifier:
         self._held += bytes(-len(self._held) % block_size)
         self._hash(len(self._held))
         right_size = self._size == self.manifest.dataset_size
-        if not right_size or self._root() != self.manifest.tree_cid.digest:
+        if not right_size or root_of(bytes(self._digests)) != self.manifest.tree_cid.digest:
             raise IntegrityError(f"the bytes received are not those of {self._cid}")
 
     def _hash(self, count: int) -> None:
@@ -65,5 +65,7 @@ class Verifier:
             self._digests += sha256_blocks(batch, self.manifest.block_size)
             del self._held[:count]
 
-    def _root(self) -> bytes:
-        return merkle_root(bytes(self._digests)) if self._digests else EMPTY_TREE_ROOT
+
+def root_of(digests: bytes) -> bytes:
+    """The root over the joined digests of all blocks; there may be none (docs/adr/0008)."""
+    return merkle_root(digests) if digests else EMPTY_TREE_ROOT
