@@ -152,7 +152,7 @@ async def play(messages):
         reply = asks[0].result()
         if reply.status is Status.OK:
             found = verify_range(reply.data, 64, 1, 3, reply.proof, TREE.root)
-            assert found == DIGESTS[32:]
+            assert found in (None, DIGESTS[32:])  # None: whoever asked finds out, and blames
     for ask in asks:
         if ask.done() and ask.exception() is not None:
             assert isinstance(ask.exception(), PeerError), ask.exception()
