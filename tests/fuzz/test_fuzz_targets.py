@@ -23,6 +23,7 @@ def load(name: str):
     return module
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_holds_for_seeds_and_mutations(name):
     harness, target = load("harness"), load(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import random
 from collections.abc import Iterable
 
 import pytest
@@ -10,9 +10,11 @@ import pytest
 from quire.flow.download import _Ahead
 from quire.kernels.hashing import sha256_blocks
 from quire.net.exchange.by_cid import Hunt
+from quire.sim.manners import Lie, Manners
 from quire.sim.run import run_seed
+from quire.sim.tally import Tally
 from quire.store.blocks import BlockTable
-from quire.store.catalog import CatalogTable
+from quire.store.catalog import CatalogTable, Due
 from quire.store.dataset import RetentionRoot
 from quire.store.packs import Packs
 from quire.store.pins import Pins
@@ -41,6 +43,8 @@ def test_a_deletion_that_takes_what_an_upload_counts_on(monkeypatch: pytest.Monk
     def pin(self: Pins, digests: Iterable[bytes]) -> list[bytes]:
         return list(digests)
 
+    monkeypatch.setattr("quire.sim.scenarios.users.RUSH_CHANCE", 1.0)
+    monkeypatch.setattr("quire.sim.scenarios.pool.SHARED_CHANCE", 0.9)
     monkeypatch.setattr(Pins, "pin", pin)
     monkeypatch.setattr(Pins, "unpin", lambda self, digests: None)
     expect_failure("went bad")
@@ -84,8 +88,11 @@ def test_a_manifest_that_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None
         def digest(self) -> Anything:
             return Anything()
 
+    def of_liar(cls: type[Manners], rng: random.Random, tally: Tally) -> Manners:
+        return cls(rng, tally, (Lie.MANIFEST,), 1.0)
+
     monkeypatch.setattr("quire.net.exchange.by_cid.hashlib", Unchecked())
-    assert hashlib.sha256(b"").digest()
+    monkeypatch.setattr(Manners, "of_liar", classmethod(of_liar))
     expect_failure("wrong bytes", "lacks it", "which nobody has", "was not found")
 
 
@@ -95,11 +102,11 @@ def test_a_store_that_reads_without_verifying(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_collection_that_takes_what_is_retained(monkeypatch: pytest.MonkeyPatch) -> None:
-    def expired(self: CatalogTable, now: float) -> list[bytes]:
-        return [row.cid for row in self.every() if row.roots]
+    def due(self: CatalogTable, now: float, after: tuple[float, int], limit: int) -> list[Due]:
+        return [Due((0.0, row.id), row.cid) for row in self.every() if (0.0, row.id) > after]
 
-    monkeypatch.setattr(CatalogTable, "expired", expired)
-    monkeypatch.setattr("quire.store.retention._is_expired", lambda roots, now: True)
+    monkeypatch.setattr(CatalogTable, "due", due)
+    monkeypatch.setattr("quire.store.retention.is_due", lambda row, now: True)
     expect_failure("has lost it", "lacks")
 
 
@@ -127,7 +134,7 @@ def test_a_quota_that_never_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_deletion_that_is_only_said_to_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("quire.store.retention.Retention._delete", _said_to_be_done)
-    expect_failure("still has it", "has it again")
+    expect_failure("still has it", "has it again", "is empty and uses")
 
 
 async def _said_to_be_done(self, digest, expired_at):  # type: ignore[no-untyped-def]

@@ -8,7 +8,6 @@ only the loop's timers move things, and nothing is iterated in an unordered way.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +31,7 @@ from quire.net.transport import (
     PeerId,
     ProviderRecord,
 )
+from quire.net.xor_distance import xor_distance
 
 RECORD_SECONDS = 48 * 3600.0  # life of a provider record, as Kademlia has it
 RECORD_COPIES = 20  # Kademlia's k: how many nodes take a record
@@ -299,7 +299,7 @@ class MemoryTransport:
     async def provide(self, key: bytes, deadline: float) -> int:
         loop = asyncio.get_running_loop()
         entry = (loop.time() + self._record_seconds, self._address)
-        takers = sorted(self._reachable(), key=lambda node: _distance(key, node.peer_id))
+        takers = sorted(self._reachable(), key=lambda node: xor_distance(key, node.peer_id))
         took = [node for node in takers[:RECORD_COPIES] if node.takes_record()]
         for node in [self, *took]:
             node._records.setdefault(key, {})[self.peer_id] = entry
@@ -396,10 +396,3 @@ class MemoryTransport:
     def _tell(self, listeners: list[OnPeer], peer: PeerId) -> None:
         for listener in list(listeners):
             listener(peer)
-
-
-def _distance(key: bytes, peer: PeerId) -> int:
-    """Kademlia's distance between a key and a node."""
-    here = hashlib.sha256(key).digest()
-    there = hashlib.sha256(peer.encode()).digest()
-    return int.from_bytes(here, "big") ^ int.from_bytes(there, "big")

@@ -233,7 +233,7 @@ class Users:
             invariant(left is None, f"{node.name} has deleted {file.cid} and still has it")
 
     async def pin(self, node: SimNode, file: File) -> None:
-        root = RetentionRoot(self._rng.choice(("pin", "name")), "user", self._draw_end(node))
+        root = RetentionRoot(self._rng.choice(("pin", "request")), "user", self._draw_end(node))
         token = self._promises.begin_write(node.name, file.cid)
         token.holding.may_expire |= root.expires_at is not None
         try:
@@ -246,7 +246,7 @@ class Users:
             self._promises.end_write(token)
 
     async def release(self, node: SimNode, file: File) -> None:
-        kind = self._rng.choice(("pin", "name"))
+        kind = self._rng.choice(("pin", "request"))
         self._promises.release(self._promises.of(node.name, file.cid), kind, "user")
         await self._in_time(node, lambda p: p.store.release(file.cid, kind, "user"), DISK_SECONDS)
         self._promises.release(self._promises.of(node.name, file.cid), kind, "user")
