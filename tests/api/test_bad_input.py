@@ -39,7 +39,10 @@ async def test_a_cid_that_cannot_be_read_is_400_everywhere(tmp_path, cid, method
     async with live_node(tmp_path) as (_, url):
         reply = await send(url, method, f"{BASE}/data/{cid}{tail}")
         assert (reply.status, reply.text) == (400, "Incorrect Cid")
-        asked = {"Accept": "application/json"}
+        asked = {"Accept": "application/json"}  # as real clients send, which expect words
+        same = await send(url, method, f"{BASE}/data/{cid}{tail}", asked)
+        assert (same.status, same.text) == (400, "Incorrect Cid")
+        asked = {"Accept": "application/problem+json"}
         as_json = json.loads((await send(url, method, f"{BASE}/data/{cid}{tail}", asked)).body)
         assert as_json["code"] == "bad-cid"
 
@@ -69,7 +72,7 @@ async def test_a_timeout_that_is_none_is_refused(tmp_path, timeout):
 @pytest.mark.parametrize("cid", [LEAF, TREE])
 @pytest.mark.parametrize(
     ("method", "tail"),
-    [("GET", "/network/manifest"), ("GET", "/network/stream"), ("POST", "/network")],
+    [("GET", "/network/manifest"), ("POST", "/network")],
 )
 async def test_a_cid_of_another_kind_is_answered_at_once(tmp_path, cid, method, tail):
     async with live_node(tmp_path, request_timeout="1h") as (_, url):
@@ -78,23 +81,6 @@ async def test_a_cid_of_another_kind_is_answered_at_once(tmp_path, cid, method, 
         assert (reply.status, reply.text) == (404, "Unable to decode as manifest")
         ours = await send(url, method, f"/api/quire/v1/data/{cid}{tail}")
         assert "not a manifest CID" in json.loads(ours.body)["message"]
-
-
-EMPTY = {
-    "length 0": ({"Content-Length": "0"}, b""),
-    "no length": ({"Content-Length": None}, b""),
-    "no chunks": ({"Content-Length": None, "Transfer-Encoding": "chunked"}, b"0\r\n\r\n"),
-}
-
-
-@pytest.mark.parametrize("case", EMPTY)
-async def test_an_empty_upload_is_422(tmp_path, case):
-    headers, body = EMPTY[case]
-    async with live_node(tmp_path) as (node, url):
-        reply = await send(url, "POST", f"{BASE}/data", dict(headers), body)
-        assert reply.status == 422
-        assert "empty" in reply.text
-        assert await left_behind(node, url) == ([], 0, 0)
 
 
 HOSTILE_LENGTHS = {

@@ -48,7 +48,7 @@ async def test_a_range_outside_is_416_with_the_size(tmp_path, wanted):
 
 @pytest.mark.parametrize(
     "wanted",
-    ["bytes=5-4", "bytes=a-b", "lines=0-1", "bytes=0-1,5-6", "bytes=-", "bytes=" + "9" * 99],
+    ["bytes=5-4", "bytes=a-b", "lines=0-1", "bytes=-", "bytes=" + "9" * 99],
 )
 async def test_a_range_that_is_none_gives_the_whole(tmp_path, wanted):
     async with live_node(tmp_path) as (_, url):

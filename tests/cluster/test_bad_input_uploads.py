@@ -1,4 +1,4 @@
-"""Uploads that are empty, break off, lie about their length or do not fit; on a real node."""
+"""Uploads that break off, lie about their length or do not fit; on a real node."""
 
 import contextlib
 import json
@@ -61,25 +61,6 @@ def answer_on(line):
 
 def chunk(data):
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
-
-
-@pytest.mark.usefixtures("before")
-def test_an_empty_upload_is_refused_with_words(node, tmp_path):
-    for base in (CODEX, QUIRE):
-        status, body = call(node, "POST", base + "/data", b"")
-        assert status == 422
-        assert b"empty" in body
-    with sending(node, "Transfer-Encoding: chunked") as line:
-        line.sendall(b"0\r\n\r\n")
-        status, body = answer_on(line)
-        assert status == 422
-        assert b"empty" in body
-    empty = tmp_path / "empty"
-    empty.touch()
-    for file in (str(empty), "-"):
-        done = quire("put", "--plain", file, api=node.api)
-        assert (done.code, done.out) == (2, b"")
-        assert "empty" in done.err
 
 
 @pytest.mark.usefixtures("before")

@@ -9,20 +9,21 @@ from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 
 from quire.base.clock import SystemClock
-from quire.base.errors import BlockMissing, DeadlineExceeded, InputError, QuotaExceeded
+from quire.base.errors import BlockMissing, DeadlineExceeded, QuotaExceeded
 from quire.base.events import EventBus
 from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid, manifest_cid, tree_cid
 from quire.formats.manifest import Manifest, decode_manifest, encode_manifest
+from quire.formats.merkle import EMPTY_TREE_ROOT
 from quire.kernels.hashing import merkle_root, sha256_blocks
-from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
+from quire.store.dataset import Dataset, Holding, RetentionRoot, Space, TreeState
 
 
 def make_dataset(data: bytes, block_size: int = 65536, **names: str) -> tuple[Dataset, bytes]:
     """A complete dataset over `data`, and its padded blocks."""
-    digests = sha256_blocks(data, block_size)
+    digests = sha256_blocks(data, block_size) if data else b""
     manifest = Manifest(
-        tree_cid(merkle_root(digests)),
+        tree_cid(merkle_root(digests) if digests else EMPTY_TREE_ROOT),
         block_size,
         len(data),
         names.get("filename"),
@@ -55,8 +56,6 @@ class FakeUpload:
         await asyncio.sleep(0)
 
     async def commit(self, *, filename=None, mimetype=None, root=None) -> Dataset:
-        if not self._data:
-            raise InputError("the upload is empty")
         names = {"filename": filename, "mimetype": mimetype}
         dataset, blocks = make_dataset(bytes(self._data), self._block_size, **names)
         self._store.add(dataset, blocks)
@@ -117,6 +116,12 @@ class FakeStore:
 
     def holding(self, root: bytes) -> AbstractContextManager[None]:
         return nullcontext()
+
+    async def holdings(self) -> list[Holding]:
+        return [
+            Holding(d.manifest_cid, d.manifest.tree_cid, bool(self._present[d.tree_root]))
+            for d in await self.datasets()
+        ]
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         self.reads += 1

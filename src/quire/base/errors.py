@@ -65,10 +65,6 @@ class TooLarge(InputError):
     code, http = "too-large", 413
 
 
-class EmptyUpload(InputError):
-    code, http = "empty-upload", 422
-
-
 # What was asked for is not here (exit 3).
 class NotFound(QuireError):
     code, http, exit = "not-found", 404, 3

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from quire.base.clock import Clock
-from quire.base.errors import Busy, EmptyUpload, InputError
+from quire.base.errors import Busy, InputError
 from quire.base.events import EventBus
 from quire.base.spans import span
 from quire.base.units import format_size
@@ -55,8 +55,7 @@ class Uploads:
         """Store everything that `pieces` yields as one dataset.
 
         Returns  the dataset, durable
-        Raises   EmptyUpload    no bytes at all
-                 InputError     not as many as `expected_bytes`
+        Raises   InputError     not as many as `expected_bytes`
                  QuotaExceeded  it does not fit; known before the first byte when the size is
                  Busy           the node is stopping
         """
@@ -128,8 +127,6 @@ class Uploads:
 
 def _check_length(upload: Upload, expected_bytes: int | None) -> None:
     received = upload.received_bytes
-    if received == 0:
-        raise EmptyUpload("the upload is empty; a dataset needs at least one byte")
     if expected_bytes is not None and received != expected_bytes:
         raise InputError(
             f"the upload ended after {received} of the {expected_bytes} bytes that were announced;"

@@ -20,6 +20,7 @@ from quire.formats.cid import (
     Cid,
     is_tree,
 )
+from quire.formats.merkle import EMPTY_TREE_ROOT
 from quire.formats.multihash import HASH_SHA256
 from quire.formats.names import check_received_filename, is_known_mimetype, is_mimetype
 from quire.formats.protobuf import Fields, bytes_field, uint_field
@@ -78,7 +79,7 @@ class Manifest:
 
     @property
     def block_count(self) -> int:
-        """Leaves of the tree."""
+        """Leaves of the tree; 0 for a dataset without bytes."""
         return -(-self.dataset_size // self.block_size)
 
     @property
@@ -218,10 +219,12 @@ def _check_sizes(manifest: Manifest) -> None:
             f"a block size of {block} bytes is not a power of two from {MIN_BLOCK_BYTES} "
             f"to {MAX_BLOCK_BYTES}"
         )
-    if not 0 < size <= MAX_DATASET_BYTES:
+    if not 0 <= size <= MAX_DATASET_BYTES:
         raise BadManifest(f"a dataset of {size} bytes cannot exist")
     if not is_tree(manifest.tree_cid):
         raise BadManifest(f"{manifest.tree_cid} is not the CID of a dataset's tree")
+    if (size == 0) != (manifest.tree_cid.digest == EMPTY_TREE_ROOT):
+        raise BadManifest(f"{manifest.tree_cid} cannot be the tree of a dataset of {size} bytes")
 
 
 def _check_names(manifest: Manifest) -> None:

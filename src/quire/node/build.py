@@ -58,7 +58,7 @@ async def build_node(
     events = EventBus(clock)
     ground = Ground(clock, system_rng(), events, Waits(clock))
     if levels is None:
-        levels = set_up_logs(config.log_level, config.log_format, clock)
+        levels = set_up_logs(config.log_level, config.log_format, clock, file=config.log_file)
     directory = prepare_directory(config.data_dir)
     identity = load_or_create_key(directory / config.net_privkey)
     transport = (make_transport or libp2p_transport)(config, profile, identity, ground)

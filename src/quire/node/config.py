@@ -2,35 +2,39 @@
 
     flag --storage-quota 10g  >  QUIRE_STORAGE_QUOTA=10g  >  TOML storage-quota = "10g"  >  20 GiB
 
-A name is the same everywhere; a name that does not exist is refused with the nearest one that does.
-Lists are given by repeating the flag, by commas in the environment, by an array in the file.
+A name is the same everywhere; the reference's names are taken too (`reference_options.py`). A name
+that does not exist is refused with the nearest one that does. Lists are given by repeating the
+flag, by commas in the environment, by an array in the file.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
 import msgspec
 
 from quire.base.errors import BadConfig, InputError
-from quire.base.units import GIB, MIB, parse_duration, parse_size
+from quire.base.units import GIB, MIB
 from quire.net.nat import RELAY_DEFAULTS
+from quire.node.reference_options import (
+    ALIASES,
+    ENVIRONMENT_PREFIXES,
+    MARKETPLACE,
+    NO_MARKETPLACE,
+    WITHOUT_EFFECT,
+    why_without_effect,
+)
+from quire.node.setting import NatSetting, Setting, parse_value
 
 ENVIRONMENT_PREFIX = "QUIRE_"
-_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-
-
-class Setting(msgspec.Struct, frozen=True):
-    """How one field is written by people. `kind`: text, path, size, duration, port, count, flag,
-    list."""
-
-    kind: str
-    help: str
-    short: str = ""
+LOG_FORMATS = ("auto", "colors", "nocolors", "json", "none")
+IN_FILE = "in the configuration file"
+# Variables of the command line's other commands.
+_OF_THE_CLIENT = ("config-file", "api", "token-file")
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +47,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     api_bindaddr: Annotated[str, Setting("text", "address the API listens on")] = "127.0.0.1"
     api_port: Annotated[int, Setting("port", "port of the API; 0 takes a free one", "p")] = 8080
     api_cors_origin: Annotated[
-        str | None, Setting("text", "origin that browsers may call the API from; * is any")
-    ] = None
+        tuple[str, ...],
+        Setting("list", "origin (or host[:port]) that browsers may call the API from; * is any"),
+    ] = ()
     api_token_file: Annotated[
         Path | None, Setting("path", "file with the token that API calls must carry")
     ] = None
@@ -56,8 +61,8 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         Setting("list", "first peers: multiaddress with /p2p/, or spr: text", "b"),
     ] = ()
     nat: Annotated[
-        str, Setting("text", "any, none, upnp or extip:<IP>: the way through a router")
-    ] = "any"
+        NatSetting, Setting("nat", "any, none, upnp, pmp or extip:<IP>: the way through a router")
+    ] = NatSetting()
     relay_server: Annotated[
         bool, Setting("flag", "forward for peers that nobody reaches, within limits")
     ] = False
@@ -97,6 +102,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     scrub_rate: Annotated[
         int, Setting("size", "bytes read again each second to find damage; 0 is never")
     ] = 4 * MIB
+    num_threads: Annotated[
+        int, Setting("threads", "threads for hashing and disk; 0: as the machine suggests")
+    ] = 0
     request_timeout: Annotated[
         float, Setting("duration", "how long a request waits for the network")
     ] = 30.0
@@ -118,7 +126,13 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     otlp_endpoint: Annotated[
         str | None, Setting("text", "OpenTelemetry collector to send spans to; http://host:4318")
     ] = None
-    log_format: Annotated[str, Setting("text", "text or json")] = "text"
+    log_format: Annotated[str, Setting("text", ", ".join(LOG_FORMATS))] = "auto"
+    log_file: Annotated[
+        Path | None, Setting("path", "file to which log lines are added, besides standard error")
+    ] = None
+    metrics: Annotated[bool, Setting("flag", "serve metrics on an address of their own")] = False
+    metrics_address: Annotated[str, Setting("text", "address of the metrics")] = "127.0.0.1"
+    metrics_port: Annotated[int, Setting("port", "port of the metrics; 0 takes a free one")] = 8008
 
 
 def settings() -> dict[str, Setting]:
@@ -134,20 +148,22 @@ def load_config(
     flags: Mapping[str, object],
     environment: Mapping[str, str],
     file: Path | None,
+    *,
+    warn: Callable[[str], None] | None = None,
 ) -> NodeConfig:
     """Merge the sources; `flags` holds only what was given, by written name.
 
+    warn     told, in one line each, of options of the reference that have no effect here
     Raises   BadConfig  an unknown name, a value of the wrong shape, a file that cannot be read
     """
     merged: dict[str, object] = {}
     for origin, values in (
-        ("in the configuration file", {} if file is None else _read_file(file)),
+        (IN_FILE, {} if file is None else _read_file(file)),
         ("in the environment", _from_environment(environment)),
         ("on the command line", flags),
     ):
-        for name, value in values.items():
-            merged[name.replace("-", "_")] = _parse(name, value, origin)
-    config = msgspec.convert(merged, NodeConfig, dec_hook=_path)
+        merged |= _one_source(values, origin, warn or (lambda _: None))
+    config = msgspec.convert(merged, NodeConfig, dec_hook=_custom)
     _check(config)
     return msgspec.structs.replace(config, data_dir=config.data_dir.expanduser())
 
@@ -160,6 +176,31 @@ def default_text(name: str) -> str:
     return "" if value is None or value is False else str(value)
 
 
+def _one_source(
+    values: Mapping[str, object], origin: str, warn: Callable[[str], None]
+) -> dict[str, object]:
+    """The settings of one source by field name, the reference's names resolved."""
+    found: dict[str, object] = {}
+    given: dict[str, str] = {}
+    for written, value in values.items():
+        name = ALIASES.get(written, written)
+        if name in WITHOUT_EFFECT:
+            warn(why_without_effect(name))
+            continue
+        if name in MARKETPLACE and origin == IN_FILE:  # read only with its sub-command
+            warn(f"{name} ({origin}) has no effect here: {NO_MARKETPLACE}")
+            continue
+        if name in MARKETPLACE:
+            raise BadConfig(f"{written} ({origin}): {NO_MARKETPLACE}")
+        if name in given:
+            raise BadConfig(
+                f"{written} and {given[name]} are the same setting ({origin}); give it once"
+            )
+        given[name] = written
+        found[name.replace("-", "_")] = _parse(name, value, origin)
+    return found
+
+
 def _read_file(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
@@ -169,15 +210,34 @@ def _read_file(file: Path) -> dict[str, object]:
         raise BadConfig(f"configuration file {file} is not valid TOML: {error}") from None
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """QUIRE_STORAGE_QUOTA -> storage-quota; names that belong to the client are passed over."""
-    not_ours = {"config-file", "api", "token-file"}
-    found = {
-        name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("_", "-"): value
-        for name, value in environment.items()
-        if name.startswith(ENVIRONMENT_PREFIX)
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    """QUIRE_STORAGE_QUOTA -> storage-quota; where it is not set, CODEX_STORAGE_QUOTA counts.
+
+    Of the other prefixes only names that are settings are taken: other programs use them too.
+    """
+    found: dict[str, object] = {}
+    for prefix in reversed(ENVIRONMENT_PREFIXES):
+        found |= {
+            ALIASES.get(name, name): value
+            for name, value in _with_prefix(environment, prefix).items()
+            if name in _known_names()
+        }
+    ours = _with_prefix(environment, ENVIRONMENT_PREFIX)
+    named = {ALIASES.get(name, name) for name in ours}
+    found = {name: value for name, value in found.items() if name not in named}
+    return found | {name: value for name, value in ours.items() if name not in _OF_THE_CLIENT}
+
+
+def _with_prefix(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {
+        name.removeprefix(prefix).lower().replace("_", "-"): environment[name]
+        for name in sorted(environment)
+        if name.startswith(prefix)
     }
-    return {name: value for name, value in sorted(found.items()) if name not in not_ours}
+
+
+def _known_names() -> frozenset[str]:
+    return frozenset((*settings(), *ALIASES, *WITHOUT_EFFECT))
 
 
 def _parse(name: str, value: object, origin: str) -> object:
@@ -187,64 +247,12 @@ def _parse(name: str, value: object, origin: str) -> object:
         hint = f"; did you mean {near[0]!r}?" if near else f"; the settings are {', '.join(known)}"
         raise BadConfig(f"there is no setting {name!r} ({origin}){hint}")
     try:
-        return _PARSERS[known[name].kind](value)
+        return parse_value(known[name].kind, value)
     except (InputError, ValueError) as error:
         raise BadConfig(f"{name} = {value!r} ({origin}): {error}") from None
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a text is needed")
-    return value
-
-
-def _size(value: object) -> int:
-    return value if type(value) is int and value >= 0 else parse_size(_text(value))
-
-
-def _duration(value: object) -> float:
-    if type(value) in (int, float) and value >= 0:  # type: ignore[operator]
-        return float(value)  # type: ignore[arg-type]
-    return parse_duration(_text(value))
-
-
-def _whole(low: int, high: int, value: object) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"a whole number from {low} to {high} is needed")
-    return value
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in _TRUE + _FALSE:
-        return value.lower() in _TRUE
-    raise ValueError("true or false is needed")
-
-
-def _list(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list | tuple):
-        raise ValueError("a list of texts is needed")
-    return tuple(_text(part) for part in value)
-
-
-_PARSERS = {
-    "text": _text,
-    "path": lambda value: str(value) if isinstance(value, Path) else _text(value),
-    "size": _size,
-    "duration": _duration,
-    "port": lambda value: _whole(0, 65535, value),
-    "count": lambda value: _whole(1, 100_000, value),
-    "flag": _flag,
-    "list": _list,
-}
-
-
-def _path(kind: type, value: object) -> object:
+def _custom(kind: type, value: object) -> object:
     return Path(str(value)) if kind is Path else value
 
 
@@ -253,8 +261,8 @@ def _written(field: str) -> str:
 
 
 def _check(config: NodeConfig) -> None:
-    if config.log_format not in ("text", "json"):
-        raise BadConfig(f"log-format is {config.log_format!r}; it is text or json")
+    if config.log_format not in LOG_FORMATS:
+        raise BadConfig(f"log-format is {config.log_format!r}; it is one of {LOG_FORMATS}")
     if not config.listen:
         raise BadConfig("listen is empty; a node needs at least one address, or nobody reaches it")
     for name in (

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, TextIO, TypeAlias
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias, cast
 
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 
 from quire.base.clock import Clock
-from quire.base.errors import BadConfig
+from quire.base.errors import BadConfig, EnvironmentProblem
 from quire.base.events import Event, EventBus
 from quire.base.spans import REQUEST_ID
 
@@ -27,6 +29,7 @@ Entry: TypeAlias = MutableMapping[str, Any]
 LEVELS = {"trace": 5, "debug": 10, "info": 20, "notice": 25, "warn": 30, "error": 40, "fatal": 50}
 _ALIASES = {"warning": "warn", "critical": "fatal", "exception": "error"}
 _SHORT = {5: "TRC", 10: "DBG", 20: "INF", 25: "NTC", 30: "WRN", 40: "ERR", 50: "FAT"}
+_COLOURS = {"TRC": 90, "DBG": 90, "INF": 32, "NTC": 36, "WRN": 33, "ERR": 31, "FAT": 35}
 _SECRET = ("token", "secret", "password", "private", "privkey", "authorization", "mnemonic")
 _MESSAGE_COLUMNS = 41
 
@@ -66,12 +69,24 @@ def _level(text: str) -> int:
 
 
 def set_up_logs(
-    specification: str, form: str, clock: Clock, stream: TextIO = sys.stderr
+    specification: str,
+    form: str,
+    clock: Clock,
+    stream: TextIO = sys.stderr,
+    file: Path | None = None,
 ) -> LogLevels:
-    """Send structlog's and the standard library's entries to `stream`; returns the live levels."""
+    """Send structlog's and the standard library's entries to `stream`; returns the live levels.
+
+    form     auto, colors, nocolors, json or none; `auto` colours what a terminal shows
+    file     lines are added to it too, never coloured
+    Raises   BadConfig  the levels are not valid
+             EnvironmentProblem  the file cannot be written
+    """
     levels = LogLevels()
     levels.set(specification)
     render: Callable[[Entry, str], str] = _json_line if form == "json" else _text_line
+    is_coloured = form == "colors" or (form == "auto" and stream.isatty())
+    output = _Output(None if form == "none" else stream, is_coloured, file)
 
     def write(_logger: object, method: str, entry: Entry) -> str:
         number = LEVELS[_ALIASES.get(method, method)] if method != "msg" else entry.pop("number")
@@ -85,12 +100,47 @@ def set_up_logs(
     structlog.configure(
         processors=[structlog.processors.format_exc_info, write],
         wrapper_class=structlog.make_filtering_bound_logger(0),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", output)),
         cache_logger_on_first_use=False,
     )
     logging.root.handlers = [_ToStructlog()]
     logging.root.setLevel(logging.WARNING)
     return levels
+
+
+class _Output:
+    """What structlog writes to: the stream, the file, or both; one line at a time."""
+
+    def __init__(self, stream: TextIO | None, is_coloured: bool, file: Path | None) -> None:
+        self._stream = stream
+        self._is_coloured = is_coloured
+        self._file = None if file is None else _open_log(file)
+
+    def write(self, line: str) -> None:
+        if self._stream is not None:
+            self._stream.write(_coloured(line) if self._is_coloured else line)
+        if self._file is not None:
+            os.write(self._file, line.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            self._stream.flush()
+
+
+def _open_log(file: Path) -> int:
+    """A descriptor that appends whole lines; open until the process ends."""
+    try:
+        return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"log file {file} cannot be written: {error.strerror}; choose another --log-file"
+        ) from None
+
+
+def _coloured(line: str) -> str:
+    """The line with its level in a colour."""
+    colour = _COLOURS.get(line[:3])
+    return line if colour is None else f"\x1b[{colour}m{line[:3]}\x1b[0m{line[3:]}"
 
 
 def log_events(events: EventBus) -> Callable[[], None]:

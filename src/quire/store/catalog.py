@@ -64,15 +64,25 @@ class CatalogTable:
         row = self._rows.one("SELECT manifest FROM dataset WHERE cid = ?", cid)
         return None if row is None else bytes(row[0])
 
-    def every(self) -> list[DatasetRow]:
-        """All datasets, oldest first."""
+    def every(self, after: int = 0, limit: int | None = None) -> list[DatasetRow]:
+        """All datasets, oldest first, or `limit` of those whose number is above `after`."""
+        most = -1 if limit is None else limit
+        sql = f"SELECT {_COLUMNS} {_FROM} WHERE d.id > ? ORDER BY d.id LIMIT ?"
+        found = self._rows.all(sql, after, most)
+        last = found[-1][0] if found else after
         roots: dict[int, list[RetentionRoot]] = {}
         for dataset, kind, name, expires in self._rows.all(
-            "SELECT dataset, kind, name, expires FROM root ORDER BY dataset, kind, name"
+            "SELECT dataset, kind, name, expires FROM root WHERE dataset > ? AND dataset <= ?"
+            " ORDER BY dataset, kind, name",
+            after,
+            last,
         ):
             roots.setdefault(dataset, []).append(RetentionRoot(kind, name, expires))
-        found = self._rows.all(f"SELECT {_COLUMNS} {_FROM} ORDER BY d.id")
         return [_row(row, roots.get(row[0], [])) for row in found]
+
+    def holdings(self) -> list[tuple[bytes, bytes, int]]:
+        """(manifest digest, tree root, leaves present) of all datasets, newest first."""
+        return self._rows.all(f"SELECT d.cid, t.root, t.present_count {_FROM} ORDER BY d.id DESC")
 
     def of_tree(self, tree_id: int) -> list[bytes]:
         """Manifest digests of the datasets of a tree."""

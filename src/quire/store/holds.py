@@ -20,14 +20,14 @@ class Holds:
     def __init__(self) -> None:
         self._lock = Lock()
         self._held: dict[int, int] = {}  # tree id -> holds
-        self._entries: dict[bytes, TreeEntry] = {}
+        self._entries: dict[bytes, dict[int, TreeEntry]] = {}  # root -> tree id -> tree
         self.on_end: Callable[[], None] = _nothing
 
     @contextmanager
     def hold(self, entry: TreeEntry) -> Iterator[None]:
         with self._lock:
             self._held[entry.id] = self._held.get(entry.id, 0) + 1
-            self._entries[entry.root] = entry
+            self._entries.setdefault(entry.root, {})[entry.id] = entry
         try:
             yield
         finally:
@@ -36,14 +36,17 @@ class Holds:
                 is_last = self._held[entry.id] == 0
                 if is_last:
                     del self._held[entry.id]
-                    if self._entries[entry.root].id == entry.id:
+                    same_root = self._entries[entry.root]
+                    del same_root[entry.id]
+                    if not same_root:
                         del self._entries[entry.root]
             if is_last:
                 self.on_end()
 
     def entry(self, root: bytes) -> TreeEntry | None:
-        """The held tree with this root, which need not be in the index any more."""
-        return self._entries.get(root)
+        """The newest held tree with this root, which need not be in the index any more."""
+        found = self._entries.get(root)
+        return None if found is None else found[max(found)]
 
     def tree_ids(self) -> list[int]:
         """Trees that are held now."""

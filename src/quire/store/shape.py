@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from itertools import pairwise
 
+from quire.formats.merkle import EMPTY_TREE_ROOT
 from quire.kernels.hashing import merkle_tree
 
 PAGE_HEIGHT_MAX = 10
@@ -118,8 +119,8 @@ def fill(nodes: bytearray, sizes: list[int], bottom_key: int) -> None:
 
 
 def root_of_pages(page_nodes: list[bytes]) -> bytes:
-    """The root above page nodes; a single page node is the root."""
-    layer = page_nodes
+    """The root above page nodes; a single page node is the root, none are the empty tree."""
+    layer = page_nodes or [EMPTY_TREE_ROOT]
     while len(layer) > 1:
         layer = [
             compress(layer[i], layer[i + 1], 0)

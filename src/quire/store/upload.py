@@ -65,8 +65,8 @@ class Upload:
     ) -> Dataset:
         """Make the dataset visible and durable.
 
-        Raises InputError when nothing was written or a name is bad, else as `write`; nothing is
-        left of the upload then."""
+        Nothing written is a dataset too, without bytes (docs/adr/0008). Raises InputError when a
+        name is bad, else as `write`; nothing is left of the upload then."""
         self._check_open()
         intake = self._intake
         try:
@@ -115,10 +115,8 @@ async def publication_of(
 ) -> Publication:
     """Take the last block in, and say what is to become visible.
 
-    Raises InputError when nothing was written or a name is bad, else as `Intake.write`."""
+    Raises InputError when a name is bad, else as `Intake.write`."""
     size = intake.received_bytes
-    if size == 0:
-        raise InputError("an empty file cannot be a dataset; send at least one byte")
     if filename is not None:
         check_filename(filename)
     if mimetype is not None:

@@ -29,15 +29,14 @@ async def test_the_pieces_become_the_dataset_of_their_bytes():
     assert await store.datasets() == [dataset]
 
 
-async def test_an_empty_stream_is_refused_and_dropped():
+async def test_a_stream_without_bytes_is_a_dataset_too():
     uploads, store, _ = make()
-    with pytest.raises(InputError, match="empty"):
-        await uploads.run(pieces(), UploadOrder(65536))
-    assert store.uploads[0].was_aborted
-    assert uploads.failed == 1
+    dataset = await uploads.run(pieces(), UploadOrder(65536, expected_bytes=0))
+    assert dataset.manifest.dataset_size == 0
+    assert await store.datasets() == [dataset]
 
 
-@pytest.mark.parametrize("expected", [2, 4])
+@pytest.mark.parametrize("expected", [0, 2, 4])
 async def test_another_length_than_announced_is_refused_and_dropped(expected):
     uploads, store, _ = make()
     with pytest.raises(InputError, match=f"3 of the {expected} bytes"):

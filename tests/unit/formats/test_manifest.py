@@ -12,6 +12,7 @@ from quire.formats.manifest import (
     decode_manifest,
     encode_manifest,
 )
+from quire.formats.merkle import EMPTY_TREE_ROOT
 from quire.formats.protobuf import bytes_field
 from support.vectors import accepted, load, rejected
 
@@ -99,7 +100,8 @@ def test_the_largest_protection_has_room():
     [
         {"block_size": 65537},
         {"block_size": 0},
-        {"dataset_size": 0},
+        {"dataset_size": 0},  # of a tree that has leaves
+        {"tree_cid": tree_cid(EMPTY_TREE_ROOT)},  # of 100 bytes
         {"dataset_size": -1},
         {"tree_cid": block_cid(bytes(32))},
         {"filename": "a\nb"},
@@ -113,6 +115,16 @@ def test_a_manifest_that_contradicts_itself_cannot_be_built(change):
     fields = {"tree_cid": TREE, "block_size": 65536, "dataset_size": 100}
     with pytest.raises(BadManifest):
         Manifest(**{**fields, **change})
+
+
+def test_a_dataset_without_bytes_has_one_tree_and_no_blocks():
+    tree = tree_cid(EMPTY_TREE_ROOT)
+    assert str(tree) == "zDzSvJTf16ybMqC2FqXjAKjSSk72V7KEWLD5Tp62XdQgGDtDHG6K"
+    empty = Manifest(tree, 65536, 0)
+    assert (empty.block_count, empty.original_block_count, empty.original_size) == (0, 0, 0)
+    assert decode_manifest(encode_manifest(empty)) == empty
+    cid = manifest_cid(encode_manifest(empty))
+    assert str(cid) == "zDvZRwzkxiLvo2qrK9a74T9meg7wuk7q436Lb8GxT6HcZeu95eZF"
 
 
 def test_a_protected_dataset_returns_its_original_bytes():

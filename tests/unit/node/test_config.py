@@ -8,6 +8,8 @@ import pytest
 from quire.base.errors import BadConfig
 from quire.base.units import GIB
 from quire.node.config import NodeConfig, default_text, load_config, settings
+from quire.node.reference_options import ALIASES, MARKETPLACE, WITHOUT_EFFECT
+from quire.node.setting import NatSetting
 
 SOURCES = {"file": 1, "environment": 2, "flag": 3}
 
@@ -61,6 +63,17 @@ def test_the_defaults_are_loopback_and_sensible():
         ("bootstrap", ["spr:a"], ("spr:a",)),
         ("data-dir", Path("/x"), Path("/x")),
         ("max-peers", "5", 5),
+        ("nat", "none", NatSetting("none")),
+        ("nat", "ANY", NatSetting("any")),
+        ("nat", "extip:203.0.113.7", NatSetting("extip", "203.0.113.7")),
+        ("nat", "extip:2001:db8::1", NatSetting("extip", "2001:db8::1")),
+        ("nat", "pmp:192.168.1.1", NatSetting("pmp", "192.168.1.1")),
+        ("num-threads", "2", 2),
+        ("num-threads", 0, 0),
+        ("log-file", "/x.log", Path("/x.log")),
+        ("metrics", "on", True),
+        ("api-cors-origin", "http://a.example, b.example", ("http://a.example", "b.example")),
+        ("log-format", "none", "none"),
     ],
 )
 def test_what_people_write_is_understood(name, text, value):
@@ -88,6 +101,19 @@ def test_what_people_write_is_understood(name, text, value):
         ("bootstrap", [5]),
         ("profile", ""),
         ("log-format", "xml"),
+        ("log-format", "text"),
+        ("nat", "extip"),
+        ("nat", "extip:"),
+        ("nat", "extip:here"),
+        ("nat", "upnp:192.168.1.1"),
+        ("nat", "none:"),
+        ("nat", "maybe"),
+        ("nat", 5),
+        ("num-threads", 1),
+        ("num-threads", -1),
+        ("num-threads", "4096"),
+        ("block-mn", 0),
+        ("metrics-port", 65536),
         ("request-timeout", 0),
         ("block-mi", "0"),
         ("max-peers", 0),
@@ -101,7 +127,7 @@ def test_what_makes_no_sense_is_refused_with_its_name(name, text):
 
 @pytest.mark.parametrize(
     ("wrong", "near"),
-    [("storag-quota", "storage-quota"), ("listen-addrs", "listen"), ("apiport", "api-port")],
+    [("storag-quota", "storage-quota"), ("listens", "listen"), ("apiport", "api-port")],
 )
 def test_a_name_that_does_not_exist_is_refused_with_the_nearest(tmp_path, wrong, near):
     file = tmp_path / "c.toml"
@@ -132,3 +158,67 @@ def test_every_field_has_a_setting_with_a_help_text():
     assert all(s.help for s in settings().values())
     assert default_text("api-port") == "8080"
     assert default_text("mdns") == ""
+
+
+REFERENCE = {  # content.md 7.2, of the node itself
+    *("config-file", "log-level", "log-format", "metrics", "metrics-address", "metrics-port"),
+    *("data-dir", "listen-addrs", "nat", "disc-port", "net-privkey", "bootstrap-node"),
+    *("max-peers", "num-threads", "agent-string", "api-bindaddr", "api-port", "api-cors-origin"),
+    *("repo-kind", "storage-quota", "block-ttl", "block-mi", "block-mn", "block-retries"),
+    *("cache-size", "log-file"),
+}
+
+
+def test_every_option_of_the_reference_has_a_place():
+    assert REFERENCE - {"config-file"} <= {*settings(), *ALIASES, *WITHOUT_EFFECT}
+    assert set(ALIASES.values()) <= set(settings())
+    assert not {*ALIASES, *WITHOUT_EFFECT, *MARKETPLACE} & set(settings())
+
+
+def test_the_reference_s_names_are_taken_from_every_source(tmp_path):
+    file = tmp_path / "codex.toml"
+    file.write_text('listen-addrs = ["/ip4/1.2.3.4/tcp/5"]\nstorage-quota = "1gb"\n')
+    environment = {"CODEX_BLOCK_TTL": "1h", "CODEX_BOOTSTRAP_NODE": "spr:a,spr:b"}
+    config = load_config({"block-mi": "10m"}, environment, file)
+    assert config.listen == ("/ip4/1.2.3.4/tcp/5",)
+    assert config.bootstrap == ("spr:a", "spr:b")
+    assert (config.storage_quota, config.block_ttl, config.block_mi) == (GIB, 3600, 600)
+
+
+def test_variables_of_quire_go_before_those_of_codex_and_of_its_forks():
+    environment = {"ARCHIVIST_MAX_PEERS": "3", "CODEX_MAX_PEERS": "4"}
+    assert load_config({}, environment, None).max_peers == 4
+    assert load_config({}, environment | {"QUIRE_MAX_PEERS": "5"}, None).max_peers == 5
+    both = {"CODEX_LISTEN_ADDRS": "/ip4/1.1.1.1/tcp/1", "QUIRE_LISTEN": "/ip4/2.2.2.2/tcp/2"}
+    assert load_config({}, both, None).listen == ("/ip4/2.2.2.2/tcp/2",)
+
+
+def test_variables_of_other_programs_that_begin_with_codex_are_passed_over():
+    assert load_config({}, {"CODEX_HOME": "/x", "CODEX_ETH_PROVIDER": "ws://"}, None) == (
+        load_config({}, {}, None)
+    )
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_EFFECT))
+def test_an_option_without_effect_is_taken_with_one_line_that_says_why(name):
+    said = []
+    assert load_config({name: "5"}, {}, None, warn=said.append) == load_config({}, {}, None)
+    (line,) = said
+    assert line.startswith(f"{name} has no effect here: ")
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", ["persistence", "prover", "eth-provider", "validator"])
+def test_words_of_the_marketplace_are_refused_by_name(tmp_path, name):
+    with pytest.raises(BadConfig, match=f"{name}.*marketplace is not there yet"):
+        load_config({name: "true"}, {}, None)
+    file = tmp_path / "c.toml"
+    file.write_text(f"[{name}]\nx = 1\n")
+    said = []
+    load_config({}, {}, file, warn=said.append)
+    assert name in said[0]
+
+
+def test_one_setting_under_two_names_is_refused():
+    with pytest.raises(BadConfig, match="listen-addrs and listen are the same"):
+        load_config({"listen": ["/a"], "listen-addrs": ["/b"]}, {}, None)

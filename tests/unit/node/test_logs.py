@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from quire.base.clock import SystemClock
-from quire.base.errors import BadConfig
+from quire.base.errors import BadConfig, EnvironmentProblem
 from quire.base.events import EventBus
 from quire.node.logs import LogLevels, log_events, set_up_logs
 
@@ -22,7 +22,7 @@ class FixedClock(SystemClock):
 def logs():
     handlers, level = logging.root.handlers, logging.root.level
 
-    def start(specification="info", form="text"):
+    def start(specification="info", form="auto"):
         stream = io.StringIO()
         return stream, set_up_logs(specification, form, FixedClock(), stream)
 
@@ -120,3 +120,37 @@ def test_events_become_entries_and_failures_warnings(logs):
     assert first.startswith("WRN")
     assert second.startswith("INF")
     assert "bytes=5" in second
+
+
+def test_a_terminal_gets_colours_and_a_file_never_does(logs, tmp_path):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    screen, path = Terminal(), tmp_path / "node.log"
+    path.write_text("of yesterday\n")
+    set_up_logs("info", "auto", FixedClock(), screen, path)
+    structlog.get_logger().warning("hello", topics="net")
+    assert screen.getvalue().startswith("\x1b[33mWRN\x1b[0m 2026-11-21")
+    kept, added = path.read_text().splitlines()
+    assert kept == "of yesterday"
+    assert added.startswith("WRN 2026-11-21")
+    for form, start in (("nocolors", "WRN"), ("colors", "\x1b[33mWRN"), ("json", "{")):
+        screen = Terminal()
+        set_up_logs("info", form, FixedClock(), screen)
+        structlog.get_logger().warning("hello")
+        assert screen.getvalue().startswith(start)
+
+
+def test_with_no_format_only_the_file_is_written(logs, tmp_path):
+    stream, path = io.StringIO(), tmp_path / "node.log"
+    set_up_logs("info", "none", FixedClock(), stream, path)
+    structlog.get_logger().info("hello")
+    assert stream.getvalue() == ""
+    assert "hello" in path.read_text()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_log_file_that_cannot_be_written_is_an_error_in_words(logs, tmp_path):
+    with pytest.raises(EnvironmentProblem, match="log-file"):
+        set_up_logs("info", "auto", FixedClock(), io.StringIO(), tmp_path / "no" / "node.log")

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from quire.base.errors import InputError, QuotaExceeded
+from quire.formats.merkle import EMPTY_TREE_ROOT
 from quire.store.dataset import RetentionRoot
 from support.store_kit import BLOCK, Remote, assert_sound, get, put, store_in
 
@@ -78,11 +79,34 @@ async def test_two_names_of_the_same_bytes_share_a_tree_and_outlive_each_other(t
         await assert_sound(store)
 
 
-async def test_an_empty_upload_is_refused(tmp_path):
+async def test_nothing_written_is_a_dataset_without_bytes_or_blocks(tmp_path):
     async with store_in(tmp_path) as store:
-        with pytest.raises(InputError, match="empty"):
-            await store.begin_upload().commit()
-        assert store.space().total_blocks == 0
+        plain = await store.begin_upload().commit()
+        named = await store.begin_upload(block_size=4096, expected_bytes=0).commit(filename="e.txt")
+        assert plain.tree_root == named.tree_root == EMPTY_TREE_ROOT
+        for dataset in (plain, named):
+            assert (dataset.block_count, dataset.present_count) == (0, 0)
+            assert dataset.is_complete
+        assert store.space().total_blocks == 2
+        assert store.space().quota_used_bytes == sum(len(d.manifest_bytes) for d in (plain, named))
+        await assert_sound(store)
+        assert await store.delete(plain.manifest_cid)
+        await store.reclaimed()
+        assert (await store.dataset(named.manifest_cid)).is_complete
+        assert await store.delete(named.manifest_cid)
+        await store.reclaimed()
+        assert store.space().quota_used_bytes == 0
+        await assert_sound(store)
+
+
+async def test_an_empty_manifest_from_elsewhere_is_complete_at_once(tmp_path):
+    async with store_in(tmp_path / "a") as one, store_in(tmp_path / "b") as two:
+        sent = await one.begin_upload().commit()
+        kept = await two.put_manifest(sent.manifest_bytes, RetentionRoot("cache", "x", None))
+        assert kept.is_complete
+        other = await two.begin_upload(block_size=4096).commit()
+        assert other.manifest_cid != kept.manifest_cid
+        await assert_sound(two)
 
 
 @pytest.mark.parametrize("block_size", [0, -4096, 2048, 5000, 1 << 21])

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import click
 
 from quire.base.clock import SystemClock
-from quire.base.errors import EmptyUpload, InputError
+from quire.base.errors import InputError
 from quire.base.units import MIB, format_rate, format_size
 from quire.faces.cli.common import Duration, json_option, show_json, with_client
 from quire.faces.cli.main import Context
@@ -70,8 +70,6 @@ def put_command(
     started = clock.monotonic()
     with _open(file) as source:
         size = None if file == "-" else Path(file).stat().st_size
-        if size == 0:
-            raise EmptyUpload(f"{file} is empty; a dataset needs at least one byte")
         with progress("put", size, is_quiet=as_json) as report:
 
             async def send(client: Client) -> Sent:

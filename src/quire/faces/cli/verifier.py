@@ -9,6 +9,7 @@ from quire.base.errors import IntegrityError, QuireError
 from quire.base.units import MIB
 from quire.formats.cid import Cid, manifest_cid
 from quire.formats.manifest import Manifest, encode_manifest
+from quire.formats.merkle import EMPTY_TREE_ROOT
 from quire.kernels.hashing import merkle_root, sha256_blocks
 
 BATCH_BYTES = 4 * MIB
@@ -55,7 +56,7 @@ class Verifier:
         self._held += bytes(-len(self._held) % block_size)
         self._hash(len(self._held))
         right_size = self._size == self.manifest.dataset_size
-        if not right_size or merkle_root(bytes(self._digests)) != self.manifest.tree_cid.digest:
+        if not right_size or self._root() != self.manifest.tree_cid.digest:
             raise IntegrityError(f"the bytes received are not those of {self._cid}")
 
     def _hash(self, count: int) -> None:
@@ -63,3 +64,6 @@ class Verifier:
             batch = bytes(memoryview(self._held)[:count])
             self._digests += sha256_blocks(batch, self.manifest.block_size)
             del self._held[:count]
+
+    def _root(self) -> bytes:
+        return merkle_root(bytes(self._digests)) if self._digests else EMPTY_TREE_ROOT

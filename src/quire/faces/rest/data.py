@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import web
+from msgspec import UNSET
 
-from quire.base.errors import BlockMissing, InputError
-from quire.faces.rest.inputs import cid_of, timeout_of
+from quire.base.errors import BlockMissing, InputError, Refused
+from quire.faces.rest.inputs import cid_of, timeout_of, whole_of
 from quire.faces.rest.reply import Plain, reply_empty, reply_json
 from quire.faces.rest.schemas import DataList, SpaceBody, data_item
 from quire.flow.delete import delete_dataset
@@ -17,16 +18,27 @@ from quire.node.node import Node
 from quire.store.dataset import Dataset
 
 NOT_A_MANIFEST = "Unable to decode as manifest"
+PART_OF_A_DATASET = "Directly deleting a block that is part of a dataset is not allowed."
+MOST_LISTED = 100_000
 
 
-async def list_data(_request: web.Request, node: Node) -> web.Response:
-    datasets = await node.store.datasets()
+async def list_data(request: web.Request, node: Node) -> web.Response:
+    """All datasets, oldest first; with `limit` a page of them, and where the next one begins."""
+    limit = _number(request, "limit", 1, MOST_LISTED)
+    after = _number(request, "cursor", 0, (1 << 63) - 1) or 0
+    datasets, last = await node.store.page(after, limit)
+    more = UNSET if limit is None or len(datasets) < limit else str(last)
 
     def encode() -> web.Response:
-        return reply_json(DataList([data_item(dataset) for dataset in datasets]))
+        return reply_json(DataList([data_item(dataset) for dataset in datasets], more))
 
     # Tens of thousands take long enough to make everybody else wait.
     return await asyncio.get_running_loop().run_in_executor(None, encode)
+
+
+def _number(request: web.Request, name: str, low: int, high: int) -> int | None:
+    text = request.query.get(name)
+    return None if text is None else whole_of(text, name, low, high)
 
 
 async def exists(request: web.Request, node: Node) -> web.Response:
@@ -49,10 +61,11 @@ async def _is_here(node: Node, cid: Cid) -> bool:
 
 
 async def delete(request: web.Request, node: Node) -> web.Response:
-    """Forget a dataset. Nothing to forget is fine too."""
-    await delete_dataset(
-        cid_of(request), store=node.store, fetches=node.fetches, events=node.events
-    )
+    """Forget a dataset. Nothing to forget is fine too; a block goes with its datasets only."""
+    cid = cid_of(request)
+    if is_block(cid) and await _is_here(node, cid):
+        raise Plain(409, PART_OF_A_DATASET, Refused(f"{cid} is part of a dataset; delete that"))
+    await delete_dataset(cid, store=node.store, fetches=node.fetches, events=node.events)
     return reply_empty(204)
 
 

@@ -8,7 +8,6 @@ import quire
 from quire.base.errors import BadConfig, InputError
 from quire.faces.rest.identity import announced_addresses, key_of, listen_addresses, spr_of
 from quire.faces.rest.reply import Plain, reply_empty, reply_pretty
-from quire.faces.rest.route import QUIRE_BASE
 from quire.faces.rest.schemas import Table, TableNode
 from quire.formats.multiaddr import Multiaddr
 from quire.node.node import Node
@@ -62,10 +61,8 @@ async def log_level(request: web.Request, node: Node) -> web.Response:
         raise Plain(400, "Missing log level", InputError("the parameter level is missing"))
     try:
         node.levels.set(level)
-    except BadConfig as error:
-        if request.path.startswith(QUIRE_BASE):
-            raise  # 400: only the reference blames itself for a bad level
-        raise Plain(500, LEVELS_TEXT, error) from None
+    except BadConfig as error:  # the reference answers 500, as if it were its own fault
+        raise Plain(400, LEVELS_TEXT, error) from None
     answer = reply_empty(200)
     answer.headers["Content-Type"] = "text/plain"
     return answer

@@ -9,12 +9,15 @@ from aiohttp import web
 
 from quire.base.errors import BadEncoding, InputError
 from quire.base.units import MIB
+from quire.faces.rest.accept import preferred_type
+from quire.faces.rest.content import FOREVER, Chunks, Content, send_chunks, send_content
 from quire.faces.rest.data import find_dataset
 from quire.faces.rest.directory_page import listing_page
 from quire.faces.rest.directory_shapes import ListBody, entry_body, listed_body
-from quire.faces.rest.download import DEFAULT_TYPE, disposition, send_chunks
-from quire.faces.rest.inputs import cid_of, range_of, timeout_of
-from quire.faces.rest.reply import ERROR_HEADERS, HTML, preferred_type, reply_json
+from quire.faces.rest.disposition import disposition
+from quire.faces.rest.download import DEFAULT_TYPE
+from quire.faces.rest.inputs import cid_of, timeout_of
+from quire.faces.rest.reply import ERROR_HEADERS, HTML, reply_json
 from quire.flow.directory import Directory, NotADirectory, is_directory
 from quire.flow.directory_build import reader_of
 from quire.flow.directory_tar import tar_of_directory, tar_size
@@ -29,7 +32,6 @@ ENTRIES_DEFAULT = 1000
 ENTRIES_MAX = 10_000
 PROVED_BYTES_MAX = 8 * MIB
 PROOF_BYTES_HEADER = "Quire-Proof-Bytes"
-FOREVER = "public, max-age=31536000, immutable"
 
 
 async def path_of_directory(request: web.Request, node: Node) -> web.StreamResponse:
@@ -156,35 +158,15 @@ async def _send_file(
     request: web.Request, node: Node, dataset: Dataset, entry: Entry
 ) -> web.StreamResponse:
     """As a download of a dataset, with the file's own hash as its tag."""
-    etag = f'"{entry.digest.hex() or "empty"}"'
-    if etag in request.headers.get("If-None-Match", ""):
-        return web.Response(status=304, headers={"ETag": etag})
-    part = range_of(request, entry.size, etag)
-    start, stop = part or (0, entry.size)
+    idle_seconds = timeout_of(request, node)
+
+    def read(start: int, length: int) -> Chunks:
+        offset = entry.offset + start
+        return node.downloads.read(dataset, offset=offset, length=length, idle_seconds=idle_seconds)
+
     mimetype = entry.text or mimetypes.guess_type(entry.name)[0] or DEFAULT_TYPE
-    headers = ERROR_HEADERS | {
-        "Content-Type": mimetype,
-        "Content-Disposition": disposition(entry.name),
-        "Content-Length": str(stop - start),
-        "ETag": etag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": FOREVER,
-    }
-    if part is not None:
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{entry.size}"
-    answer = web.StreamResponse(status=200 if part is None else 206, headers=headers)
-    if request.method == "HEAD":
-        await answer.prepare(request)
-        return answer
-    chunks = node.downloads.read(
-        dataset,
-        offset=entry.offset + start,
-        length=stop - start,
-        idle_seconds=timeout_of(request, node),
-    )
-    async with aclosing(chunks):
-        await send_chunks(request, answer, chunks)
-    return answer
+    content = Content(entry.digest.hex() or "empty", entry.size, mimetype, entry.name, read)
+    return await send_content(request, content, ERROR_HEADERS)
 
 
 async def _send_tar(

@@ -54,6 +54,6 @@ def directory_routes() -> list[Route]:
                       Param("count", "how many; 1 if not given", kind="integer"), _TIMEOUT)),
         *(Route("POST", path, directory_put.make_directory,
                 "Make a directory of datasets or of a tar stream", made, bases=bases, tag=tag,
-                body="*/*", params=(_TIMEOUT,))
+                body="application/json, application/x-tar", params=(_TIMEOUT,))
           for path, bases in posts),
     ]  # fmt: skip

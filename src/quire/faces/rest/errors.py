@@ -1,7 +1,8 @@
 """How failures leave the API.
 
-At the compatible bases an error is a plain text, as the reference sends it; it is JSON when the
-client asks for JSON, and always at /api/quire/v1. The JSON is `QuireError.as_dict()`.
+At the compatible bases an error is a plain text, as the reference sends it. It is JSON at
+/api/quire/v1: `QuireError.as_dict()`. Whoever names application/problem+json in Accept gets that
+(RFC 9457), with the same fields besides its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from quire.base.errors import BadCid, Bug, QuireError
+from quire.base.errors import BadCid, Bug, QuireError, Refused
+from quire.faces.rest.accept import asks_for
 from quire.faces.rest.reply import (
     ERROR_HEADERS,
     HTML,
@@ -40,7 +42,7 @@ async def errors_as_answers(request: web.Request, handler: Handler) -> web.Strea
         return _failure(request, error, error.http, text, HTML)
     except web.HTTPException as error:
         if error.status in (404, 405):
-            return _unknown(request)
+            return _unknown(request, error)
         raise
     except (ConnectionError, web.GracefulExit):
         raise
@@ -54,10 +56,9 @@ async def errors_as_answers(request: web.Request, handler: Handler) -> web.Strea
 
 def wants_json(request: web.Request) -> str:
     """The JSON media type that errors should have, or the empty text for plain words."""
-    accept = request.headers.get("Accept", "")
-    if PROBLEM in accept:
+    if asks_for(request.headers.get("Accept", ""), PROBLEM):
         return PROBLEM
-    return JSON if JSON in accept or request.path.startswith(QUIRE_BASE) else ""
+    return JSON if request.path.startswith(QUIRE_BASE) else ""
 
 
 def _failure(
@@ -65,23 +66,33 @@ def _failure(
 ) -> web.Response:
     as_json = wants_json(request)
     if as_json:
-        body = error.as_dict() if error is not None else {"code": "refused", "message": text}
-        if as_json == PROBLEM:
-            body = {"type": "about:blank", "title": body["code"], "status": status} | body
-        answer = reply_json(body, status, as_json)
-    else:
-        answer = reply_text(text, status, media_type)
-        answer.headers.update(ERROR_HEADERS)
+        problem = error or Refused(text)
+        return _as_json(problem.as_dict(), status, as_json)
+    answer = reply_text(text, status, media_type)
+    answer.headers.update(ERROR_HEADERS)
     return answer
 
 
-def _unknown(request: web.Request) -> web.Response:
-    """Unknown path or method: 404 without words, as the reference; with words at our own base."""
-    if not request.path.startswith(QUIRE_BASE):
+def _as_json(body: dict[str, object], status: int, media_type: str) -> web.Response:
+    if media_type == PROBLEM:
+        named = {"type": "about:blank", "title": body["code"], "detail": body["message"]}
+        body = {**named, "status": status, **body}
+    return reply_json(body, status, media_type)
+
+
+def _unknown(request: web.Request, error: web.HTTPException) -> web.Response:
+    """Unknown path or method: 404 without words, as the reference. With words when JSON is wanted;
+    at our own base a method that a path does not know is 405."""
+    media_type = wants_json(request)
+    if not media_type:
         return reply_empty(404)
-    body = {
+    body: dict[str, object] = {
         "code": "unknown-route",
         "message": f"there is no {request.method} {request.path}",
         "hint": f"see {QUIRE_BASE}/openapi.json",
     }
-    return reply_json(body, 404)
+    if isinstance(error, web.HTTPMethodNotAllowed) and request.path.startswith(QUIRE_BASE):
+        answer = _as_json(body | {"code": "unknown-method"}, 405, media_type)
+        answer.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        return answer
+    return _as_json(body, 404, media_type)

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from quire.base.errors import InputError
 from quire.base.events import Event
+from quire.faces.rest.reply import EVENT_STREAM
 from quire.node.node import Node
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -32,9 +33,11 @@ class EventStreams:
         reader = _Reader(request.query.get("subject"), request.query.get("kind", ""))
         since = _last_serial(request)
         answer = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+            headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store"}
         )
         await answer.prepare(request)
+        if request.method == "HEAD":
+            return answer
         if since is not None:
             for event in node.events.history(reader.subject):
                 if event.serial > since:

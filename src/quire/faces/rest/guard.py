@@ -21,16 +21,19 @@ from quire.base.errors import BadConfig, InputError, QuireError, UnsafePermissio
 from quire.faces.rest.reply import Plain, reply_empty
 
 MOST_ORIGINS = "Only a single Origin header must be specified"
-ALLOWED_HEADERS = (
-    "authorization, content-type, content-disposition, range, last-event-id, tus-resumable,"
-    " upload-length, upload-defer-length, upload-offset, upload-metadata, upload-checksum,"
-    " x-http-method-override, x-requested-with, x-request-id"
-)
-EXPOSED_HEADERS = (
-    "content-disposition, content-range, content-length, etag, accept-ranges, location,"
-    " tus-resumable, tus-version, tus-extension, tus-max-size, tus-checksum-algorithm,"
-    " upload-length, upload-defer-length, upload-offset, upload-metadata, upload-expires, quire-cid"
-)
+# What pages may send and read, besides what every page may.
+ALLOWED_HEADERS = ", ".join((
+    "authorization, content-type, content-disposition, content-digest",
+    "range, if-match, if-none-match, if-range, last-event-id, x-request-id",
+    "tus-resumable, upload-length, upload-offset, upload-metadata, upload-defer-length",
+    "upload-concat, upload-checksum, x-http-method-override, x-requested-with",
+))  # fmt: skip
+EXPOSED_HEADERS = ", ".join((
+    "content-disposition, content-range, content-length, etag, accept-ranges, location, link",
+    "tus-resumable, tus-version, tus-extension, tus-max-size, tus-checksum-algorithm",
+    "upload-offset, upload-length, upload-expires, upload-metadata, upload-defer-length",
+    "x-request-id, quire-cid, quire-block-cid, quire-block-proof, quire-proof-bytes",
+))  # fmt: skip
 MAX_AGE_SECONDS = "86400"
 LEAST_TOKEN_CHARACTERS = 16
 _CHANGING = frozenset(("POST", "PUT", "PATCH", "DELETE"))
@@ -62,17 +65,19 @@ def read_token(path: Path) -> str:
 
 
 class Guard:
-    """The checks that come before every handler. `origin` is the setting api-cors-origin."""
+    """The checks that come before every handler. `origins` is the setting api-cors-origin."""
 
-    def __init__(self, token: str | None, origin: str | None, open_paths: frozenset[str]) -> None:
+    def __init__(
+        self, token: str | None, origins: tuple[str, ...], open_paths: frozenset[str]
+    ) -> None:
         self._token = token
-        self._origin = origin
+        self._origins = origins
         self._open_paths = open_paths
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         origins = request.headers.getall("Origin", [])
-        if self._origin is not None and len(origins) > 1:
+        if self._origins and len(origins) > 1:
             raise Plain(400, MOST_ORIGINS, InputError(MOST_ORIGINS))
         if request.method in _CHANGING and origins and not self._may_change(request, origins):
             error = InputError(f"web pages of {origins[0]} may not change this node")
@@ -97,13 +102,12 @@ class Guard:
         )
 
     def _allows(self, origin: str) -> bool:
-        allowed = self._origin
-        if allowed is None:
-            return False
-        if "://" in allowed or allowed == "*":
-            return allowed in ("*", origin)
         parts = urlsplit(origin)
-        return allowed in (parts.netloc, parts.hostname)
+        places = (parts.netloc, parts.hostname)
+        return any(
+            allowed in ("*", origin) if "://" in allowed or allowed == "*" else allowed in places
+            for allowed in self._origins
+        )
 
     async def add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
         """What every answer carries, errors included; run when the headers are about to be sent."""
@@ -111,7 +115,7 @@ class Guard:
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Server"] = "quire"
         origins = request.headers.getall("Origin", [])
-        if self._origin is None or len(origins) > 1:
+        if not self._origins or len(origins) > 1:
             return
         self._add_origin(headers, origins)
         headers.setdefault("Access-Control-Allow-Methods", f"{request.method}, OPTIONS")
@@ -119,16 +123,16 @@ class Guard:
         headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
     def _add_origin(self, headers: CIMultiDict[str], origins: list[str]) -> None:
-        if self._origin == "*":
+        if "*" in self._origins:
             headers["Access-Control-Allow-Origin"] = "*"
             return
-        headers["Vary"] = "Origin"
+        headers["Vary"] = ", ".join([*headers.getall("Vary", []), "Origin"])
         if origins and self._allows(origins[0]):
             headers["Access-Control-Allow-Origin"] = origins[0]
 
     def preflight(self, methods: list[str], is_always: bool) -> web.Response:
         """The answer to OPTIONS on a path. Without CORS most paths do not know it."""
-        if self._origin is None:
+        if not self._origins:
             return reply_empty(204 if is_always else 404)
         answer = reply_empty(204)
         answer.headers["Access-Control-Allow-Methods"] = ", ".join([*methods, "OPTIONS"])

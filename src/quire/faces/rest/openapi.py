@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 import quire
+from quire.faces.rest.reply import EVENT_STREAM, HTML, JSON, PROBLEM, TEXT
 from quire.faces.rest.route import PATH_PARAMS, QUIRE_BASE, Answer, Param, Route
 from quire.faces.rest.schemas import ErrorBody
 
@@ -50,50 +51,73 @@ def _operation(
     base: str, route: Route, schema_of: dict[int, Any], needs_token: bool
 ) -> dict[str, Any]:
     name = re.sub(r"\W+", "_", f"{route.method.lower()}{base}{route.path}").strip("_")
-    responses = {str(code): _response(a, schema_of) for code, a in route.answers.items()}
-    if needs_token and not route.is_open:
-        responses["401"] = _response(Answer("the token is missing or wrong"), schema_of)
+    answers = {**_everywhere(route, needs_token), **route.answers}
     operation: dict[str, Any] = {
         "operationId": name,
         "summary": route.summary,
         "tags": [route.tag],
-        "responses": responses,
+        "responses": {
+            str(code): _response(base, code, answers[code], schema_of) for code in sorted(answers)
+        },
     }
     params = [_path_param(n) for n in _BRACES.findall(route.path)]
     params += [_query_param(p) for p in route.params]
     if params:
         operation["parameters"] = params
     if route.body:
-        operation["requestBody"] = {"required": True, "content": {route.body: {}}}
+        content: dict[str, Any] = {media_type: {} for media_type in route.body.split(", ")}
+        operation["requestBody"] = {"required": True, "content": content}
     if needs_token and not route.is_open:
         operation["security"] = [{"token": []}]
+    if any(answer.media_type == EVENT_STREAM for answer in answers.values()):
+        operation["x-endless"] = True
     return operation
 
 
-def _response(answer: Answer, schema_of: dict[int, Any]) -> dict[str, Any]:
+def _everywhere(route: Route, needs_token: bool) -> dict[int, Answer]:
+    """What every such route may answer besides its own."""
+    answers = {400: Answer("the request cannot be read")}
+    if needs_token and not route.is_open:
+        answers[401] = Answer("the token is missing or wrong")
+    if route.method != "GET":
+        answers[403] = Answer("a web page of another origin may not do this; see api-cors-origin")
+    if "{" in route.path:
+        answers[404] = Answer("there is nothing by that name")
+    return answers
+
+
+def _response(base: str, code: int, answer: Answer, schema_of: dict[int, Any]) -> dict[str, Any]:
     response: dict[str, Any] = {"description": answer.description}
     if answer.media_type:
         shape = schema_of[id(answer.schema)] if answer.schema is not None else {}
         response["content"] = {answer.media_type: {"schema": shape} if shape else {}}
+    elif code >= 400:
+        response["content"] = _error_content(base, code, schema_of[id(ErrorBody)])
     return response
 
 
+def _error_content(base: str, code: int, shape: Any) -> dict[str, Any]:
+    """The forms in which an error comes: words or JSON by base, problem+json when asked for."""
+    content = {JSON if base == QUIRE_BASE else HTML: {}, PROBLEM: {"schema": shape}}
+    if base == QUIRE_BASE:
+        content[JSON] = {"schema": shape}
+    return content | ({TEXT: {}} if code == 400 else {})  # the HTTP parser's own words
+
+
 def _path_param(name: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": PATH_PARAMS[name],
-        "schema": {"type": "string"},
-    }
+    param = PATH_PARAMS.get(name, Param(name, name))
+    return _param(param, "path") | {"required": True}
 
 
 def _query_param(param: Param) -> dict[str, Any]:
-    one = {"type": param.kind}
+    return _param(param, "query") | {"required": False}
+
+
+def _param(param: Param, place: str) -> dict[str, Any]:
+    one = {"type": param.kind, **param.limits}
     return {
         "name": param.name,
-        "in": "query",
-        "required": False,
+        "in": place,
         "description": param.description,
         "schema": {"type": "array", "items": one} if param.repeated else one,
     }

@@ -6,11 +6,13 @@ import msgspec
 from aiohttp import web
 
 from quire.base.errors import QuireError
+from quire.faces.rest.accept import preferred_type
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 TEXT = "text/plain"
 HTML = "text/html"
+EVENT_STREAM = "text/event-stream"
 STREAM_HTML = "text/html; charset=utf-8"  # what downloads answer errors with
 ERROR_HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox"}  # never run as a page
 
@@ -51,24 +53,6 @@ def reply_choice(request: web.Request, key: str, value: str) -> web.Response:
     if preferred_type(request.headers.get("Accept", "")) == TEXT:
         return reply_text(value)
     return reply_json({key: value})
-
-
-def preferred_type(accept: str) -> str:
-    """The media type with the highest q of an Accept header; the first of equals."""
-    best, best_quality = "", -1.0
-    for part in accept.split(","):
-        media_type, *params = (piece.strip() for piece in part.split(";"))
-        quality = 1.0
-        for param in params:
-            name, _, value = param.partition("=")
-            if name.strip() == "q":
-                try:
-                    quality = float(value)
-                except ValueError:
-                    quality = 0.0
-        if quality > best_quality:
-            best, best_quality = media_type, quality
-    return best
 
 
 def _reply(body: bytes, status: int, media_type: str) -> web.Response:

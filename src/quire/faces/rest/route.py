@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -24,6 +24,7 @@ class Param:
     description: str
     kind: str = "string"  # a JSON schema type
     repeated: bool = False
+    limits: Mapping[str, object] = field(default_factory=dict)  # more of the JSON schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,25 @@ class Route:
     bases: Bases = "all"
     tag: str = "data"
     params: tuple[Param, ...] = ()
-    body: str = ""  # media type of the request's body
+    body: str = ""  # media types of the request's body, with ", " between them
     answers_options: bool = False  # the reference answers OPTIONS here without CORS too
     is_open: bool = False  # needs no token
     options: Callable[[Node], dict[str, str]] | None = None  # more headers for OPTIONS
     extra: dict[str, object] = field(default_factory=dict)
 
 
+_BASE58 = "[1-9A-HJ-NP-Za-km-z]"
 PATH_PARAMS = {
-    "path": "a path within a directory; it may have slashes, and be empty",
-    "cid": "a CID in base58btc (z...) or base32 (b...)",
-    "uploadId": "the last part of an upload's Location",
-    "peerId": "a peer id, 16Uiu2HA...",
-    "id": "32 bytes in hexadecimal",
-    "name": "a name of a dataset on this node: letters, digits, . _ + -",
-    "slotId": "32 bytes in hexadecimal",
-}
+    param.name: param
+    for param in (
+        Param("cid", "a CID, as base58btc (z...) or in another multibase",
+              limits={"pattern": "^[a-zA-Z0-9+/=_-]+$"}),
+        Param("peerId", "a peer id, 16Uiu2HA...", limits={"pattern": f"^{_BASE58}+$"}),
+        Param("index", "number of a block, from 0", "integer", limits={"minimum": 0}),
+        Param("path", "a path within a directory; it may have slashes, and be empty"),
+        Param("uploadId", "the last part of an upload's Location"),
+        Param("id", "32 bytes in hexadecimal"),
+        Param("name", "a name of a dataset on this node: letters, digits, . _ + -"),
+        Param("slotId", "32 bytes in hexadecimal"),
+    )
+}  # fmt: skip

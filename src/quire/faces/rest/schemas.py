@@ -31,7 +31,10 @@ class DataItem(Shape, frozen=True):
 
 
 class DataList(Shape, frozen=True):
+    """`cursor`: only after `limit`, and only when more may follow."""
+
     content: list[DataItem]
+    cursor: str | UnsetType = UNSET
 
 
 class SpaceBody(Shape, frozen=True):
@@ -81,6 +84,10 @@ class DatasetStat(Shape, frozen=True):
     created_at: float
     expires_at: float | None
     roots: list[RootBody]
+
+
+class StatList(Shape, frozen=True):
+    content: list[DatasetStat]
 
 
 class FetchStatus(Shape, frozen=True):
@@ -254,6 +261,7 @@ class ReachBody(Shape, frozen=True):
     mappings: list[MappingBody]
     relays: list[RelayBody]
     upgraded: list[str]
+    not_upgraded: list[str]
     checks: list[CheckBody]
     testers: int
     relay_offers: int

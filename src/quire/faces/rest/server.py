@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiohttp import web
 
@@ -26,6 +26,8 @@ from quire.node.node import Node
 READ_BUFFER_BYTES = MIB // 4  # of one request; the socket is not read further ahead
 HEADER_BYTES = 8190
 KEEP_ALIVE_SECONDS = 75.0
+
+Bound: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RestFace:
@@ -74,25 +76,27 @@ class RestFace:
         app.on_response_prepare.append(self._observer.add_id)
         methods: defaultdict[str, list[str]] = defaultdict(list)
         always: set[str] = set()
+        handlers: dict[tuple[str, str], Bound] = {}
         more: dict[str, dict[str, str]] = {}
         for base, route in self.mounted:
             path = base + route.path.replace("{path}", "{path:.*}")
             handler = self._bind(route)
-            is_download = route.method == "GET" and 206 in route.answers
             app.router.add_route(route.method, path, handler, expect_handler=expect_nothing)
-            if is_download:
-                app.router.add_route("HEAD", path, handler)
             methods[path].append(route.method)
             if route.answers_options:
                 always.add(path)
+            handlers[route.method, path] = handler
             if route.options is not None:
                 more[path] = route.options(self._node)
+        for (method, path), handler in handlers.items():
+            if method == "GET" and ("HEAD", path) not in handlers:
+                app.router.add_route("HEAD", path, handler)
         for path, known in methods.items():
             preflight = self._preflight(known, path in always, more.get(path, {}))
             app.router.add_route("OPTIONS", path, preflight)
         return app
 
-    def _bind(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _bind(self, route: Route) -> Bound:
         node, handler = self._node, route.handler
 
         async def bound(request: web.Request) -> web.StreamResponse:
@@ -100,9 +104,7 @@ class RestFace:
 
         return bound
 
-    def _preflight(
-        self, methods: list[str], is_always: bool, headers: dict[str, str]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _preflight(self, methods: list[str], is_always: bool, headers: dict[str, str]) -> Bound:
         async def preflight(_request: web.Request) -> web.StreamResponse:
             answer = self._guard.preflight(methods, is_always)
             answer.headers.update(headers)

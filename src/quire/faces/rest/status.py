@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 import quire
 from quire.base.errors import InputError, NotFound, UnknownDataset
+from quire.faces.metrics import metrics_answer
 from quire.faces.rest.check import scrub_body
 from quire.faces.rest.data import space_body
 from quire.faces.rest.identity import announced_addresses, spr_of
@@ -201,8 +201,7 @@ def _wanted(entry: dict[str, Any]) -> WantedPeer:
 
 
 async def metrics(_request: web.Request, node: Node) -> web.Response:
-    body = generate_latest(node.registry)
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return metrics_answer(node)
 
 
 async def health(_request: web.Request, _node: Node) -> web.Response:

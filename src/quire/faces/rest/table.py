@@ -6,64 +6,24 @@ from typing import Any
 
 from aiohttp import web
 
-from quire.faces.rest import data, debug, download, identity, market, status, tus, upload
+from quire.faces.rest import debug, identity, market, status, tus
 from quire.faces.rest import schemas as s
+from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
-from quire.faces.rest.reply import JSON, TEXT
+from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
 from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
 from quire.node.node import Node
 from quire.node.why import Why
 
-TIMEOUT = Param("timeout", "how long the network may be asked, such as 5s; 30 s if not given")
-BAD_CID = Answer("the CID cannot be read")
-NOT_FOUND = Answer("it is not to be had")
-TOO_LATE = Answer("nobody answered in time")
-STREAM = "application/octet-stream"
-ANY = "*/*"  # a download has the media type it was stored with
-ITEM = Answer("the dataset", JSON, s.DataItem)
 NO_CHAIN = {503: Answer("this node has no chain")}
 
 
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes()]
-    return [*_data(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
-
-
-def _data() -> list[Route]:
-    network = {400: BAD_CID, 404: NOT_FOUND, 504: TOO_LATE}
-    body = {
-        200: Answer("the bytes", ANY),
-        206: Answer("the wanted range of the bytes", ANY),
-        304: Answer("unchanged"),
-        416: Answer("the range is outside the dataset"),
-    }
-    return [
-        Route("POST", "/data", upload.upload, "Store the body as a dataset",
-              {200: Answer("the manifest CID", TEXT), 400: Answer("the body ended too early"),
-               422: Answer("empty, or a bad media type or file name"),
-               415: Answer("the Content-Type is malformed"),
-               507: Answer("it does not fit into the quota or on the disk")},
-              body=STREAM, answers_options=True),
-        Route("GET", "/data", data.list_data, "List datasets",
-              {200: Answer("all datasets", JSON, s.DataList)}),
-        Route("GET", "/data/{cid}", download.download_local, "Download a dataset of this node",
-              body | network, params=(TIMEOUT,), answers_options=True),
-        Route("DELETE", "/data/{cid}", data.delete, "Delete a dataset from this node",
-              {204: Answer("it is not here any more"), 400: BAD_CID}, answers_options=True),
-        Route("POST", "/data/{cid}/network", data.start_fetch, "Fetch a dataset in the background",
-              {200: ITEM} | network, params=(TIMEOUT,)),
-        Route("GET", "/data/{cid}/network/stream", download.download_network,
-              "Download a dataset from wherever it is", body | network, params=(TIMEOUT,)),
-        Route("GET", "/data/{cid}/network/manifest", data.network_manifest, "Read a manifest",
-              {200: ITEM} | network, params=(TIMEOUT,)),
-        Route("GET", "/data/{cid}/exists", data.exists, "Whether a manifest or block is here",
-              {200: Answer("under the CID and under `has`", JSON, dict[str, bool]), 400: BAD_CID}),
-        Route("GET", "/space", data.space, "Quota and its use",
-              {200: Answer("blocks and bytes", JSON, s.SpaceBody)}),
-    ]  # fmt: skip
+    return [*data_routes(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
 
 
 def _node() -> list[Route]:
@@ -71,7 +31,7 @@ def _node() -> list[Route]:
     return [
         Route("GET", "/spr", identity.spr, "Signed peer record of this node",
               {200: Answer("the record, as text when preferred", JSON, s.SprBody),
-               503: Answer("no address yet")}, tag="node"),
+               503: Answer("no address yet", JSON)}, tag="node"),
         Route("GET", "/peerid", identity.peer_id, "Peer id of this node", peer, tag="node"),
         Route("GET", "/node/peerid", identity.peer_id, "Peer id of this node", peer, tag="node"),
         Route("GET", "/connect/{peerId}", identity.connect, "Connect to a peer",
@@ -86,7 +46,7 @@ def _debug() -> list[Route]:
               {200: Answer("identity, addresses, routing table", JSON, dict[str, Any])},
               tag="debug"),
         Route("POST", "/debug/chronicles/loglevel", debug.log_level, "Change the log levels",
-              {200: Answer("changed", TEXT), 400: Answer("no level"), 500: Answer("a bad level")},
+              {200: Answer("changed", TEXT), 400: Answer("no level, or a bad one")},
               params=(Param("level", "LEVEL[;LEVEL:topic,topic]"),), tag="debug"),
     ]  # fmt: skip
 
@@ -119,7 +79,7 @@ def _quire(streams: EventStreams) -> list[Route]:
     told = "insight"
     rows: list[tuple[str, str, object, str, dict[int, Answer], str]] = [
         ("GET", "/events", events, "Follow what happens, as server-sent events",
-         {200: Answer("a stream of events", "text/event-stream"), 400: Answer("a bad serial")},
+         {200: Answer("a stream of events", EVENT_STREAM), 400: Answer("a bad serial")},
          told),
         ("GET", "/status", status.status, "The node at this moment",
          {200: Answer("status", JSON, s.StatusBody)}, told),

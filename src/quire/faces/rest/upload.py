@@ -6,9 +6,8 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from quire.base.errors import EmptyUpload
 from quire.faces.rest.body import pieces
-from quire.faces.rest.inputs import filename_of, mimetype_of
+from quire.faces.rest.inputs import block_size_of, filename_of, mimetype_of
 from quire.faces.rest.reply import reply_text
 from quire.flow.upload import UploadOrder
 from quire.node.node import Node
@@ -17,11 +16,9 @@ from quire.node.node import Node
 async def upload(request: web.Request, node: Node) -> web.Response:
     """Store the body; answers with the manifest CID once it is durable."""
     mimetype, filename = mimetype_of(request), filename_of(request)
-    if not request.can_read_body:
-        raise EmptyUpload("the upload is empty; a dataset needs at least one byte")
     order = UploadOrder(
-        block_size=node.profile.block_size,
-        expected_bytes=request.content_length,
+        block_size=block_size_of(request, node),
+        expected_bytes=request.content_length if request.can_read_body else 0,
         filename=filename,
         mimetype=mimetype,
     )
