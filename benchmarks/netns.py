@@ -6,7 +6,6 @@ Needs root, `ip`, `tc`, `nft` and /dev/net/tun; `why_not()` says in words what i
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from support import netns
 from support.delay_wire import Wire, running_wires
 
 HUB = "hub"
@@ -29,12 +29,9 @@ table ip quire {
 
 
 def why_not() -> str:
-    """Empty when namespaces can be made here, else the reason."""
-    if os.geteuid() != 0:
-        return "this needs root"
-    missing = [name for name in ("ip", "tc", "nft") if shutil.which(name) is None]
-    if missing:
-        return f"{', '.join(missing)} not found"
+    """Empty when namespaces and lines can be made here, else the reason."""
+    if reason := netns.why_not():
+        return reason
     return "" if os.path.exists("/dev/net/tun") else "/dev/net/tun is not there"
 
 
