@@ -12,7 +12,7 @@ from quire.kernels.hashing import sha256_blocks
 from quire.net.exchange.by_cid import Hunt
 from quire.sim.run import run_seed
 from quire.store.blocks import BlockTable
-from quire.store.catalog import CatalogTable
+from quire.store.catalog import CatalogTable, Due
 from quire.store.dataset import RetentionRoot
 from quire.store.packs import Packs
 from quire.store.pins import Pins
@@ -95,11 +95,12 @@ def test_a_store_that_reads_without_verifying(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_collection_that_takes_what_is_retained(monkeypatch: pytest.MonkeyPatch) -> None:
-    def expired(self: CatalogTable, now: float) -> list[bytes]:
-        return [row.cid for row in self.every() if row.roots]
+    def due(self: CatalogTable, now: float, after: tuple[float, int], limit: int) -> list[Due]:
+        rows = self.every() if after == (-1.0, 0) else []
+        return [Due((0.0, row.id), row.cid) for row in rows if row.roots]
 
-    monkeypatch.setattr(CatalogTable, "expired", expired)
-    monkeypatch.setattr("quire.store.retention._is_expired", lambda roots, now: True)
+    monkeypatch.setattr(CatalogTable, "due", due)
+    monkeypatch.setattr("quire.store.retention.is_due", lambda row, now: True)
     expect_failure("has lost it", "lacks")
 
 
