@@ -103,7 +103,8 @@ def test_a_store_that_reads_without_verifying(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_collection_that_takes_what_is_retained(monkeypatch: pytest.MonkeyPatch) -> None:
     def due(self: CatalogTable, now: float, after: tuple[float, int], limit: int) -> list[Due]:
-        return [Due((0.0, row.id), row.cid) for row in self.every() if (0.0, row.id) > after]
+        rows = self.every() if after == (-1.0, 0) else []
+        return [Due((0.0, row.id), row.cid) for row in rows if row.roots]
 
     monkeypatch.setattr(CatalogTable, "due", due)
     monkeypatch.setattr("quire.store.retention.is_due", lambda row, now: True)
