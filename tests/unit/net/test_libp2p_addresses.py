@@ -6,7 +6,7 @@ from quire.formats.multiaddr import Multiaddr
 from quire.net.identity import make_identity
 from quire.net.libp2p_addresses import is_circuit, is_dialable, usable
 
-RELAY = make_identity().peer_id
+RELAY = "16Uiu2HAmKVYc59Vg61oLPYufGQGoZ7ZwiWSyy56HjA54TbGB37BK"
 CIRCUIT = f"/ip4/5.6.7.8/tcp/1/p2p/{RELAY}/p2p-circuit"
 
 
