@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.idle import idle
 from benchmarks.lines import lines
+from benchmarks.maintenance import maintenance
 from benchmarks.memory import memory
 from benchmarks.merkle import merkle
 from benchmarks.network import network
@@ -41,6 +43,8 @@ def main() -> None:
         "network": lambda directory: network(directory, size),
         "lines": lines,
         "small": lambda directory: small(directory, wanted.datasets),
+        "maintenance": maintenance,
+        "idle": lambda directory: idle(directory, wanted.datasets),
         "memory": lambda directory: memory(directory, _sizes(wanted.memory)),
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),
     }

@@ -2,7 +2,7 @@
 
 Uploads: every request brings new data and is answered when it is durable. Downloads: all clients
 get what the first upload of that size stored. A cell ends after CELL_SECONDS; what is not done by
-then is said so, with the rate until then.
+then is said so, with the rate of what was acknowledged (uploads) or received (downloads).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _run(method: str, url: str, size: int, clients: int) -> dict[str, Any]:
 def _rate(done: dict[str, Any]) -> tuple[float, str]:
     if done["problems"]:
         return float("nan"), f"failed: {done['problems'][0].split('.')[0]}"
-    rate = done["bytes"] / 1e6 / done["seconds"]
+    rate = done["bytes"] / 1e6 / done["seconds"] if done["bytes"] else float("nan")
     if done["finished"] == done["wanted"]:
         return rate, ""
     return rate, f"{done['finished']} of {done['wanted']} finished in {CELL_SECONDS:.0f} s"

@@ -88,6 +88,9 @@ async def test_a_token_file_that_is_not_there_is_refused(tmp_path):
         ("http://a.example", "http://a.example", "http://a.example"),
         ("a.example", "https://a.example", "https://a.example"),
         ("a.example:81", "http://a.example:81", "http://a.example:81"),
+        ("http://b.example, a.example", "http://a.example", "http://a.example"),
+        ("http://b.example, a.example", "http://c.example", None),
+        ("http://b.example, *", "http://c.example", "*"),
         ("http://a.example", "http://b.example", None),
         ("http://a.example", "https://a.example", None),
         (None, "http://a.example", None),
@@ -134,3 +137,37 @@ async def test_preflights_name_methods_and_headers(tmp_path):
         assert "content-disposition" in reply.headers["access-control-allow-headers"]
         other = await send(url, "OPTIONS", f"{BASE}/space", {"Origin": "http://a.example"})
         assert other.status == 204
+
+
+@pytest.mark.parametrize("path", [f"{BASE}/data", f"{BASE}/data/zDv", f"{BASE}/connect/x",
+                                  "/api/quire/v1/uploads", "/api/quire/v1/events"])  # fmt: skip
+async def test_a_page_may_send_and_read_what_it_needs(tmp_path, path):
+    needed = ("authorization", "content-type", "content-disposition", "range", "if-none-match",
+              "tus-resumable", "upload-offset", "upload-length", "upload-metadata")  # fmt: skip
+    read = ("content-disposition", "content-range", "etag", "accept-ranges", "location",
+            "upload-offset", "tus-resumable", "quire-cid", "x-request-id")  # fmt: skip
+    async with live_node(tmp_path, api_cors_origin="http://a.example") as (_, url):
+        asked = {"Origin": "http://a.example", "Access-Control-Request-Method": "POST",
+                 "Access-Control-Request-Headers": ",".join(needed)}  # fmt: skip
+        reply = await send(url, "OPTIONS", path, asked)
+        assert reply.status == 204
+        assert reply.headers["access-control-allow-origin"] == "http://a.example"
+        assert reply.headers["vary"] == "Origin"
+        allowed = reply.headers["access-control-allow-headers"].split(", ")
+        assert set(needed) <= set(allowed)
+        assert reply.headers["access-control-max-age"] == "86400"
+        shown = await send(url, "HEAD", path, {"Origin": "http://a.example"})
+        exposed = shown.headers["access-control-expose-headers"].split(", ")
+        assert set(read) <= set(exposed)
+
+
+async def test_a_token_does_not_stand_in_the_way_of_a_preflight(tmp_path):
+    settings = {"api_token_file": token_file(tmp_path), "api_cors_origin": "*"}
+    async with live_node(tmp_path / "n", **settings) as (_, url):
+        asked = {"Origin": "http://a.example", "Access-Control-Request-Method": "DELETE"}
+        reply = await send(url, "OPTIONS", f"{BASE}/data/zDv", asked)
+        assert reply.status == 204
+        assert "DELETE" in reply.headers["access-control-allow-methods"]
+        refused = await send(url, "DELETE", f"{BASE}/data/zDv", {"Origin": "http://a.example"})
+        assert refused.status == 401
+        assert refused.headers["access-control-allow-origin"] == "*"

@@ -90,7 +90,7 @@ async def test_why_explains_what_is_here_and_what_is_not(tmp_path):
         _, here = await get(url, f"/datasets/{await put(url)}/why")
         assert here["holds"] == "complete"
         assert any("holds all 1 blocks" in s for s in here["sentences"])
-        assert any("kept by pin" in s for s in here["sentences"])
+        assert any("kept by lease" in s for s in here["sentences"])
         _, not_here = await get(url, f"/datasets/{UNKNOWN}/why")
         assert not_here["holds"] == "nothing"
         assert any("connected to nobody" in s for s in not_here["sentences"])

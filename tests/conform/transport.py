@@ -89,6 +89,18 @@ class TransportConformance:
             await channel.send(message)
         assert [bytes(await channel.receive()) for _ in sent] == sent
 
+    async def test_on_a_private_network_what_a_node_listens_at_is_announced(
+        self, start: Start
+    ) -> None:
+        one, other = await start(), await start()
+        await connect(one, other)
+        for node in (one, other):
+            reach = node.reachability()
+            assert reach.status == "unknown"
+            assert set(reach.announced) == set(node.listen_addresses())
+            assert len(set(reach.announced)) == len(reach.announced)
+            assert (reach.verified, reach.relays, reach.upgraded) == ((), (), ())
+
     async def test_segments_are_joined_into_one_message(self, start: Start) -> None:
         one, other = await start(), await start()
         await connect(one, other)

@@ -55,8 +55,11 @@ def test_behind_symmetric_routers_the_relay_stays_and_works(net, tmp_path):
         reached_by_relay(alice)
         cid = alice.put(data(3))
         assert bob.get(cid) == data(3)
+        until(lambda: bob.peer_id in alice.reach()["notUpgraded"], alice.reach)
         assert all("/p2p-circuit" in way for way in bob.ways_to(alice))
-        assert bob.reach()["upgraded"] == []
+        assert bob.reach()["upgraded"] == alice.reach()["upgraded"] == []
+        again = alice.put(data(1) + b"more")
+        assert bob.get(again) == data(1) + b"more"
 
 
 def test_a_node_learns_from_others_whether_it_can_be_reached_and_the_doctor_says_so(net, tmp_path):

@@ -69,10 +69,27 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.now += later
         piece = self.scheduler.second_owner(peer, self.now, cost)
         if piece is not None:
-            assert not self.scheduler.has_open or self.scheduler.is_awaited(piece)
+            assert self.all_wanted
+            assert not self.scheduler.has_open
             assert len(piece.owners) == 2
             assert self.have[peer].covers(piece.start, piece.stop)
             self.asked.append((peer, piece))
+
+    @rule(peer=st.sampled_from(PEERS), later=st.floats(0, 2))
+    def hedge(self, peer: str, later: float) -> None:
+        """Late pieces that somebody waits for go to a second peer, one for each late peer."""
+        self.now += later
+        late = self.scheduler.late(self.now)
+        firsts = [next(iter(piece.owners)) for piece in late]
+        assert len(set(firsts)) == len(firsts)
+        for piece in late:
+            assert piece.late_at <= self.now
+            assert self.scheduler.is_awaited(piece) or not self.scheduler.has_open
+            if self.scheduler.may_own(peer, piece) and self.scheduler.own(piece, peer):
+                assert len(piece.owners) == 2
+                assert self.have[peer].covers(piece.start, piece.stop)
+                assert self.scheduler.is_elsewhere(piece, next(iter(piece.owners)))
+                self.asked.append((peer, piece))
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 
 from quire.base.errors import PeerGone
@@ -20,8 +19,7 @@ from quire.formats.cid import block_cid, tree_cid
 from quire.formats.merkle import prove
 from quire.kernels.hashing import merkle_tree, sha256_blocks
 from quire.net.blockexc.limits import BlockexcLimits
-from quire.net.memory import MemoryTransport
-from quire.net.transport import Channel
+from quire.net.transport import Channel, PeerId, Transport
 from support.exchange_nodes import IDS, World, soon
 from support.networks import make_transport
 
@@ -59,12 +57,15 @@ class Source:
 class Stranger:
     """A peer whose answer to each want is a function. Answers go on a stream of its own."""
 
-    def __init__(self, transport: MemoryTransport) -> None:
+    def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.received: list[Message] = []
         self.answer: Callable[[Want], Delivery | Presence | None] = lambda _: None
         self.own: Channel | None = None
-        self.came = asyncio.Event()
+
+    @property
+    def peer_id(self) -> PeerId:
+        return self.transport.peer_id
 
     def wants(self) -> list[Want]:
         return [want for message in self.received for want in message.wants]
@@ -83,7 +84,6 @@ class Stranger:
             while True:
                 message = decode_message(await channel.receive())
                 self.received.append(message)
-                self.came.set()
                 answers = [self.answer(want) for want in message.wants if not want.cancel]
                 await self.say(channel, answers)
         except PeerGone:
@@ -108,8 +108,10 @@ async def send(channel: Channel, message: Message) -> None:
     await channel.send(*encode_segments(message))
 
 
-async def stranger(it: World, name: str, ids: tuple[str, ...] = IDS[:1]) -> Stranger:
-    transport = make_transport(it.network, name)
+async def stranger(
+    it: World, name: str, ids: tuple[str, ...] = IDS[:1], transport: Transport | None = None
+) -> Stranger:
+    transport = transport or make_transport(it.network, name)
     it.liars.append(transport)
     peer = Stranger(transport)
     for protocol in ids:

@@ -26,7 +26,7 @@ from quire.net.discovery import Finder
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.memory import MemoryNetwork, MemoryTransport
-from quire.net.transport import Channel
+from quire.net.transport import Channel, Transport
 from support.memory_store import MemoryStore
 from support.networks import make_network, make_transport
 
@@ -47,7 +47,7 @@ QUICK = ExchangeLimits(  # for tests: everything that is waited for comes soon
 class Node:
     """What a node has of the network, in memory."""
 
-    transport: MemoryTransport
+    transport: Transport
     store: MemoryStore
     events: EventBus
     waits: Waits
@@ -69,7 +69,7 @@ class World:
         self.network = network or make_network()
         self.clock = clock or SystemClock()
         self.nodes: list[Node] = []
-        self.liars: list[MemoryTransport] = []
+        self.liars: list[Transport] = []
 
     async def node(
         self,
@@ -79,10 +79,11 @@ class World:
         protocol: str = PROTOCOL,
         blockexc: BlockexcLimits | None = None,
         ids: tuple[str, ...] = IDS,
+        transport: Transport | None = None,
     ) -> Node:
         """A node; with `blockexc` it speaks that too, under `ids`."""
         clock = self.clock
-        transport = make_transport(self.network, name)
+        transport = transport or make_transport(self.network, name)
         events, waits, store = EventBus(clock), Waits(clock), MemoryStore()
         finder = Finder(transport, clock, seeded_rng(0), events, waits=waits)
         exchange = Exchange(
@@ -115,7 +116,7 @@ class World:
         self.liars.append(transport)
         return transport
 
-    async def connect(self, node: Node, *others: Node | MemoryTransport) -> None:
+    async def connect(self, node: Node, *others: Node | Transport) -> None:
         for other in others:
             transport = other.transport if isinstance(other, Node) else other
             await node.transport.dial(transport.peer_id, transport.listen_addresses(), soon())

@@ -16,7 +16,7 @@ from quire.formats.cid import Cid, manifest_cid, tree_cid
 from quire.formats.manifest import Manifest, decode_manifest, encode_manifest
 from quire.formats.merkle import EMPTY_TREE_ROOT
 from quire.kernels.hashing import merkle_root, sha256_blocks
-from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
+from quire.store.dataset import Dataset, Holding, RetentionRoot, Space, TreeState
 
 
 def make_dataset(data: bytes, block_size: int = 65536, **names: str) -> tuple[Dataset, bytes]:
@@ -116,6 +116,12 @@ class FakeStore:
 
     def holding(self, root: bytes) -> AbstractContextManager[None]:
         return nullcontext()
+
+    async def holdings(self) -> list[Holding]:
+        return [
+            Holding(d.manifest_cid, d.manifest.tree_cid, bool(self._present[d.tree_root]))
+            for d in await self.datasets()
+        ]
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         self.reads += 1

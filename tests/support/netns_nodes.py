@@ -29,6 +29,7 @@ class SpaceNode:
         arguments: Sequence[str] = (),
     ) -> None:
         self.space = space
+        self._listen = listen[0]
         named = [f"--listen={address}" for address in listen]
         self.node = LocalNode(
             directory / space.name,
@@ -43,7 +44,7 @@ class SpaceNode:
 
     @property
     def address(self) -> str:
-        return f"/ip4/{self.space.address}/tcp/{PORT}/p2p/{self.peer_id}"
+        return f"{self._listen.replace('0.0.0.0', self.space.address)}/p2p/{self.peer_id}"
 
     def ask(self, path: str) -> Any:
         return self.space.call(lambda: cluster.ask(self.node, path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,18 @@ class TurnedClock:
 
     def monotonic(self) -> float:
         return self.seconds
+
+
+class Inline(Executor):
+    """Does the work at once, so that a crashed store has nothing left running."""
+
+    def submit(self, work: Any, /, *values: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*values, **named))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
 
 
 @asynccontextmanager

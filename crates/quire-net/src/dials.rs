@@ -1,15 +1,18 @@
 //! The driver's part that connects to peers.
 
-use std::collections::HashMap;
+use std::time::Instant;
 
 use libp2p::PeerId;
 use libp2p::core::Multiaddr;
 use libp2p::swarm::DialError;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 
-use crate::driver::{Driver, Query};
+use crate::addresses::is_loopback;
+use crate::driver::{Driver, MAX_ADDRESSES, Query};
 use crate::queue::Failure;
-use crate::reach::is_loopback;
+
+/// Neighbours that are remembered; the local network may have more.
+const MAX_NEIGHBOURS: usize = 64;
 
 /// A command to connect that waits for its end.
 pub struct Dial {
@@ -66,14 +69,36 @@ impl Driver {
     }
 
     pub fn on_neighbours(&mut self, found: Vec<(PeerId, Multiaddr)>) {
-        let mut peers: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
         for (peer, address) in found {
-            peers.entry(peer).or_default().push(address);
+            if self.neighbours.len() < MAX_NEIGHBOURS || self.neighbours.contains_key(&peer) {
+                let addresses = self.neighbours.entry(peer).or_default();
+                if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
         }
-        for (peer, addresses) in peers {
-            let options = DialOpts::peer_id(peer)
+        self.dial_neighbours();
+    }
+
+    pub fn on_neighbours_gone(&mut self, gone: Vec<(PeerId, Multiaddr)>) {
+        for (peer, address) in gone {
+            if let Some(addresses) = self.neighbours.get_mut(&peer) {
+                addresses.retain(|known| *known != address);
+            }
+        }
+        self.neighbours.retain(|_, addresses| !addresses.is_empty());
+    }
+
+    /// Dials those of the local network that are not connected, now and then again.
+    pub fn dial_neighbours(&mut self) {
+        self.neighbours_dialled = Instant::now();
+        for (peer, addresses) in &self.neighbours {
+            // They find us in the same instant: from our own port both dials could become one
+            // connection that both sides take for their own.
+            let options = DialOpts::peer_id(*peer)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(addresses)
+                .addresses(addresses.clone())
+                .allocate_new_port()
                 .build();
             // A limit or ban may forbid it, which is no news.
             let _ = self.swarm.dial(options);

@@ -5,26 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use libp2p::core::Multiaddr;
 use libp2p::core::transport::{ListenerId, TransportError};
-use libp2p::core::{ConnectedPoint, Multiaddr};
 use libp2p::swarm::{ConnectionId, Swarm, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, identify, kad, mdns, ping};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
+use crate::addresses::{ip_of, is_circuit};
 use crate::autonat::{Answer, DIAL_BACK};
 use crate::behaviour::{Behaviour, BehaviourEvent};
+use crate::connections::Connection;
 use crate::dials::Dial;
 use crate::node::{Command, Config};
 use crate::queue::{Event, Failure, Queue};
-use crate::reach::{ip_of, is_circuit, is_global, is_loopback, without_peer};
 use crate::reaching::{OWN_OPS, Reaching, Report};
 use crate::registry::Registry;
 use crate::streams::{Open, Served, StreamEvent};
 
 pub const MAX_ADDRESSES: usize = 16;
-const MAX_PROTOCOLS: usize = 64;
-const MAX_TEXT_CHARS: usize = 200;
 /// How long a node that stops waits for its channels to end: then all that was queued has arrived,
 /// for peers end their direction when they see ours end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -33,8 +32,8 @@ const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// How long a router may take to remove a mapping.
 const UNMAPPING: Duration = Duration::from_millis(500);
 
-struct Opening {
-    connection: ConnectionId,
+pub struct Opening {
+    pub connection: ConnectionId,
     max_bytes: usize,
 }
 
@@ -44,36 +43,24 @@ pub enum Query {
     Search(Dial),
 }
 
-pub struct Connection {
-    serial: u64,
-    pub id: ConnectionId,
-    /// Where the peer is.
-    pub address: Multiaddr,
-    pub is_relayed: bool,
-    outgoing: bool,
-}
-
-impl Connection {
-    pub fn is_direct_dial(&self) -> bool {
-        self.outgoing && !self.is_relayed
-    }
-}
-
 pub struct Driver {
     pub swarm: Swarm<Behaviour>,
     pub queue: Arc<Queue>,
     registry: Arc<Registry>,
-    kad_protocol: StreamProtocol,
+    pub kad_protocol: StreamProtocol,
     served: Served,
     listeners: HashMap<ListenerId, (Option<u64>, bool)>,
     pub dials: HashMap<ConnectionId, Dial>,
-    openings: HashMap<u64, Opening>,
+    pub openings: HashMap<u64, Opening>,
     pub queries: HashMap<kad::QueryId, Query>,
     /// Oldest first, so that both sides tend to use the same one.
     pub connections: HashMap<PeerId, Vec<Connection>>,
     pub addresses: HashMap<PeerId, Vec<Multiaddr>>,
-    next_serial: u64,
+    pub next_serial: u64,
     pub listening: Vec<(ListenerId, Multiaddr)>,
+    /// Peers of the local network.
+    pub neighbours: HashMap<PeerId, Vec<Multiaddr>>,
+    pub neighbours_dialled: std::time::Instant,
     pub reaching: Reaching,
     reports: UnboundedReceiver<Report>,
 }
@@ -104,6 +91,8 @@ impl Driver {
             addresses: HashMap::new(),
             next_serial: 0,
             listening: Vec::new(),
+            neighbours: HashMap::new(),
+            neighbours_dialled: std::time::Instant::now(),
             reaching: Reaching::new(config, sender),
             reports,
         }
@@ -285,6 +274,7 @@ impl Driver {
                 self.swarm.close_connection(connection);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Mdns(mdns::Event::Discovered(found))) => self.on_neighbours(found),
+            SwarmEvent::Behaviour(BehaviourEvent::Mdns(mdns::Event::Expired(gone))) => self.on_neighbours_gone(gone),
             SwarmEvent::Behaviour(BehaviourEvent::HolePuncher(event)) => self.on_hole_punched(&event),
             SwarmEvent::Behaviour(BehaviourEvent::Upnp(event)) => self.on_gateway(event),
             SwarmEvent::NewExternalAddrCandidate { address } => self.reaching.reach.observe(&address),
@@ -342,46 +332,6 @@ impl Driver {
         self.look_around();
     }
 
-    fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
-        self.next_serial += 1;
-        let (is_relayed, outgoing) = (endpoint.is_relayed(), endpoint.is_dialer());
-        // Of an incoming circuit, where it came through says more than who is at its end.
-        let address = without_peer(match endpoint {
-            ConnectedPoint::Listener { local_addr, .. } if is_relayed => local_addr,
-            _ => endpoint.get_remote_address(),
-        });
-        let serial = self.next_serial;
-        let connection = Connection { serial, id, address: address.clone(), is_relayed, outgoing };
-        self.connections.entry(peer).or_default().push(connection);
-        self.drop_relayed(peer);
-        self.queue.push(Event::Connected { connection: self.next_serial, peer, address, outgoing });
-        let waiting: Vec<ConnectionId> =
-            self.dials.iter().filter(|(_, dial)| dial.peer == peer).map(|(id, _)| *id).collect();
-        for dial in waiting.iter().filter_map(|id| self.dials.remove(id)).collect::<Vec<_>>() {
-            self.done(dial.op, 0);
-        }
-    }
-
-    fn on_disconnected(&mut self, peer: PeerId, id: ConnectionId, reason: String) {
-        let Some(all) = self.connections.get_mut(&peer) else { return };
-        let Some(index) = all.iter().position(|known| known.id == id) else { return };
-        let serial = all.remove(index).serial;
-        let is_last = all.is_empty();
-        if is_last {
-            self.connections.remove(&peer);
-            self.addresses.remove(&peer);
-        }
-        self.forget_connection(&peer, id, is_last);
-        // Streams that were being negotiated end without a word of their handler.
-        let lost: Vec<u64> =
-            self.openings.iter().filter(|(_, opening)| opening.connection == id).map(|(op, _)| *op).collect();
-        for op in lost {
-            self.openings.remove(&op);
-            self.fail(op, Failure::Gone, "the connection ended".into());
-        }
-        self.queue.push(Event::Disconnected { connection: serial, peer, reason });
-    }
-
     fn on_stream(&mut self, peer: PeerId, id: ConnectionId, event: StreamEvent) {
         match event {
             StreamEvent::Incoming { protocol, stream } if protocol == DIAL_BACK => {
@@ -414,28 +364,5 @@ impl Driver {
                 }
             }
         }
-    }
-
-    fn on_identified(&mut self, peer: PeerId, info: identify::Info) {
-        let all = self.connections.get(&peer).map_or(&[][..], Vec::as_slice);
-        let is_here = all.iter().any(|known| is_loopback(&known.address));
-        // What a peer calls its private network is not ours, unless it is on it with us.
-        let is_near = all.iter().any(|known| !is_global(&known.address));
-        let mut addresses: Vec<Multiaddr> = info.listen_addrs.iter().map(without_peer).collect();
-        addresses.retain(|address| match ip_of(address) {
-            Some(ip) if ip.is_loopback() => is_here,
-            _ => is_near || is_global(address),
-        });
-        addresses.truncate(MAX_ADDRESSES);
-        if info.protocols.contains(&self.kad_protocol) {
-            for address in &addresses {
-                self.swarm.behaviour_mut().kad.add_address(&peer, address.clone());
-            }
-        }
-        self.addresses.insert(peer, addresses);
-        self.note_services(peer, &info);
-        let cut = |text: &str| text.chars().take(MAX_TEXT_CHARS).collect::<String>();
-        let protocols = info.protocols.iter().take(MAX_PROTOCOLS).map(|name| cut(name.as_ref())).collect();
-        self.queue.push(Event::Identified { peer, agent: cut(&info.agent_version), protocols });
     }
 }

@@ -8,9 +8,11 @@
 //!
 //! Read next: `node.rs`, then `driver.rs` (the swarm) and `channel.rs` (one stream).
 
+mod addresses;
 mod autonat;
 mod behaviour;
 mod channel;
+mod connections;
 mod dials;
 mod driver;
 mod framing;

@@ -4,9 +4,9 @@ use libp2p::core::{Endpoint, Multiaddr};
 use libp2p::swarm::{ConnectionId, DialError, NetworkBehaviour};
 use libp2p::{PeerId, kad};
 
+use crate::addresses::without_peer;
 use crate::driver::{Driver, MAX_ADDRESSES, Query};
 use crate::queue::Event;
-use crate::reach::without_peer;
 
 /// The k of Kademlia: how many peers take a record.
 const RECORD_COPIES: u64 = 20;

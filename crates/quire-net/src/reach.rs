@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use libp2p::PeerId;
 use libp2p::core::Multiaddr;
-use libp2p::multiaddr::Protocol;
 
+use crate::addresses::{is_circuit, is_global, is_loopback, with_ip, without_peer};
 use crate::autonat::Answer;
 
 const MAX_OBSERVED: usize = 16;
@@ -84,7 +84,9 @@ pub struct Snapshot {
     /// Here, and where that is outside.
     pub mappings: Vec<(Multiaddr, Multiaddr)>,
     pub relays: Vec<(PeerId, Multiaddr)>,
+    /// Met through a relay, and now connected directly; and those with whom that did not work.
     pub upgraded: Vec<PeerId>,
+    pub not_upgraded: Vec<PeerId>,
     pub checks: Vec<Check>,
     /// How many peers could test us, and how many could relay.
     pub testers: usize,
@@ -100,6 +102,7 @@ pub struct Reach {
     mappings: Vec<(Multiaddr, Multiaddr)>,
     circuits: Vec<(PeerId, Multiaddr)>,
     upgraded: Vec<PeerId>,
+    not_upgraded: Vec<PeerId>,
     trials: HashMap<Multiaddr, Trial>,
 }
 
@@ -114,6 +117,7 @@ impl Reach {
             mappings: Vec::new(),
             circuits: Vec::new(),
             upgraded: Vec::new(),
+            not_upgraded: Vec::new(),
             trials: HashMap::new(),
         }
     }
@@ -181,8 +185,15 @@ impl Reach {
         self.upgraded.push(peer);
     }
 
+    pub fn not_upgraded(&mut self, peer: PeerId) {
+        if !self.upgraded.contains(&peer) && !self.not_upgraded.contains(&peer) {
+            self.not_upgraded.push(peer);
+        }
+    }
+
     pub fn left(&mut self, peer: &PeerId) {
         self.upgraded.retain(|known| known != peer);
+        self.not_upgraded.retain(|known| known != peer);
     }
 
     /// A new peer can test us: another opinion is worth having at once.
@@ -337,6 +348,7 @@ impl Reach {
             mappings: self.mappings.clone(),
             relays: self.circuits.clone(),
             upgraded: self.upgraded.clone(),
+            not_upgraded: self.not_upgraded.clone(),
             checks: checks.collect(),
             testers,
             relay_offers,
@@ -344,245 +356,6 @@ impl Reach {
     }
 }
 
-pub fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => Some(IpAddr::V4(ip)),
-        Some(Protocol::Ip6(ip)) => Some(IpAddr::V6(ip)),
-        _ => None,
-    }
-}
-
-pub fn without_peer(address: &Multiaddr) -> Multiaddr {
-    let mut address = address.clone();
-    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
-        address.pop();
-    }
-    address
-}
-
-pub fn is_circuit(address: &Multiaddr) -> bool {
-    address.iter().any(|part| part == Protocol::P2pCircuit)
-}
-
-pub fn is_loopback(address: &Multiaddr) -> bool {
-    ip_of(address).is_some_and(|ip| ip.is_loopback())
-}
-
-/// Whether the address means the same everywhere on the internet.
-pub fn is_global(address: &Multiaddr) -> bool {
-    match ip_of(address) {
-        None => false,
-        Some(IpAddr::V4(ip)) => {
-            let [a, b, c, _] = ip.octets();
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_documentation()
-                || ip.is_multicast()
-                || a == 0
-                || a >= 240
-                || (a == 100 && b & 0xc0 == 64)
-                || (a == 198 && b & 0xfe == 18)
-                || (a == 192 && b == 0 && c == 0))
-        }
-        Some(IpAddr::V6(ip)) => {
-            let first = ip.segments()[0];
-            first & 0xe000 == 0x2000 && !(first == 0x2001 && ip.segments()[1] == 0xdb8)
-        }
-    }
-}
-
-/// The address with another IP of the same family; None for loopback and circuits.
-fn with_ip(address: &Multiaddr, ip: IpAddr) -> Option<Multiaddr> {
-    let own = ip_of(address)?;
-    if own.is_loopback() || own.is_ipv4() != ip.is_ipv4() || is_circuit(address) {
-        return None;
-    }
-    address.replace(0, |_| Some(ip.into()))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOME: &str = "/ip4/192.168.1.5/tcp/8070";
-    const OUTSIDE: &str = "/ip4/5.6.7.8/tcp/8070";
-
-    fn at(text: &str) -> Multiaddr {
-        text.parse().unwrap()
-    }
-
-    fn at_home(nat: Nat) -> Reach {
-        let mut reach = Reach::new(nat);
-        reach.listens(at("/ip4/127.0.0.1/tcp/8070"), true);
-        reach.listens(at(HOME), true);
-        reach
-    }
-
-    fn test(reach: &mut Reach, address: &str, answer: Answer, now: Instant) {
-        assert_eq!(reach.next_test(now), Some(at(address)));
-        reach.tested(&at(address), PeerId::random(), answer, now, 0.0);
-    }
-
-    fn failed() -> Answer {
-        Answer::NotReached("no connection".into())
-    }
-
-    #[test]
-    fn on_a_private_network_all_but_loopback_is_announced_and_lookups_are_served() {
-        let mut reach = at_home(Nat::None);
-        assert_eq!(reach.announced(), [at(HOME)]);
-        assert!(reach.serves_lookups());
-        assert_eq!(reach.standing(), Standing::Unknown);
-        assert_eq!(reach.next_test(Instant::now()), None);
-        reach.observe(&at("/ip4/192.168.1.77/tcp/8070"));
-        assert_eq!(reach.announced(), [at(HOME)]);
-    }
-
-    #[test]
-    fn a_loopback_listener_that_was_asked_for_is_announced_on_its_own_network_only() {
-        let mut reach = Reach::new(Nat::None);
-        reach.listens(at("/ip4/127.0.0.1/tcp/1"), false);
-        assert_eq!(reach.announced(), [at("/ip4/127.0.0.1/tcp/1")]);
-        reach.observe(&at(OUTSIDE));
-        assert!(reach.announced().is_empty());
-    }
-
-    #[test]
-    fn behind_a_router_nothing_is_announced_until_a_test_succeeds() {
-        let mut reach = at_home(Nat::None);
-        reach.observe(&at(OUTSIDE));
-        assert!(reach.announced().is_empty());
-        assert!(!reach.serves_lookups());
-        test(&mut reach, OUTSIDE, Answer::Reached, Instant::now());
-        assert_eq!(reach.standing(), Standing::Public);
-        assert_eq!(reach.announced(), [at(OUTSIDE)]);
-        assert!(reach.serves_lookups());
-    }
-
-    #[test]
-    fn a_private_node_wants_a_relay_and_announces_it() {
-        let (mut reach, now) = (at_home(Nat::None), Instant::now());
-        reach.observe(&at(OUTSIDE));
-        assert!(!reach.wants_relay());
-        test(&mut reach, OUTSIDE, failed(), now);
-        assert_eq!(reach.standing(), Standing::Private);
-        assert!(reach.wants_relay());
-        let (relay, circuit) = (PeerId::random(), at("/ip4/9.9.9.9/tcp/1/p2p-circuit"));
-        reach.relayed_by(relay, circuit.clone());
-        assert_eq!(reach.standing(), Standing::Relayed);
-        assert_eq!(reach.announced(), [circuit]);
-        reach.relay_lost(&relay);
-        assert_eq!(reach.standing(), Standing::Private);
-    }
-
-    #[test]
-    fn a_failed_address_is_tried_again_ever_more_rarely_and_at_once_with_a_new_tester() {
-        let (mut reach, mut now) = (at_home(Nat::None), Instant::now());
-        reach.observe(&at(OUTSIDE));
-        for pause in [15, 30, 60, 120, 240, 480, 600, 600] {
-            test(&mut reach, OUTSIDE, failed(), now);
-            assert_eq!(reach.next_test(now + Duration::from_secs(pause - 1)), None);
-            now += Duration::from_secs(pause);
-        }
-        test(&mut reach, OUTSIDE, failed(), now);
-        reach.tester_came();
-        test(&mut reach, OUTSIDE, Answer::Reached, now);
-        assert_eq!(reach.standing(), Standing::Public);
-    }
-
-    #[test]
-    fn one_failure_does_not_undo_a_success_but_two_do() {
-        let (mut reach, mut now) = (at_home(Nat::None), Instant::now());
-        reach.observe(&at(OUTSIDE));
-        test(&mut reach, OUTSIDE, Answer::Reached, now);
-        now += GOOD_FOR;
-        test(&mut reach, OUTSIDE, failed(), now);
-        assert_eq!(reach.standing(), Standing::Public);
-        now += FIRST_RETRY;
-        test(&mut reach, OUTSIDE, failed(), now);
-        assert_eq!(reach.standing(), Standing::Private);
-    }
-
-    #[test]
-    fn a_tester_that_does_not_test_says_nothing() {
-        let (mut reach, now) = (at_home(Nat::None), Instant::now());
-        reach.observe(&at(OUTSIDE));
-        test(&mut reach, OUTSIDE, Answer::NotTried("busy".into()), now);
-        assert_eq!(reach.standing(), Standing::Unknown);
-        assert_eq!(reach.next_test(now), None);
-        assert_eq!(reach.next_test(now + UNTRIED_RETRY), Some(at(OUTSIDE)));
-    }
-
-    #[test]
-    fn what_the_operator_says_is_announced_and_replaces_everything_else() {
-        let mut reach = at_home(Nat::External("5.6.7.9".parse().unwrap()));
-        reach.listens(at("/ip4/10.0.0.7/tcp/8070"), true);
-        reach.observe(&at(OUTSIDE));
-        assert_eq!(reach.announced(), [at("/ip4/5.6.7.9/tcp/8070")]);
-        assert!(reach.serves_lookups());
-    }
-
-    #[test]
-    fn a_mapping_is_announced_until_a_test_says_otherwise() {
-        let (mut reach, now) = (at_home(Nat::Upnp), Instant::now());
-        reach.mapped(at(HOME), at(OUTSIDE));
-        assert_eq!(reach.announced(), [at(OUTSIDE)]);
-        test(&mut reach, OUTSIDE, failed(), now);
-        assert!(reach.announced().is_empty());
-        assert!(!reach.serves_lookups());
-    }
-
-    #[test]
-    fn a_node_on_the_internet_serves_lookups_before_anybody_tested_it() {
-        let (mut reach, now) = (Reach::new(Nat::None), Instant::now());
-        reach.listens(at(OUTSIDE), true);
-        reach.listens(at("/ip4/10.0.0.7/tcp/8070"), true);
-        assert!(reach.serves_lookups());
-        assert_eq!(reach.announced(), [at(OUTSIDE)]);
-        test(&mut reach, OUTSIDE, failed(), now);
-        assert!(!reach.serves_lookups());
-    }
-
-    #[test]
-    fn peers_cannot_fill_the_memory_with_addresses() {
-        let mut reach = at_home(Nat::None);
-        for _ in 0..3 {
-            reach.observe(&at(OUTSIDE));
-        }
-        for number in 0..1000 {
-            reach.observe(&at(&format!("/ip4/8.8.8.8/tcp/{}", number + 1)));
-        }
-        let snapshot = reach.snapshot(0, 0);
-        assert_eq!(snapshot.observed.len(), MAX_OBSERVED);
-        assert!(snapshot.observed.contains(&at(OUTSIDE)));
-        assert_eq!(reach.candidates().len(), MAX_CANDIDATES);
-        assert_eq!(reach.candidates()[0], at(OUTSIDE));
-    }
-
-    #[test]
-    fn addresses_that_mean_something_at_home_only_are_not_global() {
-        for text in [
-            "/ip4/10.1.2.3/tcp/1",
-            "/ip4/192.168.0.1/tcp/1",
-            "/ip4/172.20.0.1/tcp/1",
-            "/ip4/127.0.0.1/tcp/1",
-            "/ip4/169.254.1.1/tcp/1",
-            "/ip4/100.64.1.1/tcp/1",
-            "/ip4/192.0.2.1/tcp/1",
-            "/ip4/0.0.0.0/tcp/1",
-            "/ip4/224.0.0.1/udp/1",
-            "/ip4/255.255.255.255/udp/1",
-            "/ip6/::1/tcp/1",
-            "/ip6/fe80::1/tcp/1",
-            "/ip6/fd00::1/tcp/1",
-            "/ip6/2001:db8::1/tcp/1",
-            "/dns4/example.org/tcp/1",
-        ] {
-            assert!(!is_global(&at(text)), "{text}");
-        }
-        for text in ["/ip4/5.6.7.8/tcp/1", "/ip4/100.128.0.1/tcp/1", "/ip6/2a00::1/tcp/1"] {
-            assert!(is_global(&at(text)), "{text}");
-        }
-    }
-}
+#[path = "reach_tests.rs"]
+mod tests;

@@ -13,11 +13,13 @@ use libp2p::{PeerId, dcutr, identify, kad, relay, upnp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{sleep, timeout};
 
+use crate::addresses::{is_global, without_peer};
 use crate::autonat::{self, Answer, DIAL_REQUEST, Nonces};
-use crate::driver::{Connection, Driver};
+use crate::connections::Connection;
+use crate::driver::Driver;
 use crate::node::Config;
 use crate::queue::Event;
-use crate::reach::{Gateway, Nat, Reach, Snapshot, is_global, without_peer};
+use crate::reach::{Gateway, Nat, Reach, Snapshot};
 use crate::streams::Open;
 
 /// Numbers of our own wishes for streams begin here, those of the caller's commands stay below.
@@ -32,6 +34,7 @@ const RELAY_PAUSE: Duration = Duration::from_secs(60);
 /// How long a connection that is no longer needed stays for what is under way.
 const CLOSING_PAUSE: Duration = Duration::from_secs(2);
 const TESTER_PAUSE: Duration = Duration::from_secs(30);
+const NEIGHBOURS_PAUSE: Duration = Duration::from_secs(15);
 const GATEWAY_PAUSE: Duration = Duration::from_secs(600);
 
 /// What a task of ours reports to the driver.
@@ -100,6 +103,9 @@ impl Reaching {
 impl Driver {
     /// Once a second, and whenever something changed: test, reserve, announce, tell.
     pub fn look_around(&mut self) {
+        if self.neighbours_dialled.elapsed() > NEIGHBOURS_PAUSE {
+            self.dial_neighbours();
+        }
         self.search_gateway_again();
         self.test_addresses();
         self.keep_relays();
@@ -277,10 +283,11 @@ impl Driver {
     }
 
     pub fn on_hole_punched(&mut self, event: &dcutr::Event) {
-        if event.result.is_ok() {
-            self.reaching.reach.upgraded(event.remote_peer_id);
-            self.look_around();
+        match event.result {
+            Ok(_) => self.reaching.reach.upgraded(event.remote_peer_id),
+            Err(_) => self.reaching.reach.not_upgraded(event.remote_peer_id),
         }
+        self.look_around();
     }
 
     // ---- peers ----

@@ -167,7 +167,9 @@ fn reach_of<'py>(py: Python<'py>, reach: &Snapshot) -> PyResult<Bound<'py, PyDic
     dict.set_item("mappings", mappings)?;
     let relays: Vec<_> = reach.relays.iter().map(|(peer, address)| pair(peer, address)).collect();
     dict.set_item("relays", relays)?;
-    dict.set_item("upgraded", reach.upgraded.iter().map(PeerId::to_string).collect::<Vec<_>>())?;
+    let peers = |list: &[PeerId]| list.iter().map(PeerId::to_string).collect::<Vec<_>>();
+    dict.set_item("upgraded", peers(&reach.upgraded))?;
+    dict.set_item("not_upgraded", peers(&reach.not_upgraded))?;
     let checks: Vec<_> = reach
         .checks
         .iter()

@@ -23,8 +23,14 @@ class Announcing:
     async def start(self) -> None:
         """Follow the store from now on, and announce everything that it holds already."""
         self._unlisten = self._announcer.follow(self._store)
-        for dataset in await self._store.datasets():
-            self._announcer.announce_dataset(dataset, self._store)
+        for held in await self._store.holdings():
+            self._announcer.announce_again(held.manifest_cid)
+            if held.has_blocks:
+                self._announcer.announce_again(held.tree_cid)
+                continue
+            dataset = await self._store.dataset(held.manifest_cid)
+            if dataset is not None:
+                self._announcer.announce_dataset(dataset, self._store)
 
     def stop(self) -> None:
         """Follow no longer; what is announced stays announced."""

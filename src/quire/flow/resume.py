@@ -17,23 +17,27 @@ import random
 from collections import OrderedDict
 from collections.abc import AsyncIterable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from quire.base.clock import Clock
 from quire.base.errors import (
     Busy,
     InputError,
-    NotFound,
     QuireError,
-    QuotaExceeded,
-    Refused,
     TooLarge,
 )
 from quire.base.events import EventBus
 from quire.base.units import GIB, format_size
 from quire.base.waits import Waits
 from quire.flow.active import ActiveTransfers
+from quire.flow.part import (
+    ChecksumMismatch,
+    LargerThanQuota,
+    OffsetMismatch,
+    Part,
+    UploadGone,
+    UploadPlan,
+)
 from quire.flow.turns import Turn, Turns
 from quire.formats.cid import manifest_cid_of
 from quire.formats.tus import Checksum
@@ -50,52 +54,6 @@ CHECKPOINT_SECONDS = 5.0  # apart, within one long request
 CHECKED_BYTES_MAX = 4 * GIB  # of one body with a checksum: it counts as a whole or not at all
 LOOK_SECONDS = 60.0  # between two looks for uploads past their time
 READY, RECEIVING, COMPLETE = "ready", "receiving", "complete"
-
-
-class UploadGone(NotFound):
-    """The upload existed; it was removed, or its time was up."""
-
-    code, http = "upload-gone", 410
-    hint = "begin a new upload"
-
-
-class LargerThanQuota(QuotaExceeded):
-    """It does not fit now, and never will."""
-
-    http = 413
-
-
-class OffsetMismatch(Refused):
-    """The bytes do not follow what is here. `facts["offset"]` tells where to go on."""
-
-    code, http = "offset-mismatch", 409
-
-
-class ChecksumMismatch(InputError):
-    """The body is not what its checksum says; nothing of it was kept."""
-
-    code, http, retry = "checksum-mismatch", 460, True
-
-
-@dataclass(frozen=True, slots=True)
-class UploadPlan:
-    """What is known of a resumable upload when it is created."""
-
-    block_size: int
-    length: int | None = None
-    filename: str | None = None
-    mimetype: str | None = None
-    headers: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One body: where it belongs, and what it should hash to."""
-
-    offset: int
-    length: int | None = None  # of the whole upload, when it becomes known only now
-    size: int | None = None  # of the body, when it is known
-    checksum: Checksum | None = None
 
 
 class ResumableUploads:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from quire.base.errors import BadEncoding, ProofInvalid
 from quire.base.invariant import invariant
 from quire.formats.multihash import HASH_IDENTITY, HASH_SHA256
-from quire.formats.protobuf import Fields, bytes_field, uint_field
+from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
 from quire.formats.varint import Buffer
 
 DIGEST_BYTES = 32
@@ -26,6 +26,8 @@ MAX_DEPTH = 63
 MAX_PROOF_BYTES = 34 + 36 * 64
 MAX_TREE_BYTES = 100 << 20
 
+_NODE = bytes_header(1, DIGEST_BYTES)
+_NODE_HEADER = bytes_header(4, len(_NODE) + DIGEST_BYTES) + _NODE  # of a node in a proof
 _KEYS = tuple(bytes((key,)) for key in range(4))
 
 
@@ -110,7 +112,7 @@ class InclusionProof:
         """The Codex message; every field is written."""
         parts = [uint_field(1, self.hash_code), uint_field(2, self.index)]
         parts.append(uint_field(3, self.leaf_count))
-        parts += (bytes_field(4, bytes_field(1, node)) for node in self.path)
+        parts += (_NODE_HEADER + node for node in self.path)
         return b"".join(parts)
 
 
@@ -198,6 +200,8 @@ def _parents(layer: bytes, bottom: int) -> bytes:
 
 
 def _decode_node(data: memoryview) -> bytes:
+    if len(data) == len(_NODE) + DIGEST_BYTES and data[: len(_NODE)] == _NODE:  # as all write it
+        return bytes(data[len(_NODE) :])
     node = bytes(Fields(data, max_bytes=DIGEST_BYTES + 16).blob(1))
     if len(node) != DIGEST_BYTES:
         raise BadEncoding(f"a node of a tree has {len(node)} bytes, not {DIGEST_BYTES}")

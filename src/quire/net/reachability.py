@@ -53,6 +53,7 @@ class Reachability:
     mappings: tuple[PortMapping, ...] = ()
     relays: tuple[RelayUse, ...] = ()
     upgraded: tuple[str, ...] = ()  # peers met through a relay and now connected directly
+    not_upgraded: tuple[str, ...] = ()  # those with whom that did not work
     checks: tuple[AddressCheck, ...] = ()
     testers: int = 0  # connected peers that can test our addresses
     relay_offers: int = 0  # connected peers that would relay
@@ -69,6 +70,7 @@ def reachability_of(facts: Mapping[str, Any]) -> Reachability:
         mappings=tuple(PortMapping(*pair) for pair in facts["mappings"]),
         relays=tuple(RelayUse(*pair) for pair in facts["relays"]),
         upgraded=tuple(facts["upgraded"]),
+        not_upgraded=tuple(facts["not_upgraded"]),
         checks=tuple(
             AddressCheck(address, server, at, problem or "")
             for address, server, at, problem in facts["checks"]

@@ -12,7 +12,6 @@ _WORDS = {
     "name": "it has the name {name!r}",
     "request": "a storage request needs it: {name}",
     "slot": "it belongs to a slot: {name}",
-    "directory": "it is part of the directory {name}",
     "lease": "it was given this time when it was uploaded, or with quire ttl",
     "cache": "it was fetched from the network",
 }

@@ -7,8 +7,8 @@ from collections import deque
 
 from prometheus_client import CollectorRegistry, Histogram
 
-INTERVAL_SECONDS = 0.05
-KEPT_SAMPLES = 6000  # five minutes
+INTERVAL_SECONDS = 0.25
+KEPT_SAMPLES = 1200  # five minutes
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 

@@ -135,12 +135,13 @@ class Scrub:
         read, self._position, self._read_bytes = self._read_bytes, 0, 0
         self._ended_at = self._clock.now()
         await self._note()
-        self._events.publish(
-            "scrub.done",
-            "",
-            f"{format_size(read)} were read again; {self._lost_blocks} blocks were ever lost",
-            bytes=read,
-        )
+        if read:
+            self._events.publish(
+                "scrub.done",
+                "",
+                f"{format_size(read)} were read again; {self._lost_blocks} blocks were ever lost",
+                bytes=read,
+            )
 
     async def _repair(self) -> None:
         now = self._clock.monotonic()

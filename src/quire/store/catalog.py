@@ -80,6 +80,10 @@ class CatalogTable:
             roots.setdefault(dataset, []).append(RetentionRoot(kind, name, expires))
         return [_row(row, roots.get(row[0], [])) for row in found]
 
+    def holdings(self) -> list[tuple[bytes, bytes, int]]:
+        """(manifest digest, tree root, leaves present) of all datasets, newest first."""
+        return self._rows.all(f"SELECT d.cid, t.root, t.present_count {_FROM} ORDER BY d.id DESC")
+
     def of_tree(self, tree_id: int) -> list[bytes]:
         """Manifest digests of the datasets of a tree."""
         found = self._rows.all("SELECT cid FROM dataset WHERE tree = ? ORDER BY id", tree_id)

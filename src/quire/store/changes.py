@@ -19,10 +19,15 @@ _SAID = {
 }
 
 
+def cid_of_dataset(digest: bytes) -> Cid:
+    """The manifest CID that the index keeps as a digest."""
+    return Cid(1, CODEC_MANIFEST, HASH_SHA256, digest)
+
+
 def dataset_of(row: DatasetRow) -> Dataset:
     """The record that other layers see."""
     return Dataset(
-        manifest_cid=Cid(1, CODEC_MANIFEST, HASH_SHA256, row.cid),
+        manifest_cid=cid_of_dataset(row.cid),
         manifest=decode_manifest(row.manifest),
         manifest_bytes=row.manifest,
         created_at=row.created_at,

@@ -10,7 +10,7 @@ from quire.formats.manifest import Manifest
 
 # From the strongest reason to the weakest. lease: the time that an upload was given; cache: what
 # was fetched, or passed through.
-KINDS = ("pin", "name", "request", "slot", "directory", "lease", "cache")
+KINDS = ("pin", "name", "request", "slot", "lease", "cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,15 @@ class Dataset:
     @property
     def is_complete(self) -> bool:
         return self.present_count == self.block_count
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """As much of a dataset as the network is told."""
+
+    manifest_cid: Cid
+    tree_cid: Cid
+    has_blocks: bool
 
 
 @dataclass(frozen=True, slots=True)

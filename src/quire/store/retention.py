@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from quire.base.errors import InputError, NotFound, UnknownDataset
-from quire.formats.cid import CODEC_MANIFEST, Cid, is_manifest
-from quire.formats.multihash import HASH_SHA256
+from quire.formats.cid import Cid, is_manifest
 from quire.store.catalog import DatasetRow
-from quire.store.changes import dataset_of
+from quire.store.changes import cid_of_dataset, dataset_of
 from quire.store.committer import Change
 from quire.store.core import Core
 from quire.store.dataset import KINDS, Dataset, RetentionRoot
@@ -82,7 +81,7 @@ class Retention:
             row = _found(tables, manifest_cid)
             before = tables.catalog.named(name)
             tables.catalog.set_root(row.id, RetentionRoot("name", name, None))
-            return None if before is None else _cid(before[1])
+            return None if before is None else cid_of_dataset(before[1])
 
         return await self._core.committer.run(Change(apply))
 
@@ -94,21 +93,21 @@ class Retention:
             if before is None:
                 raise _no_name(name)
             tables.catalog.release(before[0], "name", name)
-            return _cid(before[1])
+            return cid_of_dataset(before[1])
 
         return await self._core.committer.run(Change(apply))
 
     async def names(self) -> list[Named]:
         """Every name, in alphabetical order."""
         found = await self._core.off_loop(self._core.meta.reading.catalog.names)
-        return [Named(name, _cid(digest)) for name, digest in found]
+        return [Named(name, cid_of_dataset(digest)) for name, digest in found]
 
     async def named(self, name: str) -> Cid:
         """The CID that a name names. Raises NotFound."""
         found = await self._core.off_loop(self._core.meta.reading.catalog.named, name)
         if found is None:
             raise _no_name(name)
-        return _cid(found[1])
+        return cid_of_dataset(found[1])
 
     async def release(self, manifest_cid: Cid, kind: str, name: str) -> bool:
         """Take a root away; False when there was none. Without roots the dataset goes at the next
@@ -218,7 +217,3 @@ def _found(tables: Tables, manifest_cid: Cid) -> DatasetRow:
 
 def _no_name(name: str) -> NotFound:
     return NotFound(f"there is no name {name!r} on this node; quire names shows them", name=name)
-
-
-def _cid(digest: bytes) -> Cid:
-    return Cid(1, CODEC_MANIFEST, HASH_SHA256, digest)

@@ -9,13 +9,13 @@ from contextlib import contextmanager, nullcontext
 
 from quire.base.clock import Clock
 from quire.base.events import EventBus
-from quire.formats.cid import Cid, is_manifest
+from quire.formats.cid import Cid, is_manifest, tree_cid
 from quire.store.audit import Report, audit
 from quire.store.ballast import BALLAST_BYTES, Ballast
-from quire.store.changes import Changes, dataset_of
+from quire.store.changes import Changes, cid_of_dataset, dataset_of
 from quire.store.committer import Change, Committer
 from quire.store.core import Core
-from quire.store.dataset import Dataset, RetentionRoot, Space, TreeState
+from quire.store.dataset import Dataset, Holding, RetentionRoot, Space, TreeState
 from quire.store.disk import Buffer, Disk
 from quire.store.holds import Holds
 from quire.store.intake import IntakePorts, check_block_size
@@ -200,6 +200,17 @@ class Store:
         def load() -> tuple[list[Dataset], int]:
             rows = self._core.meta.reading.catalog.every(after, limit)
             return [dataset_of(row) for row in rows], rows[-1].id if rows else after
+
+        return await self._core.off_loop(load)
+
+    async def holdings(self) -> list[Holding]:
+        """What the network is told of all datasets, newest first. Much faster than `datasets`."""
+
+        def load() -> list[Holding]:
+            return [
+                Holding(cid_of_dataset(cid), tree_cid(root), count > 0)
+                for cid, root, count in self._core.meta.reading.catalog.holdings()
+            ]
 
         return await self._core.off_loop(load)
 

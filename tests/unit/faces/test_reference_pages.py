@@ -42,13 +42,12 @@ def test_the_page_of_the_api_names_the_bases_of_every_profile(name):
 
 
 def test_the_page_of_settings_lists_every_setting():
-    listed = {
-        row[0].split("`")[1]: row for row in rows("settings.md") if len(row) == 4 and "`" in row[0]
-    }
+    found = [row for row in rows("settings.md") if len(row) == 4 and row[0].startswith("`")]
+    listed = {row[0].split("`")[1]: row for row in found}
     assert list(listed) == list(settings())
     for name, setting in settings().items():
         written, kind, default, help_text = listed[name]
-        assert ("-" + setting.short in written) == bool(setting.short)
+        assert written == f"`{name}`" + (f" (`-{setting.short}`)" if setting.short else "")
         assert (kind, help_text) == (setting.kind, setting.help)
         assert default.strip("`").replace("\\|", "|") == default_text(name)
 

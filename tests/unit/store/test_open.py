@@ -4,7 +4,6 @@ import asyncio
 import random
 import sqlite3
 import stat
-from concurrent.futures import Executor, Future
 
 import pytest
 
@@ -15,22 +14,10 @@ from quire.store.files import DirectoryDisk
 from quire.store.meta import Meta
 from quire.store.open import open_store
 from quire.store.store import Store
-from support.store_kit import BLOCK, PIN, Remote, TurnedClock, assert_sound, get, put
+from support.store_kit import BLOCK, PIN, Inline, Remote, TurnedClock, assert_sound, get, put
 
 RNG = random.Random(11)
 CLOCK = SystemClock()
-
-
-class Inline(Executor):
-    """Does the work at once, so that a crashed store has nothing left running."""
-
-    def submit(self, work, /, *values, **named):
-        future = Future()
-        try:
-            future.set_result(work(*values, **named))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
 
 
 async def crash(meta):

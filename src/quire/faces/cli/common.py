@@ -58,13 +58,20 @@ def with_client(context: Context, call: Callable[[Client], Awaitable[T]]) -> T:
     return asyncio.run(connected())
 
 
-def dataset_of(context: Context, text: str) -> str:
-    """The CID that a user means: `@name` is looked up at the node. Raises BadCid, NotFound."""
-    if not text.startswith("@"):
-        return str(Cid.parse(text))
-    path = f"/names/{text[1:]}"
-    found = with_client(context, lambda client: client.json("GET", path))
-    return str(found["cid"])
+def resolve(context: Context, text: str) -> str:
+    """What a user wrote for a dataset, or for a path in one: `@name` is looked up at the node, and
+    the CID stands in its place. Raises NotFound."""
+    name, slash, path = text.partition("/")
+    if not name.startswith("@"):
+        return text
+    route = f"/names/{name[1:]}"
+    found = with_client(context, lambda client: client.json("GET", route))
+    return f"{found['cid']}{slash}{path}"
+
+
+def dataset_of(context: Context, text: str) -> Cid:
+    """The CID that a user means, or the name of. Raises BadCid, NotFound."""
+    return Cid.parse(resolve(context, text))
 
 
 def show_json(value: object) -> None:

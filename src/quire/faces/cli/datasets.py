@@ -8,10 +8,17 @@ import click
 
 from quire.base.errors import UnknownDataset
 from quire.base.units import format_size
-from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
+from quire.faces.cli.common import (
+    dataset_of,
+    json_option,
+    resolve,
+    show_json,
+    timeout_option,
+    with_client,
+)
 from quire.faces.cli.main import Context
 from quire.faces.cli.tree_list import list_tree
-from quire.formats.cid import Cid
+from quire.node.kept import date_in_words
 
 
 @click.command()
@@ -25,16 +32,24 @@ def ls_command(
 ) -> None:
     """List the datasets of the node, or what the directory CID holds."""
     if path is not None:
-        list_tree(context, path, timeout, is_recursive=recursive, as_json=as_json)
+        list_tree(context, resolve(context, path), timeout, is_recursive=recursive, as_json=as_json)
         return
-    found = with_client(context, lambda client: client.json("GET", "/data"))
+    found = with_client(context, lambda client: client.json("GET", "/datasets"))
     if as_json:
         show_json(found)
         return
     for item in found["content"]:
         manifest = item["manifest"]
+        size, until = format_size(manifest["datasetSize"]), _until(item["expiresAt"])
         name = manifest["filename"] or ""
-        click.echo(f"{item['cid']}  {format_size(manifest['datasetSize']):>11}  {name}".rstrip())
+        click.echo(f"{item['cid']}  {size:>11}  {until:<11}  {name}".rstrip())
+
+
+def _until(expires_at: float | None) -> str:
+    """Until when a dataset is kept, as a day."""
+    if expires_at is None:
+        return "for ever"
+    return date_in_words(expires_at)[:10] if expires_at else "not kept"
 
 
 @click.command()
@@ -43,7 +58,7 @@ def ls_command(
 @click.pass_obj
 def rm_command(context: Context, cids: tuple[str, ...], as_json: bool) -> None:
     """Delete datasets from the node; other nodes keep what they have."""
-    names = [Cid.parse(text) for text in cids]
+    names = [dataset_of(context, text) for text in cids]
     for name in names:
         path = f"/data/{name}"
         there = with_client(context, lambda client, p=path: client.json("GET", f"{p}/exists"))  # type: ignore[misc]
@@ -60,7 +75,7 @@ def rm_command(context: Context, cids: tuple[str, ...], as_json: bool) -> None:
 @click.pass_obj
 def stat_command(context: Context, cid: str, as_json: bool) -> None:
     """Show what the node holds of the dataset CID."""
-    name = Cid.parse(cid)
+    name = dataset_of(context, cid)
     found = with_client(context, lambda client: client.json("GET", f"/datasets/{name}"))
     if as_json:
         show_json(found)

@@ -8,11 +8,10 @@ from typing import Any
 import click
 
 from quire.base.units import format_size
-from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
+from quire.faces.cli.common import dataset_of, json_option, show_json, timeout_option, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
 from quire.faces.client import Client, error_of
-from quire.formats.cid import Cid
 
 POLL_SECONDS = 0.25
 ENDED = ("complete", "failed", "cancelled")
@@ -29,7 +28,7 @@ def fetch_command(
     context: Context, cid: str, no_wait: bool, cancel: bool, timeout: float | None, as_json: bool
 ) -> None:
     """Fetch the dataset CID into the node."""
-    path = f"/datasets/{Cid.parse(cid)}/fetch"
+    path = f"/datasets/{dataset_of(context, cid)}/fetch"
     if cancel:
         with_client(context, lambda client: client.json("DELETE", path))
         if as_json:

@@ -16,7 +16,14 @@ from quire.base.clock import SystemClock
 from quire.base.errors import InputError, IntegrityError, NotFound, QuireError
 from quire.base.ranges import RangeSet
 from quire.base.units import format_rate, format_size
-from quire.faces.cli.common import Duration, json_option, show_json, timeout_option, with_client
+from quire.faces.cli.common import (
+    Duration,
+    json_option,
+    resolve,
+    show_json,
+    timeout_option,
+    with_client,
+)
 from quire.faces.cli.draft import DIGEST_BYTES, Draft, discard, draft_of, note_of
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
@@ -66,6 +73,7 @@ def get_command(
     """
     if output is None and as_json:
         raise InputError("--json and the data would both go to standard output; give -o FILE")
+    cid = resolve(context, cid)
     if get_from_tree(context, cid, output, timeout, as_json=as_json):
         return
     name = Cid.parse(cid)

@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from quire.base.units import format_size
-from quire.faces.cli.common import json_option, show_json, with_client
+from quire.faces.cli.common import dataset_of, json_option, show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.client import Client
-from quire.formats.cid import Cid
 
 
 @click.command()
@@ -21,7 +20,7 @@ from quire.formats.cid import Cid
 @click.pass_obj
 def why_command(context: Context, cid: str, as_json: bool) -> None:
     """Explain CID: is it here, who has it, what is being waited for, what happened."""
-    name = Cid.parse(cid)
+    name = dataset_of(context, cid)
     found = with_client(context, lambda client: client.json("GET", f"/datasets/{name}/why"))
     if as_json:
         show_json(found)

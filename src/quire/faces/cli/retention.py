@@ -76,7 +76,7 @@ def why_kept_command(context: Context, cid: str, as_json: bool) -> None:
 def name_command(context: Context, name: str, cid: str, as_json: bool) -> None:
     """Let NAME name the dataset CID, which is kept as long as it has the name. Wherever a CID is
     expected, @NAME will do."""
-    target = {"cid": dataset_of(context, cid)}
+    target = {"cid": str(dataset_of(context, cid))}
     path = f"/names/{name.removeprefix('@')}"
     found = with_client(context, lambda client: client.json("PUT", path, body=target))
     if as_json:

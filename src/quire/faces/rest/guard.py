@@ -126,7 +126,7 @@ class Guard:
         if "*" in self._origins:
             headers["Access-Control-Allow-Origin"] = "*"
             return
-        headers["Vary"] = "Origin"
+        headers["Vary"] = ", ".join([*headers.getall("Vary", []), "Origin"])
         if origins and self._allows(origins[0]):
             headers["Access-Control-Allow-Origin"] = origins[0]
 

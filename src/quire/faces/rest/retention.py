@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import msgspec
@@ -20,6 +21,7 @@ from quire.faces.rest.retention_shapes import (
     roots_body,
     usage_body,
 )
+from quire.faces.rest.schemas import StatList, dataset_stat
 from quire.formats.cid import Cid, is_manifest
 from quire.node.kept import kept_in_words
 from quire.node.node import Node
@@ -34,6 +36,17 @@ _TROUBLES = (  # what fills a disk besides datasets: field, words
     ("freed_bytes", "are free as soon as the disk has taken them back"),
     ("shared_bytes", "are blocks that several datasets share; they are stored once"),
 )
+
+
+async def list_datasets(_request: web.Request, node: Node) -> web.Response:
+    """All datasets, with what is here of them and until when they are kept."""
+    datasets = await node.store.datasets()
+
+    def encode() -> web.Response:
+        return reply_json(StatList([dataset_stat(dataset) for dataset in datasets]))
+
+    # Tens of thousands take long enough to make everybody else wait.
+    return await asyncio.get_running_loop().run_in_executor(None, encode)
 
 
 async def roots(request: web.Request, node: Node) -> web.Response:

@@ -19,6 +19,8 @@ def retention_routes() -> list[Route]:
     checking = Answer("the check", JSON, s.FsckBody)
     full = {507: Answer("the disk has no room to note it")}
     rows: list[tuple[str, str, Handler, str, dict[int, Answer]]] = [
+        ("GET", "/datasets", retention.list_datasets, "List datasets and until when they are kept",
+         {200: Answer("all datasets", JSON, s.StatList)}),
         ("GET", "/datasets/{cid}/roots", retention.roots, "Why a dataset is kept",
          {200: kept} | here),
         ("PUT", "/datasets/{cid}/pin", retention.pin, "Pin a dataset", {200: kept} | here | full),

@@ -86,6 +86,10 @@ class DatasetStat(Shape, frozen=True):
     roots: list[RootBody]
 
 
+class StatList(Shape, frozen=True):
+    content: list[DatasetStat]
+
+
 class FetchStatus(Shape, frozen=True):
     """A background fetch. `state`: searching, fetching, complete, failed, cancelled."""
 
@@ -257,6 +261,7 @@ class ReachBody(Shape, frozen=True):
     mappings: list[MappingBody]
     relays: list[RelayBody]
     upgraded: list[str]
+    not_upgraded: list[str]
     checks: list[CheckBody]
     testers: int
     relay_offers: int

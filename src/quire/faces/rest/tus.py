@@ -20,7 +20,8 @@ from quire.faces.rest.body import pieces
 from quire.faces.rest.reply import Plain, reply_json
 from quire.faces.rest.route import QUIRE_BASE
 from quire.faces.rest.schemas import UploadList, UploadState
-from quire.flow.resume import COMPLETE, READY, OffsetMismatch, Part, UploadPlan, cid_text
+from quire.flow.part import OffsetMismatch, Part, UploadPlan
+from quire.flow.resume import COMPLETE, READY, cid_text
 from quire.formats.names import check_filename, check_mimetype
 from quire.formats.tus import ALGORITHMS, Checksum, decode_checksum, decode_metadata, decode_size
 from quire.node.node import Node

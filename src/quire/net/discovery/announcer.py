@@ -87,6 +87,11 @@ class Announcer:
         self._schedule.add(cid, self._clock.monotonic())
         self._changed.set()
 
+    def announce_again(self, cid: Cid) -> None:
+        """Publish a key that earlier runs have published, when its turn comes."""
+        self._schedule.add(cid, self._clock.monotonic(), is_new=False)
+        self._changed.set()
+
     def withdraw(self, cid: Cid) -> None:
         """Do not publish a key any more."""
         if self._schedule.remove(cid) is not None:

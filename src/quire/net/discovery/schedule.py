@@ -1,7 +1,11 @@
 """When each key is published, published again, or tried again. Pure.
 
 The store is the durable record of what is held; this is only the timetable, filled again at every
-start. A record at another node lives `record_seconds`; it is renewed much earlier.
+start. A record at another node lives for a day or more; it is renewed much earlier.
+
+New keys are published at once. Keys that were published before, in this run or an earlier one, are
+in the background: they take turns at a steady rate, so that a node with tens of thousands of them
+costs next to nothing, and each is renewed within `cycle_seconds` at the latest.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ class AnnounceTiming:
     retry_max_seconds: float = 300.0
     attempt_seconds: float = 60.0  # deadline of one publication
     concurrency: int = 10
+    background_rate: float = 0.75  # keys a second, or as many as the cycle needs
+    background_burst: float = 100.0  # keys that may go at once after a pause
+    cycle_seconds: float = 12 * 3600.0  # in which every key has its turn
 
 
 @dataclass(slots=True)
@@ -36,6 +43,7 @@ class Entry:
     failures: int = 0  # in a row
     problem: str = ""
     is_wanted: bool = True
+    is_new: bool = True  # never published before, as far as we know
 
 
 class AnnounceSchedule:
@@ -45,14 +53,18 @@ class AnnounceSchedule:
         self._timing = timing
         self._rng = rng
         self._entries: dict[Cid, Entry] = {}
-        self._due: list[tuple[float, int, Entry]] = []
-        self._serial = 0
+        self._new = _Queue()
+        self._background = _Queue()
+        self._allowance = timing.background_burst  # background keys that may go at once
+        self._allowed_at = 0.0  # when the allowance was that
 
-    def add(self, cid: Cid, now: float) -> Entry:
-        """Publish a key as soon as possible; nothing changes when it is there already."""
+    def add(self, cid: Cid, now: float, *, is_new: bool = True) -> Entry:
+        """Publish a key as soon as possible; nothing changes when it is there already.
+
+        is_new  False: others may still have the record from an earlier run, so it can wait"""
         entry = self._entries.get(cid)
         if entry is None:
-            entry = self._entries[cid] = Entry(cid)
+            entry = self._entries[cid] = Entry(cid, is_new=is_new)
             self._put(entry, now)
         return entry
 
@@ -68,20 +80,27 @@ class AnnounceSchedule:
 
     def next_at(self) -> float | None:
         """When the next key is due; None when there is none."""
-        self._skip()
-        return self._due[0][0] if self._due else None
+        new, background = self._new.first(), self._background.first()
+        times = [] if new is None else [new.next_at]
+        if background is not None:
+            wait = max(0.0, 1.0 - self._allowance) / self._rate()
+            times.append(max(background.next_at, self._allowed_at + wait if wait else 0.0))
+        return min(times, default=None)
 
     def take(self, now: float) -> Entry | None:
         """The next key that is due; it is `publishing` until `published` or `failed`."""
-        self._skip()
-        if not self._due or self._due[0][0] > now:
-            return None
-        _, _, entry = heapq.heappop(self._due)
-        entry.state = "publishing"
+        self._earn(now)
+        entry = self._new.take(now)
+        if entry is None and self._allowance >= 1.0 - 1e-6:
+            entry = self._background.take(now)
+            self._allowance -= 1.0 if entry is not None else 0.0
+        if entry is not None:
+            entry.state = "publishing"
         return entry
 
     def published(self, entry: Entry, peers: int, now: float) -> None:
         entry.state, entry.peers, entry.failures, entry.problem = "published", peers, 0, ""
+        entry.is_new = False
         early = self._rng.random() * self._timing.jitter
         self._put(entry, now + self._timing.renew_seconds * (1.0 - early))
 
@@ -96,7 +115,7 @@ class AnnounceSchedule:
     def hurry(self, now: float) -> None:
         """Peers are there now: what failed before is due at once."""
         for entry in self._entries.values():
-            if entry.state == "failed":
+            if entry.state == "failed" and entry.next_at > now:
                 entry.failures = 0
                 self._put(entry, now)
 
@@ -110,16 +129,43 @@ class AnnounceSchedule:
     def entries(self) -> list[Entry]:
         return list(self._entries.values())
 
+    def _rate(self) -> float:
+        """Background keys a second."""
+        return max(self._timing.background_rate, len(self._entries) / self._timing.cycle_seconds)
+
+    def _earn(self, now: float) -> None:
+        earned = max(0.0, now - self._allowed_at) * self._rate()
+        self._allowance = min(self._timing.background_burst, self._allowance + earned)
+        self._allowed_at = now
+
     def _put(self, entry: Entry, at: float) -> None:
         if entry.is_wanted:
             entry.next_at = at
-            self._serial += 1
-            heapq.heappush(self._due, (at, self._serial, entry))
+            (self._new if entry.is_new else self._background).put(entry)
 
-    def _skip(self) -> None:
-        """Drop rows of the heap that are out of date."""
+
+class _Queue:
+    """Entries by the time at which they are due. Rows that are out of date are skipped."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[float, int, Entry]] = []
+        self._serial = 0
+
+    def put(self, entry: Entry) -> None:
+        self._serial += 1
+        heapq.heappush(self._due, (entry.next_at, self._serial, entry))
+
+    def first(self) -> Entry | None:
         while self._due:
             at, _, entry = self._due[0]
             if entry.is_wanted and entry.next_at == at and entry.state != "publishing":
-                return
+                return entry
             heapq.heappop(self._due)
+        return None
+
+    def take(self, now: float) -> Entry | None:
+        entry = self.first()
+        if entry is None or entry.next_at > now:
+            return None
+        heapq.heappop(self._due)
+        return entry

@@ -1,7 +1,8 @@
-"""Hedged reads: a piece that a reader waits for and that is late is asked of a second peer at once.
+"""Hedged reads: a piece that somebody waits for and that is late is asked of a second peer at once.
 
+    awaited    a reader's window; at the end of a whole fetch, all that is left
     late       longer than that peer's estimate with its usual deviation (`estimate.py`)
-    second     the peer that should deliver it first, by the same estimates
+    second     the peer that should deliver it first, by the same estimates, and is not late itself
     winner     the first reply that verifies; the other request is cancelled
     price      bytes asked twice are at most a few MiB and a small share of what was received
 
@@ -70,10 +71,14 @@ class Hedges:
         return True
 
     def _quickest(self, piece: Piece, size_bytes: int, now: float) -> Member | None:
-        """Who should have the piece here first, of those that it can be asked of."""
+        """Who should have the piece here first, of those that are not late themselves."""
         found: tuple[float, Member] | None = None
         for member in self._swarm.members.values():
-            if member.resting_until > now or not self._scheduler.may_own(member.peer, piece):
+            if member.resting_until > now or piece.count > member.session.max_blocks:
+                continue
+            if not self._scheduler.may_own(member.peer, piece):
+                continue
+            if self._scheduler.is_late(member.peer, now):
                 continue
             session = member.session
             cost = session.estimate.cost_seconds(session.pending_bytes + size_bytes)

@@ -180,22 +180,32 @@ class Scheduler:
         return None
 
     def late(self, now: float) -> list[Piece]:
-        """Pieces that windows wait for and one peer alone is late with, in the windows' order."""
-        if not self._windows or not self._may_double():
+        """Pieces that somebody waits for and one peer alone is late with: those of windows, in
+        their order, and in the end, when all is assigned, any. One for each late peer: when it is
+        overtaken, the rest is seen to."""
+        spans = self._awaited_spans()
+        if not spans or not self._may_double():
             return []
-        found: dict[Piece, None] = {}
-        for start, stop in self._windows.values():
-            late = [
-                piece
-                for piece in self._pieces.values()
-                if piece.late_at <= now and piece.start < stop and start < piece.stop
-            ]
-            found |= dict.fromkeys(sorted(late, key=lambda piece: piece.start))
-        return [piece for piece in found if len(piece.owners) == 1 and not piece.is_claimed]
+        pieces = sorted(self._pieces.values(), key=lambda piece: piece.start)
+        taken = {peer for piece in pieces if len(piece.owners) > 1 for peer in piece.owners}
+        found = []
+        late = [piece for piece in pieces if piece.late_at <= now and not piece.is_claimed]
+        for start, stop in spans:
+            for piece in late:
+                owner = next(iter(piece.owners))
+                if piece.start < stop and start < piece.stop and owner not in taken:
+                    taken.add(owner)
+                    found.append(piece)
+        return found
+
+    def is_late(self, peer: PeerId, now: float) -> bool:
+        """Whether the peer is late with anything."""
+        pieces = self._pieces.values()
+        return any(peer in p.owners and p.late_at <= now and not p.is_claimed for p in pieces)
 
     def next_late_at(self, now: float) -> float | None:
-        """When the next of the pieces that windows wait for will be late."""
-        if not self._windows:
+        """When the next piece will be late, if anybody waits for pieces."""
+        if not self._awaited_spans():
             return None
         moments = (p.late_at for p in self._pieces.values() if len(p.owners) == 1)
         return min((moment for moment in moments if moment > now), default=None)
@@ -320,6 +330,10 @@ class Scheduler:
             if best is None or holders < best[0]:
                 best = (holders, region)
         return None if best is None else best[1]
+
+    def _awaited_spans(self) -> list[tuple[int, int]]:
+        is_end = self._all_wanted and not self._open
+        return [*self._windows.values(), *([(0, self.leaf_count)] if is_end else [])]
 
     def _may_double(self) -> bool:
         doubled = sum(1 for piece in self._pieces.values() if len(piece.owners) > 1)

@@ -151,9 +151,9 @@ class Transfer:
             self._progress_at + self._context.limits.stall_seconds - now,
         )
         late = [
-            Timer(f"blocks {p.start} to {p.stop - 1} count as late", p.expected_at - now)
+            Timer(f"blocks {p.start} to {p.stop - 1} count as late", p.late_at - now)
             for p in scheduler.pieces()
-            if p.expected_at > now and not p.is_claimed
+            if p.late_at > now and not p.is_claimed
         ]
         timers = [*sorted(late, key=lambda t: t.in_seconds)[:1], *candidates.timers()]
         timers += [stall] if wanted else []

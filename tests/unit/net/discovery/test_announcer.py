@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
+
+import pytest
 
 from quire.base.clock import SystemClock
 from quire.base.errors import PeerSilent
@@ -62,6 +65,21 @@ def test_what_failed_is_hurried_when_peers_come() -> None:
     schedule.failed(entry, "nobody", 0.0)
     schedule.hurry(1.0)
     assert schedule.take(1.0) is entry
+
+
+def test_what_was_published_is_due_again_when_our_addresses_change() -> None:
+    schedule = AnnounceSchedule(AnnounceTiming(), seeded_rng(1))
+    schedule.add(CIDS[0], 0.0)
+    schedule.add(CIDS[1], 0.0)
+    entry = schedule.take(0.0)
+    assert entry is not None
+    schedule.published(entry, 3, 0.0)
+    under_way = schedule.take(0.0)
+    assert under_way is not None
+    assert schedule.take(1.0) is None
+    schedule.renew(1.0)
+    assert schedule.take(1.0) is entry
+    assert schedule.take(1.0) is None
 
 
 def test_a_removed_key_is_never_due() -> None:
@@ -204,3 +222,40 @@ async def test_publications_are_bounded_and_slow_ones_time_out() -> None:
     assert problems[CIDS[1]] == "nobody answered"
     assert Slow.most == 10
     await announcer.stop()
+
+
+def test_keys_of_earlier_runs_take_turns_at_a_steady_rate():
+    timing = AnnounceTiming(background_rate=2.0, background_burst=5.0, cycle_seconds=1e9)
+    schedule = AnnounceSchedule(timing, seeded_rng(1))
+    for number in range(40):
+        schedule.add(manifest_cid(b"%d" % number), 0.0, is_new=False)
+    taken, now = [], 0.0
+    while (due := schedule.next_at()) is not None and len(taken) < 40:
+        now = max(now, due)
+        entry = schedule.take(now)
+        assert entry is not None
+        taken.append(now)
+    assert taken[:5] == [0.0] * 5
+    steps = [later - earlier for earlier, later in pairwise(taken[4:])]
+    assert steps == pytest.approx([0.5] * 35, abs=1e-5)
+
+
+def test_a_new_key_does_not_wait_behind_those_of_earlier_runs():
+    timing = AnnounceTiming(background_rate=0.001, background_burst=1.0)
+    schedule = AnnounceSchedule(timing, seeded_rng(1))
+    for cid in CIDS[:2]:
+        schedule.add(cid, 0.0, is_new=False)
+    assert schedule.take(0.0) is not None
+    assert schedule.take(0.0) is None
+    fresh = schedule.add(manifest_cid(b"fresh"), 1.0)
+    assert schedule.next_at() == 1.0
+    assert schedule.take(1.0) is fresh
+
+
+def test_however_many_keys_there_are_each_has_its_turn_within_a_cycle():
+    timing = AnnounceTiming(background_rate=1.0, background_burst=1.0, cycle_seconds=10.0)
+    schedule = AnnounceSchedule(timing, seeded_rng(1))
+    for number in range(50):
+        schedule.add(manifest_cid(b"%d" % number), 0.0, is_new=False)
+    count = sum(schedule.take(step / 50) is not None for step in range(501))
+    assert count == 50

@@ -150,6 +150,22 @@ def test_a_peer_that_stalls_in_the_middle_costs_a_reader_one_short_wait() -> Non
     simulate(peers, test)
 
 
+@pytest.mark.parametrize("stalled", [1, 2])
+def test_a_fetch_of_everything_ends_soon_though_peers_stall_with_many_pieces(stalled: int) -> None:
+    peers: dict[str, Callable[[], Link]] = {"good": steady, "other": steady}
+    peers |= {f"stalls-{i}": lambda: StallingLink(4 * MIB) for i in range(stalled)}
+
+    async def test(it: Readers) -> None:
+        began = it.now()
+        await it.host.exchange.fetch(it.dataset).wait(began + 60)
+        assert it.host.store.content(it.dataset) == it.data
+        at_full_rate = len(it.data) / (2 * RATE)
+        assert it.now() - began < at_full_rate + 1.5
+        assert it.wasted_bytes <= LIMITS.hedge_bytes + LIMITS.hedge_share * len(it.data)
+
+    simulate(peers, test, size_bytes=64 * MIB)
+
+
 def it_loop() -> SimLoop:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimLoop)
@@ -196,7 +212,7 @@ def test_bytes_in_flight_stay_within_the_budget_while_reads_are_hedged() -> None
                 used = it.host.exchange.status()["bytesInFlight"]
                 assert isinstance(used, int)
                 most = max(most, used)
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0.005)
 
         watching = asyncio.ensure_future(watch())
         assert await it.ensure(0, it.dataset.block_count) < 8.0
