@@ -96,14 +96,17 @@ class Fetches:
         with span("fetch.manifest", cid=cid):
             return await self._exchange.fetch_manifest(cid, deadline)
 
-    async def keep(self, dataset: Dataset) -> None:
-        """What somebody asked for is kept for `keep_seconds` (None: for ever) from now, unless it
-        is kept for another reason than having passed through."""
-        if any(root.kind != "cache" for root in dataset.roots):
-            return
+    async def keep(self, dataset: Dataset, *, is_asked_for: bool = False) -> None:
+        """What passes through is kept for `keep_seconds` (None: for ever) from now, unless it is
+        kept for another reason; what somebody asked to have here, unless it is kept as long."""
+        others = [root.expires_at for root in dataset.roots if root.kind != "cache"]
         seconds = self._keep_seconds
         until = None if seconds is None else self._clock.now() + seconds
-        await self._store.retain(dataset.manifest_cid, RetentionRoot("cache", "fetch", until))
+        if is_asked_for:
+            others = [end for end in others if end is None or (until is not None and end >= until)]
+        if not others:
+            root = RetentionRoot("cache", "fetch", until)
+            await self._store.retain(dataset.manifest_cid, root)
 
     def start(self, cid: Cid, timeout_seconds: float) -> Fetch:
         """Begin to get a dataset, or join the job that does so already."""
@@ -148,7 +151,7 @@ class Fetches:
         try:
             fetch.dataset = await self.manifest(fetch.cid, timeout_seconds)
             fetch.state = "fetching"
-            await self.keep(fetch.dataset)
+            await self.keep(fetch.dataset, is_asked_for=True)
             if not fetch.dataset.is_complete:
                 fetch.job = self._exchange.fetch(fetch.dataset)
                 with (

@@ -8,6 +8,7 @@ from quire.base.errors import DeadlineExceeded
 from quire.flow.delete import delete_dataset
 from quire.flow.fetch import KEPT_JOBS, Fetches, NotAManifest
 from quire.formats.cid import block_cid, manifest_cid, tree_cid
+from quire.store.dataset import RetentionRoot
 from support.fakes import FakeExchange, FakeStore, make_dataset, make_ground
 
 
@@ -131,3 +132,21 @@ async def test_deleting_cancels_the_fetch_and_takes_the_dataset_out():
     assert not await delete_dataset(dataset.manifest_cid, **parts)
     assert not await delete_dataset(dataset.manifest.tree_cid, **parts)
     assert await store.datasets() == []
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("pinned_days", "asked_for", "is_kept_too"),
+    [(1, True, True), (60, True, False), (None, True, False), (1, False, False)],
+)
+async def test_what_was_asked_for_outlasts_a_shorter_pin(pinned_days, asked_for, is_kept_too):
+    fetches, store, _, _, (dataset,) = make(b"abc")
+    fetches._keep_seconds = 30 * DAY
+    await store.put_manifest(dataset.manifest_bytes, RetentionRoot("cache", "exchange", 0.0))
+    end = None if pinned_days is None else fetches._clock.now() + pinned_days * DAY
+    await store.retain(dataset.manifest_cid, RetentionRoot("pin", "", end))
+    await fetches.keep(await store.dataset(dataset.manifest_cid), is_asked_for=asked_for)
+    roots = (await store.dataset(dataset.manifest_cid)).roots
+    assert any(root.name == "fetch" for root in roots) is is_kept_too
