@@ -144,7 +144,7 @@ DAY = 86_400.0
 async def test_what_was_asked_for_outlasts_a_shorter_pin(pinned_days, asked_for, is_kept_too):
     fetches, store, _, _, (dataset,) = make(b"abc")
     fetches._keep_seconds = 30 * DAY
-    await store.put_manifest(dataset.manifest_bytes, RetentionRoot("cache", "exchange", 0.0))
+    store.add(*make_dataset(b"abc"))
     end = None if pinned_days is None else fetches._clock.now() + pinned_days * DAY
     await store.retain(dataset.manifest_cid, RetentionRoot("pin", "", end))
     await fetches.keep(await store.dataset(dataset.manifest_cid), is_asked_for=asked_for)
