@@ -7,12 +7,13 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{StreamProtocol, autonat, dcutr, identify, kad, mdns, ping, relay, upnp};
+use libp2p::{StreamProtocol, dcutr, identify, kad, mdns, ping, relay, upnp};
 
 use crate::node::{Config, RelayLimits};
 use crate::reach::Nat;
 use crate::records::Records;
 use crate::streams::{self, Served};
+use crate::tester;
 
 /// What identify says the family of protocols is; Codex nodes say the same.
 const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
@@ -33,7 +34,7 @@ pub struct Behaviour {
     ping: ping::Behaviour,
     pub kad: kad::Behaviour<Records>,
     mdns: Toggle<mdns::tokio::Behaviour>,
-    tester: autonat::v2::server::Behaviour,
+    tester: tester::Behaviour,
     relay_client: relay::client::Behaviour,
     relay: Toggle<relay::Behaviour>,
     hole_puncher: dcutr::Behaviour,
@@ -79,7 +80,7 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
             kad,
             mdns: Toggle::from(mdns),
-            tester: autonat::v2::server::Behaviour::default(),
+            tester: tester::Behaviour::default(),
             relay_client,
             relay: Toggle::from(config.relay.map(|limits| relay::Behaviour::new(local, relay_config(limits)))),
             hole_puncher: dcutr::Behaviour::new(local),
