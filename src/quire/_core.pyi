@@ -101,6 +101,7 @@ class NetNode:
         agent: str,
         kad_protocol: str,
         mdns: bool,
+        ping: bool = True,
         max_connections: int,
         idle_seconds: float,
         record_seconds: float,

@@ -7,12 +7,13 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{StreamProtocol, autonat, dcutr, identify, kad, mdns, ping, relay, upnp};
+use libp2p::{StreamProtocol, dcutr, identify, kad, mdns, ping, relay, upnp};
 
 use crate::node::{Config, RelayLimits};
 use crate::reach::Nat;
 use crate::records::Records;
 use crate::streams::{self, Served};
+use crate::tester;
 
 /// What identify says the family of protocols is; Codex nodes say the same.
 const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
@@ -30,10 +31,10 @@ pub struct Behaviour {
     limits: connection_limits::Behaviour,
     pub streams: streams::Behaviour,
     identify: identify::Behaviour,
-    ping: ping::Behaviour,
+    ping: Toggle<ping::Behaviour>,
     pub kad: kad::Behaviour<Records>,
     mdns: Toggle<mdns::tokio::Behaviour>,
-    tester: autonat::v2::server::Behaviour,
+    tester: tester::Behaviour,
     relay_client: relay::client::Behaviour,
     relay: Toggle<relay::Behaviour>,
     hole_puncher: dcutr::Behaviour,
@@ -76,10 +77,12 @@ impl Behaviour {
             limits: connection_limits::Behaviour::new(limits),
             streams: streams::Behaviour::new(served),
             identify: identify::Behaviour::new(identify),
-            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
+            ping: Toggle::from(config.ping.then(|| {
+                ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT))
+            })),
             kad,
             mdns: Toggle::from(mdns),
-            tester: autonat::v2::server::Behaviour::default(),
+            tester: tester::Behaviour::default(),
             relay_client,
             relay: Toggle::from(config.relay.map(|limits| relay::Behaviour::new(local, relay_config(limits)))),
             hole_puncher: dcutr::Behaviour::new(local),

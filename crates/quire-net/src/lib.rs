@@ -16,6 +16,8 @@ mod connections;
 mod dials;
 mod driver;
 mod framing;
+mod mplex;
+mod mplex_frames;
 mod muxer;
 mod node;
 mod queries;
@@ -25,6 +27,7 @@ mod reaching;
 mod records;
 mod registry;
 mod streams;
+mod tester;
 pub mod transport;
 
 pub use bytes::Bytes;

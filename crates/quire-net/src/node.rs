@@ -27,6 +27,8 @@ pub struct Config {
     pub agent: String,
     pub kad_protocol: String,
     pub mdns: bool,
+    /// Off in networks whose nodes do not know it.
+    pub ping: bool,
     pub max_connections: u32,
     pub idle_timeout: Duration,
     /// How long records of other providers live here.

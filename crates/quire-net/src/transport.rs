@@ -10,23 +10,13 @@ use libp2p::core::upgrade::{SelectUpgrade, Version};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, noise, quic, relay, tcp};
 
-use crate::muxer;
+use crate::{mplex, muxer};
 
 /// From the first packet to a secured connection, either direction. Shorter than the ten seconds for
 /// which an AutoNAT server waits for the outcome of a dial, so that it can report a failure.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(8);
-const MPLEX_STREAMS: usize = 200;
-const MPLEX_FRAME_BYTES: usize = 64 * 1024;
 const QUIC_STREAM_BYTES: u32 = 8 << 20;
 const QUIC_CONNECTION_BYTES: u32 = 24 << 20;
-
-/// For peers that offer nothing else (nim-codex). It has no flow control, so frames that nobody
-/// reads wait up to a bound and then hold up their connection.
-fn mplex() -> libp2p_mplex::Config {
-    let mut config = libp2p_mplex::Config::new();
-    config.set_max_num_streams(MPLEX_STREAMS).set_split_send_size(MPLEX_FRAME_BYTES);
-    config
-}
 
 /// The transports, and circuits through relays as one more.
 pub fn build_with(
@@ -52,7 +42,7 @@ pub fn build(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Strin
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(SelectUpgrade::new(muxer::Config::default(), mplex()))
+        .multiplex(SelectUpgrade::new(muxer::Config::default(), mplex::Config))
         .timeout(SETUP_TIMEOUT);
     let mut config = quic::Config::new(keypair);
     config.max_stream_data = QUIC_STREAM_BYTES;

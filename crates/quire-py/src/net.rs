@@ -223,7 +223,8 @@ struct NetNode(Node);
 impl NetNode {
     #[new]
     #[pyo3(signature = (
-        private_key, *, agent, kad_protocol, mdns, max_connections, idle_seconds, record_seconds, nat=None, relay=None
+        private_key, *, agent, kad_protocol, mdns, max_connections, idle_seconds, record_seconds, nat=None, relay=None,
+        ping=true
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -236,12 +237,14 @@ impl NetNode {
         record_seconds: f64,
         nat: Option<&str>,
         relay: Option<(usize, usize, u64, f64)>,
+        ping: bool,
     ) -> PyResult<Self> {
         let config = Config {
             private_key,
             agent,
             kad_protocol,
             mdns,
+            ping,
             max_connections,
             idle_timeout: seconds(idle_seconds),
             record_ttl: seconds(record_seconds),

@@ -12,13 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from quire.base.clock import Clock
-from quire.base.errors import (
-    PeerGone,
-    PeerRefused,
-    PeerSilent,
-    PortInUse,
-    ProtocolMismatch,
-)
+from quire.base.errors import PeerGone, PeerRefused, PeerSilent, PortInUse, ProtocolMismatch
 from quire.net.memory_channel import Link, MemoryChannel, Pipe
 from quire.net.reachability import Reachability
 from quire.net.serving import serve_channel

@@ -166,6 +166,7 @@ def libp2p_transport(
         agent=config.agent_string or profile.agent,
         kad_protocol=profile.protocols.kad,
         mdns=config.mdns,
+        ping=profile.ping,
         max_connections=config.max_peers,
         nat=nat_for_swarm(mode, address, config.listen),
         relay=relay_limits(config),

@@ -35,6 +35,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="k
     protocols: Protocols
     rest_bases: tuple[str, ...]  # where the compatible REST API is served, the first is canonical
     block_size: int = 65536
+    ping: bool = True  # False where nodes do not know it and may take it ill
     bootstrap: tuple[str, ...] = ()  # multiaddresses with /p2p/, or `spr:` records
 
 
