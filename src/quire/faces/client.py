@@ -117,6 +117,11 @@ class Client:
         async with self._request("PATCH", path, data=pieces, headers=headers) as answer:
             return _upload_state(answer)
 
+    async def end_upload(self, upload_id: str) -> None:
+        """What was sent of an upload is dropped, and its space is free again."""
+        async with self._request("DELETE", f"/uploads/{upload_id}", headers=TUS):
+            return
+
     @asynccontextmanager
     async def get(
         self,

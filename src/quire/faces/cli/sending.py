@@ -19,7 +19,7 @@ from quire.base.errors import InputError, NotFound, QuireError
 from quire.base.units import MIB, format_size
 from quire.faces.cli.progress import Report
 from quire.faces.client import Client, UploadState
-from quire.faces.patience import Patience
+from quire.faces.patience import PASSING, Patience
 
 PIECE_BYTES = 1 * MIB
 MEMORY_SECONDS = 7 * 86_400.0  # the node has forgotten the upload long before
@@ -95,6 +95,8 @@ async def send_file(client: Client, order: Order, source: BinaryIO, report: Repo
                     rest = before.st_size - state.offset
                     state = await client.send(upload_id, state.offset, pieces, rest)
             except QuireError as error:
+                if not isinstance(error, PASSING):
+                    await _give_up(client, upload_id, memory)
                 await patience.after(error)
                 note = f"again: {error.message}"
                 state = await _ask(client, upload_id, patience)
@@ -103,6 +105,13 @@ async def send_file(client: Client, order: Order, source: BinaryIO, report: Repo
         if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InputError(f"{order.path} changed while it was sent; put it again")
         return Sent(state.cid, before.st_size, resumed)
+
+
+async def _give_up(client: Client, upload_id: str, memory: Memory) -> None:
+    """Leave nothing at a node that will not take this file, as far as it answers."""
+    memory.forget()
+    with suppress(QuireError):
+        await client.end_upload(upload_id)
 
 
 async def _known(client: Client, upload_id: str) -> UploadState | None:
