@@ -255,12 +255,13 @@ def error_of(status: int, body: bytes) -> QuireError:
     try:
         fields = json.loads(body)
         message, code = str(fields["message"]), str(fields["code"])
-    except (ValueError, KeyError, TypeError):
+        fields["facts"] = dict(fields.get("facts", {}))
+    except (ValueError, KeyError, TypeError, RecursionError):
         fields, code = {}, ""
         message = body.decode("utf-8", "replace") or f"the node answered {status}"
     kind = next((c for c in _classes(QuireError) if c.code == code), None)
     error = (kind or _class_of_status(status))(message)
-    error.facts = dict(fields.get("facts", {}))
+    error.facts = fields.get("facts", {})
     if kind is None and code:
         error.code, error.hint = code, str(fields.get("hint", ""))  # type: ignore[misc]
     return error

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from quire.base.clock import SystemClock
 from quire.base.errors import InputError, NotFound, QuireError
 from quire.base.units import MIB, format_size
+from quire.faces.cli.note import decode_note, encode_note
 from quire.faces.cli.progress import Report
 from quire.faces.client import Client, UploadState
 from quire.faces.patience import PASSING, Patience
@@ -54,16 +55,15 @@ class Memory:
         if self._path is None:
             return None
         try:
-            found = json.loads(self._path.read_text())
-            return str(found["upload"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return decode_note(self._path.read_bytes(), "upload")
+        except OSError:
             return None
 
     def note(self, upload_id: str) -> None:
         """Without a place to write, only a later command cannot go on."""
         if self._path is not None:
             with suppress(OSError):
-                self._path.write_text(json.dumps({"upload": upload_id}))
+                self._path.write_bytes(encode_note("upload", upload_id))
 
     def forget(self) -> None:
         if self._path is not None:
