@@ -13,11 +13,11 @@ from support.command import quire
 UNKNOWN = str(manifest_cid(b"nobody has this"))
 WRONG = [
     str(tree_cid(bytes(32))),
-    str(block_cid(bytes(32))),
     str(Cid(1, CODEC_SLOT_ROOT, 0x00, bytes(32))),
     str(Cid(1, 0x55, 0x12, bytes(32))),  # a raw block of IPFS
     str(Cid(0, 0x70, 0x12, bytes(32))),  # the first version of CIDs
 ]
+BLOCK = str(block_cid(bytes(32)))
 BAD = ["notacid", "z", "zDv", "%F0%9F%90%BF", "z" * 400, UNKNOWN[:-1], UNKNOWN + "1"]
 NETWORK = [("GET", "/network/manifest"), ("GET", "/network/stream"), ("POST", "/network")]
 ALL = [("GET", ""), ("DELETE", ""), ("GET", "/exists"), *NETWORK]
@@ -109,6 +109,22 @@ def test_a_cid_of_another_kind_is_answered_at_once_and_in_words(pair, cid):
     status, body = call(node, "POST", f"{QUIRE}/datasets/{cid}/fetch")
     assert (status, "not a manifest CID" in body.decode()) == (404, True)
     assert time.monotonic() - started < GRACE_SECONDS
+    until_held(node, before)
+
+
+def test_a_block_that_nobody_has_is_looked_for_and_names_no_dataset(pair):
+    node, before = pair
+    for method, tail in NETWORK:
+        status, body = call(node, method, f"{CODEX}/data/{BLOCK}{tail}?timeout=1")
+        if tail == "/network/stream":
+            assert status in (404, 504), body
+            assert BLOCK.encode() in body
+        else:
+            assert (status, body) == (404, b"Unable to decode as manifest")
+    assert call(node, "GET", f"{CODEX}/data/{BLOCK}")[0] == 404
+    assert call(node, "DELETE", f"{CODEX}/data/{BLOCK}")[0] == 204
+    assert json.loads(call(node, "GET", f"{CODEX}/data/{BLOCK}/exists")[1])["has"] is False
+    assert call(node, "POST", f"{QUIRE}/datasets/{BLOCK}/fetch")[0] == 404
     until_held(node, before)
 
 

@@ -104,6 +104,11 @@ class Client:
         async with self._request("HEAD", f"/uploads/{upload_id}", headers=TUS) as answer:
             return _upload_state(answer)
 
+    async def remove_upload(self, upload_id: str) -> None:
+        """Give an upload up; the node frees what it took."""
+        async with self._request("DELETE", f"/uploads/{upload_id}", headers=TUS):
+            pass
+
     async def send(
         self, upload_id: str, offset: int, pieces: AsyncIterable[bytes], size: int
     ) -> UploadState:

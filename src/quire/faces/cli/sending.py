@@ -19,7 +19,7 @@ from quire.base.errors import InputError, NotFound, QuireError
 from quire.base.units import MIB, format_size
 from quire.faces.cli.progress import Report
 from quire.faces.client import Client, UploadState
-from quire.faces.patience import Patience
+from quire.faces.patience import PASSING, Patience
 
 PIECE_BYTES = 1 * MIB
 MEMORY_SECONDS = 7 * 86_400.0  # the node has forgotten the upload long before
@@ -95,6 +95,10 @@ async def send_file(client: Client, order: Order, source: BinaryIO, report: Repo
                     rest = before.st_size - state.offset
                     state = await client.send(upload_id, state.offset, pieces, rest)
             except QuireError as error:
+                if not isinstance(error, PASSING):  # such as a full disk: it would only take room
+                    memory.forget()
+                    with suppress(QuireError):
+                        await client.remove_upload(upload_id)
                 await patience.after(error)
                 note = f"again: {error.message}"
                 state = await _ask(client, upload_id, patience)
