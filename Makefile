@@ -68,10 +68,14 @@ check: setup $(VENV)/ok-dev ## Lint, types, layers: what must be clean before a 
 	@cargo fmt --check
 	@$(BIN)/pytest tests/tidy
 
-long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, and fuzzing of every decoder.
+long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, storms of kills, a million inputs a decoder.
 	@$(BIN)/pip install -q --require-hashes -r requirements/fuzz.txt
-	@$(BIN)/quire sim --seed 1 --runs 5000
-	@for target in tests/fuzz/fuzz_*.py; do echo "$$target"; $(BIN)/python "$$target" -runs=200000; done
+	@$(BIN)/quire sim --scenario diagram-a --runs 5000 --quiet
+	@$(BIN)/quire sim --scenario churn --runs 1000 --quiet
+	@QUIRE_STORM_KILLS=200 QUIRE_KILLS=2000 QUIRE_UPLOAD_KILLS=300 QUIRE_DAMAGES=500 \
+	  $(BIN)/pytest tests/cluster/test_kill_storm.py tests/cluster/test_store_survives_kill.py \
+	  tests/cluster/test_resumed_uploads_survive_kill.py tests/cluster/test_damaged_files.py
+	@PYTHONPATH=src:tests $(BIN)/python tests/fuzz/run_all.py 1000000
 
 lock: ## Renew the lock files (needs uv).
 	@for set in run dev fuzz bench; do \

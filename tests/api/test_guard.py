@@ -34,6 +34,7 @@ def token_file(tmp_path, text=TOKEN, mode=0o600):
         "Basic !!!",
         "Basic " + base64.b64encode(b"user:wrong").decode(),
         "Bearer t\u00f6ken",
+        "Basic t\u00f6ken",
     ],
 )
 async def test_without_the_token_nothing_is_answered_but_health(tmp_path, header):
@@ -117,8 +118,9 @@ async def test_two_origins_are_refused_when_origins_count(tmp_path):
 @pytest.mark.parametrize(("method", "path"), [("POST", "/data"), ("DELETE", "/data/zDv")])
 async def test_a_foreign_page_may_not_change_the_node(tmp_path, method, path):
     async with live_node(tmp_path) as (node, url):
-        reply = await send(url, method, BASE + path, {"Origin": "http://evil.example"}, b"x")
-        assert reply.status == 403
+        for origin in ("http://evil.example", "null", "http://[no-url"):
+            reply = await send(url, method, BASE + path, {"Origin": origin}, b"x")
+            assert reply.status == 403
         assert await node.store.datasets() == []
 
 

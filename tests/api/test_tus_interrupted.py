@@ -87,7 +87,7 @@ async def test_what_came_with_a_checksum_and_broke_off_does_not_count(live):
 async def test_a_node_that_stops_makes_durable_what_it_has(tmp_path):
     data = RNG.randbytes(10 * BLOCK)
     async with contextlib.AsyncExitStack() as stack:
-        _, url = await stack.enter_async_context(live_node(tmp_path / "n"))
+        _, url = await stack.enter_async_context(live_node(tmp_path / "n", shutdown_timeout="1s"))
         path = await begun(url, len(data))
         connection = half_sent(url, path, data, 300_000)
         reader = await connection.__aenter__()

@@ -111,7 +111,8 @@ def test_a_rotten_byte_is_an_error_and_the_dataset_is_not_complete_any_more(tmp_
         status, body = call(node, "GET", path, Range="bytes=1114112-1179647")
         assert status in (404, 504), body
         target = tmp_path / "copy"
-        done = quire("get", cid, "-o", str(target), "--timeout", "1s", api=node.api)
+        limits = ["--timeout", "1s", "--patience", "1s"]
+        done = quire("get", cid, "-o", str(target), *limits, api=node.api)
         assert done.code in (3, 5, 6, 7, 8)
         assert "Traceback" not in done.err
         assert not target.exists()

@@ -1,7 +1,7 @@
 """A real node is killed in the middle of a resumable upload, again and again, and the upload ends
 with the CID of an uninterrupted one. Nothing that the node had acknowledged is asked for again.
 
-TEST_UPLOAD_KILLS sets how often (default 30).
+QUIRE_UPLOAD_KILLS sets how often (default 12).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from quire.faces.local import LocalNode
 from support.cluster import CODEX, QUIRE, ask, call, put, until
 from support.tus import BYTES, TUS, UPLOADS, metadata
 
-KILLS = int(os.environ.get("TEST_UPLOAD_KILLS", "30"))
+KILLS = int(os.environ.get("QUIRE_UPLOAD_KILLS", "12"))
 SIZE = 97 * 1024 * 1024 + 12_345  # more than one page of the tree, a short last block
 PIECE = 64 * 1024
 OCTETS = metadata(filetype="application/octet-stream")
@@ -103,7 +103,7 @@ def begin(node: LocalNode, sender: Sender) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(240 + 10 * KILLS)
 def test_an_upload_survives_any_number_of_kills_and_ends_with_the_right_cid(tmp_path) -> None:
     rng = random.Random(4)
     sender = Sender(rng.randbytes(SIZE), rng)

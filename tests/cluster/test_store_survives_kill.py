@@ -1,7 +1,7 @@
 """The store under SIGKILL: a process works at random, dies at random moments, and nothing that it
 acknowledged is lost. One data directory lives through all the kills.
 
-QUIRE_KILLS sets how often the process is killed (default 200).
+QUIRE_KILLS sets how often the process is killed (default 100).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from quire.store.open import open_store
 from support.store_child import BLOCK, PACK_BYTES, QUOTA, manifest_of, payload
 
 PAYLOADS = 48
-KILLS = int(os.environ.get("QUIRE_KILLS", "200"))
+KILLS = int(os.environ.get("QUIRE_KILLS", "100"))
 CHECK_EVERY = 10  # kills between two full checks; every start recovers
 
 
@@ -124,7 +124,7 @@ async def check_datasets(store, expected: Expected) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(120 + 2 * KILLS)
 async def test_nothing_acknowledged_is_lost_however_often_the_process_is_killed(
     tmp_path: Path,
 ) -> None:

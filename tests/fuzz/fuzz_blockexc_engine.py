@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 from concurrent.futures import Executor, Future
+from functools import lru_cache
 from pathlib import Path
 
 from quire.base.errors import BadEncoding, BlockMissing, PeerError, PeerGone
@@ -174,6 +175,7 @@ async def play(messages):
                 )
 
 
+@lru_cache(maxsize=128)
 def known_wants(data):
     try:
         return decode_message(data).wants

@@ -104,11 +104,6 @@ class Client:
         async with self._request("HEAD", f"/uploads/{upload_id}", headers=TUS) as answer:
             return _upload_state(answer)
 
-    async def remove_upload(self, upload_id: str) -> None:
-        """Give an upload up; the node frees what it took."""
-        async with self._request("DELETE", f"/uploads/{upload_id}", headers=TUS):
-            pass
-
     async def send(
         self, upload_id: str, offset: int, pieces: AsyncIterable[bytes], size: int
     ) -> UploadState:
@@ -121,6 +116,11 @@ class Client:
         path = f"/uploads/{upload_id}"
         async with self._request("PATCH", path, data=pieces, headers=headers) as answer:
             return _upload_state(answer)
+
+    async def end_upload(self, upload_id: str) -> None:
+        """What was sent of an upload is dropped, and its space is free again."""
+        async with self._request("DELETE", f"/uploads/{upload_id}", headers=TUS):
+            return
 
     @asynccontextmanager
     async def get(
@@ -255,12 +255,13 @@ def error_of(status: int, body: bytes) -> QuireError:
     try:
         fields = json.loads(body)
         message, code = str(fields["message"]), str(fields["code"])
-    except (ValueError, KeyError, TypeError):
+        fields["facts"] = dict(fields.get("facts", {}))
+    except (ValueError, KeyError, TypeError, RecursionError):
         fields, code = {}, ""
         message = body.decode("utf-8", "replace") or f"the node answered {status}"
     kind = next((c for c in _classes(QuireError) if c.code == code), None)
     error = (kind or _class_of_status(status))(message)
-    error.facts = dict(fields.get("facts", {}))
+    error.facts = fields.get("facts", {})
     if kind is None and code:
         error.code, error.hint = code, str(fields.get("hint", ""))  # type: ignore[misc]
     return error

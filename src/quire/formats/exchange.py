@@ -287,6 +287,8 @@ def _range_request(fields: Fields) -> RangeRequest:
 
 def _range_reply(fields: Fields) -> RangeReply:
     status, proof = _status(fields), fields.blob(_PROOF)
+    if status is not Status.OK:
+        return RangeReply(_id(fields), status)
     if len(proof) > MAX_PROOF_BYTES:
         raise BadEncoding(f"a proof of {len(proof)} bytes is above {MAX_PROOF_BYTES}")
     start = fields.uint(_START, bits=62)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
@@ -135,6 +136,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: Annotated[int, Setting("port", "port of the metrics; 0 takes a free one")] = 8008
 
 
+@cache
 def settings() -> dict[str, Setting]:
     """The settings by the name that people write (`storage-quota`), in order."""
     hints = get_type_hints(NodeConfig, include_extras=True)

@@ -117,6 +117,11 @@ def test_a_message_survives_the_wire(name: str) -> None:
     assert decode_message(b"".join(sent.segments())) == sent
 
 
+def test_what_is_not_ok_has_no_place_in_the_tree() -> None:
+    reply = decode_message(bytes.fromhex("08051005100120098030033003"))
+    assert reply == RangeReply(1, Status.BUSY)
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_message_is_refused(name: str) -> None:
     with pytest.raises(BadEncoding):

@@ -7,7 +7,6 @@ with a few digests from the node. Blocks that cannot be proved are received agai
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 from quire.base.errors import InputError, NotFound
 from quire.base.ranges import RangeSet
+from quire.faces.cli.note import decode_note, encode_note
 from quire.faces.client import Client
 from quire.formats.cid import Cid
 from quire.formats.manifest import Manifest
@@ -103,9 +103,9 @@ def draft_of(output: Path, cid: Cid) -> Iterator[tuple[BinaryIO, Path]]:
             except BlockingIOError:
                 raise InputError(f"another quire get writes {path} at this moment") from None
             with path.open("r+b" if path.exists() else "x+b") as file:
-                if _noted(note) != str(cid):
+                if decode_note(note.read_bytes(), "cid") != str(cid):
                     file.truncate(0)
-                    note.write_text(json.dumps({"cid": str(cid)}))
+                    note.write_bytes(encode_note("cid", str(cid)))
                 yield file, path
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}") from None
@@ -119,10 +119,3 @@ def discard(path: Path) -> None:
 
 def note_of(draft: Path) -> Path:
     return draft.with_name(draft.name + ".json")
-
-
-def _noted(note: Path) -> str | None:
-    try:
-        return str(json.loads(note.read_text())["cid"])
-    except (ValueError, KeyError, TypeError):
-        return None

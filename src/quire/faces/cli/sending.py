@@ -17,6 +17,7 @@ from typing import BinaryIO
 from quire.base.clock import SystemClock
 from quire.base.errors import InputError, NotFound, QuireError
 from quire.base.units import MIB, format_size
+from quire.faces.cli.note import decode_note, encode_note
 from quire.faces.cli.progress import Report
 from quire.faces.client import Client, UploadState
 from quire.faces.patience import PASSING, Patience
@@ -54,16 +55,15 @@ class Memory:
         if self._path is None:
             return None
         try:
-            found = json.loads(self._path.read_text())
-            return str(found["upload"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return decode_note(self._path.read_bytes(), "upload")
+        except OSError:
             return None
 
     def note(self, upload_id: str) -> None:
         """Without a place to write, only a later command cannot go on."""
         if self._path is not None:
             with suppress(OSError):
-                self._path.write_text(json.dumps({"upload": upload_id}))
+                self._path.write_bytes(encode_note("upload", upload_id))
 
     def forget(self) -> None:
         if self._path is not None:
@@ -95,10 +95,8 @@ async def send_file(client: Client, order: Order, source: BinaryIO, report: Repo
                     rest = before.st_size - state.offset
                     state = await client.send(upload_id, state.offset, pieces, rest)
             except QuireError as error:
-                if not isinstance(error, PASSING):  # such as a full disk: it would only take room
-                    memory.forget()
-                    with suppress(QuireError):
-                        await client.remove_upload(upload_id)
+                if not isinstance(error, PASSING):
+                    await _give_up(client, upload_id, memory)
                 await patience.after(error)
                 note = f"again: {error.message}"
                 state = await _ask(client, upload_id, patience)
@@ -107,6 +105,13 @@ async def send_file(client: Client, order: Order, source: BinaryIO, report: Repo
         if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InputError(f"{order.path} changed while it was sent; put it again")
         return Sent(state.cid, before.st_size, resumed)
+
+
+async def _give_up(client: Client, upload_id: str, memory: Memory) -> None:
+    """Leave nothing at a node that will not take this file, as far as it answers."""
+    memory.forget()
+    with suppress(QuireError):
+        await client.end_upload(upload_id)
 
 
 async def _known(client: Client, upload_id: str) -> UploadState | None:

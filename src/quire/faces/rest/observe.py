@@ -24,6 +24,11 @@ _KEY = web.RequestKey("quire-request-id", str)
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
+def request_name(given: str, rng: random.Random) -> str:
+    """The id that a request brings, if it is one that may stand in logs; else a new one."""
+    return given if _VALID_ID.fullmatch(given) else f"{rng.getrandbits(64):016x}"
+
+
 class Observer:
     """The outermost middleware. `rng` makes ids for requests that bring none."""
 
@@ -41,7 +46,7 @@ class Observer:
     @web.middleware
     async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get(REQUEST_HEADER, "")
-        name = given if _VALID_ID.fullmatch(given) else f"{self._rng.getrandbits(64):016x}"
+        name = request_name(given, self._rng)
         request[_KEY] = name
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "(none)"

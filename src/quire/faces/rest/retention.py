@@ -165,7 +165,11 @@ def _until(request: web.Request, node: Node, name: str) -> float | None:
 
 async def _target(request: web.Request) -> Cid:
     """The CID in a body such as {"cid": "zDv..."}. Raises InputError, BadCid."""
-    body = await request.content.read(BODY_BYTES_MAX)
+    return decode_target(await request.content.read(BODY_BYTES_MAX))
+
+
+def decode_target(body: bytes) -> Cid:
+    """Raises InputError, BadCid."""
     try:
         return Cid.parse(msgspec.json.decode(body, type=NameTarget).cid)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
