@@ -93,7 +93,7 @@ class Committer:
                 counts = await loop.run_in_executor(self._executor, self._commit, group)
             except QuireError as error:
                 self._fail(group, error)
-            except BaseException as error:
+            except (Exception, asyncio.CancelledError) as error:
                 self._fail([*group, *self._queue], error)
                 self._queue.clear()
                 raise

@@ -35,6 +35,7 @@ from quire.formats.cid import Cid
 from quire.kernels.hashing import sha256_blocks
 
 PATIENCE_SECONDS = 60.0
+ANSWER_SECONDS = 5.0  # that the node gets beyond the timeout it was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,10 @@ def get_command(
         if output is None:
             return await _to_stdout(client, name, verifier, timeout)
         with draft_of(output, name) as (file, path):
-            receiving = _Receiving(
-                client, name, timeout, Patience(patience, clock.monotonic), is_quiet=as_json
-            )
+            # Who says how long the network may be asked does not want to wait much longer.
+            most = patience if timeout is None else min(patience, timeout + ANSWER_SECONDS)
+            trying = Patience(most, clock.monotonic)
+            receiving = _Receiving(client, name, timeout, trying, is_quiet=as_json)
             received = await receiving.to_file(file, path, verifier)
             file.flush()
             os.fsync(file.fileno())
