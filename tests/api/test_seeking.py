@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import socket
 
 import pytest
 
@@ -59,7 +60,12 @@ async def settled(node, path):
 async def reading(url, path, **headers):
     """An open download of which only the head was read."""
     host, port = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=BLOCK)
+    line = socket.socket()
+    # Else the system lets it grow, on some machines to more than BUFFERS_BYTES.
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)
+    line.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(line, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=line, limit=BLOCK)
     lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k}: {v}" for k, v in headers.items())]
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
     try:
