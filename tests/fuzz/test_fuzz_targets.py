@@ -1,6 +1,7 @@
 """Every fuzz target over its seeds and ten thousand mutations of them, without atheris."""
 
 import ast
+import gc
 import importlib.util
 import random
 import re
@@ -24,6 +25,16 @@ def load(name: str):
     return module
 
 
+@pytest.fixture
+def frozen():
+    """What other tests of this process have left is not searched for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_holds_for_seeds_and_mutations(name):
     harness, target = load("harness"), load(name)
