@@ -120,6 +120,9 @@ class World:
         for other in others:
             transport = other.transport if isinstance(other, Node) else other
             await node.transport.dial(transport.peer_id, transport.listen_addresses(), soon())
+            async with asyncio.timeout_at(soon()):  # the side that was dialled knows it later
+                while all(c.peer != node.transport.peer_id for c in transport.connections()):
+                    await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
         for node in self.nodes:
