@@ -14,7 +14,7 @@ from quire.sim.run import Outcome, run_seed
 from quire.store.packs import Packs
 from quire.store.quota import Quota
 
-SEEDS_MAX = 200
+SEEDS_MAX = 60
 
 
 def first_failure() -> Outcome | None:
