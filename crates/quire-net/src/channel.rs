@@ -1,11 +1,12 @@
 //! One stream of messages: a task that reads, a task that writes, and their back-pressure.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use futures::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Stream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -83,8 +84,10 @@ impl Tasks {
 pub struct Channel {
     pub id: u64,
     pub peer: PeerId,
+    pub connection: ConnectionId,
     pub outgoing: bool,
     max_bytes: usize,
+    is_ended: AtomicBool,
     outbox: Mutex<Outbox>,
     filled: Notify,
     inbox: Mutex<Inbox>,
@@ -98,10 +101,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Channel {
-    pub fn new(id: u64, peer: PeerId, outgoing: bool, max_bytes: usize) -> Self {
+    pub fn new(id: u64, peer: PeerId, connection: ConnectionId, outgoing: bool, max_bytes: usize) -> Self {
         Self {
             id,
             peer,
+            connection,
+            is_ended: AtomicBool::new(false),
             outgoing,
             max_bytes,
             outbox: Mutex::default(),
@@ -190,6 +195,20 @@ impl Channel {
         tasks.stop(false, false);
     }
 
+    /// The connection is gone. A stream of yamux does not notice when it is our side that closes it.
+    pub fn lose_connection(&self, queue: &Queue) {
+        self.tell_end(queue, End::Broken, "the connection was closed".to_owned());
+        self.break_off(queue);
+        self.reset();
+    }
+
+    /// Says once that nothing more will come.
+    fn tell_end(&self, queue: &Queue, how: End, reason: String) {
+        if !self.is_ended.swap(true, Ordering::AcqRel) {
+            queue.push(Event::Ended { channel: self.id, how, reason });
+        }
+    }
+
     fn take_batch(&self) -> (Vec<Message>, bool) {
         let mut outbox = lock(&self.outbox);
         let mut batch = Vec::new();
@@ -275,7 +294,7 @@ impl Half {
             ReadError::Broken(reason) => (End::Broken, reason),
             ReadError::Lied(reason) => (End::Lied, reason),
         };
-        queue.push(Event::Ended { channel: channel.id, how, reason });
+        channel.tell_end(&queue, how, reason);
         if how != End::Closed {
             channel.break_off(&queue);
             channel.reset();

@@ -282,6 +282,11 @@ impl Driver {
                 self.on_connected(peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                if cause.is_none() {
+                    for channel in self.registry.of_connection(connection_id) {
+                        channel.lose_connection(&self.queue);
+                    }
+                }
                 let reason = cause.map_or_else(|| "closed".to_owned(), |cause| cause.to_string());
                 self.on_disconnected(peer_id, connection_id, reason);
             }
@@ -343,14 +348,14 @@ impl Driver {
             }
             StreamEvent::Incoming { protocol, stream } => {
                 let Some(max_bytes) = self.served.limit(&protocol) else { return };
-                let Some(channel) = self.registry.admit(peer, false, max_bytes) else { return };
+                let Some(channel) = self.registry.admit(peer, id, false, max_bytes) else { return };
                 let protocol = protocol.to_string();
                 self.queue.push(Event::Incoming { channel: channel.id, peer, protocol });
                 channel.start(stream, self.registry.clone(), self.queue.clone());
             }
             StreamEvent::Opened { op, stream } => {
                 let Some(opening) = self.openings.remove(&op) else { return };
-                match self.registry.admit(peer, true, opening.max_bytes) {
+                match self.registry.admit(peer, id, true, opening.max_bytes) {
                     None => self.fail(op, Failure::Full, "too many channels to the peer are open".into()),
                     Some(channel) => {
                         self.queue.push(Event::Opened { op, channel: channel.id });

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
 use tokio::sync::Notify;
 
 use crate::channel::Channel;
@@ -35,7 +36,13 @@ impl Registry {
     }
 
     /// A new channel, or None when the peer has as many as it may.
-    pub fn admit(&self, peer: PeerId, outgoing: bool, max_bytes: usize) -> Option<Arc<Channel>> {
+    pub fn admit(
+        &self,
+        peer: PeerId,
+        connection: ConnectionId,
+        outgoing: bool,
+        max_bytes: usize,
+    ) -> Option<Arc<Channel>> {
         let mut state = self.lock();
         let count = state.counts.entry((peer, outgoing)).or_insert(0);
         if *count >= MAX_PER_PEER {
@@ -43,7 +50,7 @@ impl Registry {
         }
         *count += 1;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let channel = Arc::new(Channel::new(id, peer, outgoing, max_bytes));
+        let channel = Arc::new(Channel::new(id, peer, connection, outgoing, max_bytes));
         state.channels.insert(id, channel.clone());
         Some(channel)
     }
@@ -58,6 +65,10 @@ impl Registry {
 
     pub fn all(&self) -> Vec<Arc<Channel>> {
         self.lock().channels.values().cloned().collect()
+    }
+
+    pub fn of_connection(&self, connection: ConnectionId) -> Vec<Arc<Channel>> {
+        self.lock().channels.values().filter(|channel| channel.connection == connection).cloned().collect()
     }
 
     pub fn remove(&self, channel: &Channel) {
