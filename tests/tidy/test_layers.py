@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from support.source import Module, imports_of, modules
 
-LAYERS = ("base", "formats", "kernels", "store", "net", "flow", "services", "node", "faces")
+LAYERS = (
+    "base",
+    "formats",
+    "kernels",
+    "dataset",
+    "store",
+    "net",
+    "flow",
+    "services",
+    "node",
+    "faces",
+)
 
 # Modules that may load the compiled core; everybody else goes through them.
 CORE_USERS = (
@@ -17,7 +28,7 @@ CORE_USERS = (
 )
 
 # In these layers, whatever is not listed below is pure: time, randomness and I/O are arguments.
-PURE_LAYERS = ("base", "formats", "kernels", "store", "net")
+PURE_LAYERS = ("base", "formats", "kernels", "dataset", "store", "net")
 OUTSIDE_WORLD = (
     "aiohttp",
     "asyncio",
