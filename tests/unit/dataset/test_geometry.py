@@ -1,5 +1,7 @@
 """Where the blocks of a protected dataset are."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,8 +30,8 @@ def test_every_leaf_is_in_one_row_and_one_column(code, more):
     assert geometry.rounded - geometry.original_blocks < k
     assert geometry.total == geometry.rounded + geometry.steps * m
     ends = [geometry.row_range(row) for row in range(geometry.slots)]
-    assert ends[0].start == 0 and ends[-1].stop == geometry.total
-    assert all(left.stop == right.start for left, right in zip(ends, ends[1:], strict=False))
+    assert (ends[0].start, ends[-1].stop) == (0, geometry.total)
+    assert all(left.stop == right.start for left, right in pairwise(ends))
     for index in {0, geometry.total // 2, geometry.total - 1}:
         row, step = geometry.position(index)
         assert geometry.index(row, step) == index
