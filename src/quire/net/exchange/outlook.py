@@ -1,0 +1,80 @@
+"""What the peers of one fetch can be expected to deliver, for whoever could also do without it.
+
+    prompt    some peer has it that answers, and is late with nothing
+    slow      only peers have it that are late, or rest because they were
+    nowhere   no peer has it that this fetch knows
+
+While a fetch is young, `nowhere` only means that nobody was heard yet: `is_settled` tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quire.base.ranges import RangeSet
+from quire.net.exchange.scheduler import Scheduler
+from quire.net.exchange.swarm import Swarm
+from quire.net.transport import PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A peer of the fetch. `blocks` is what it holds, not to be changed."""
+
+    peer: PeerId
+    blocks: RangeSet
+    bytes_per_second: float | None  # None before its first delivery
+    is_prompt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """One moment of a fetch."""
+
+    helpers: tuple[Helper, ...] = ()
+    is_settled: bool = False
+    next_late_at: float | None = None  # monotonic seconds
+
+    def lacking(self, blocks: RangeSet, *, is_prompt: bool) -> RangeSet:
+        """Those of the blocks that no peer has; with `is_prompt`, no prompt peer."""
+        left = blocks.copy()
+        for helper in self.helpers:
+            if helper.is_prompt or not is_prompt:
+                left = _minus_held(left, helper.blocks)
+            if not left:
+                break
+        return left
+
+    def speed(self, blocks: RangeSet) -> float | None:
+        """Of the quickest prompt peer that has any of the blocks."""
+        speeds = [
+            helper.bytes_per_second
+            for helper in self.helpers
+            if helper.is_prompt
+            and helper.bytes_per_second is not None
+            and any(helper.blocks.within(start, stop) for start, stop in blocks)
+        ]
+        return max(speeds, default=None)
+
+
+def look_out(scheduler: Scheduler, swarm: Swarm, now: float, *, has_waited: bool) -> Outlook:
+    """The outlook of a fetch. `has_waited`: long enough for those who never answer."""
+    helpers = []
+    for peer, blocks in scheduler.holdings():
+        member = swarm.members.get(peer)
+        if member is None:
+            continue
+        is_prompt = member.resting_until <= now and not scheduler.is_behind(peer, now)
+        helpers.append(Helper(peer, blocks, member.session.estimate.bytes_per_second, is_prompt))
+    late = [at for p in scheduler.pieces() for at in p.owners.values() if at > now]
+    return Outlook(
+        tuple(helpers), has_waited or swarm.candidates.is_settled, min(late, default=None)
+    )
+
+
+def _minus_held(blocks: RangeSet, held: RangeSet) -> RangeSet:
+    left = blocks.copy()
+    for start, stop in blocks:
+        for low, high in held.within(start, stop):
+            left.remove(low, high)
+    return left
