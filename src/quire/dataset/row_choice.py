@@ -12,8 +12,7 @@ than K under way, by `spares` at most. One that is nowhere is replaced at no cos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from enum import IntEnum
 
 
@@ -27,15 +26,6 @@ class RowState(IntEnum):
     NOWHERE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class RowView:
-    """A row of some columns as it stands. Speed in bytes a second, None when not known."""
-
-    row: int
-    state: RowState
-    speed: float | None = None
-
-
 def spare_rows(m: int) -> int:
     """How many late rows are replaced at a time."""
     return min(m, 2)
@@ -43,43 +33,46 @@ def spare_rows(m: int) -> int:
 
 def rows_to_ask(
     k: int,
-    views: Iterable[RowView],
+    states: Mapping[int, RowState],
     *,
     got: Collection[int],
     asked: Collection[int],
     spares: int,
     preferred: int,
+    speed: Callable[[int], float | None],
 ) -> list[int]:
     """The rows to ask for now, besides those that are asked; the best first.
 
+    states     of every row that would do
     got        rows whose blocks are there
     asked      rows under way
     preferred  among rows that are equally near, those below this number come first, in order: a
                reader of data rows needs them anyway
+    speed      bytes a second for a row, None when not known: the others come by it
     """
-    views = list(views)
-    under_way = [view for view in views if view.row in asked and view.row not in got]
-    late = sum(view.state is RowState.LATE for view in under_way)
-    coming = sum(view.state < RowState.LATE for view in under_way) + max(0, late - spares)
-    lacking = k - len(got) - coming
-    free = [
-        view
-        for view in views
-        if view.row not in got and view.row not in asked and view.state is not RowState.NOWHERE
-    ]
-    free.sort(key=lambda view: _rank(view, preferred))
-    chosen = free[: max(0, lacking)]
+    under_way = [states[row] for row in asked if row not in got]
+    late = sum(state is RowState.LATE for state in under_way)
+    coming = sum(state < RowState.LATE for state in under_way)
+    lacking = k - len(got) - coming - max(0, late - spares)
+    if lacking <= 0:
+        return []
+    free = [row for row in states if row not in got and row not in asked]
     if len(got) + coming + late >= k:  # what is late will do, unless something better is free
-        chosen = [view for view in chosen if view.state < RowState.LATE]
-    return [view.row for view in chosen]
+        free = [row for row in free if states[row] < RowState.LATE]
+    else:
+        free = [row for row in free if states[row] < RowState.NOWHERE]
+
+    def rank(row: int) -> tuple[int, int, float, int]:
+        if row < preferred:
+            return states[row], 0, 0.0, row
+        return states[row], 1, -(speed(row) or 0.0), row
+
+    return sorted(free, key=rank)[:lacking]
 
 
-def hopeless_rows(views: Iterable[RowView]) -> list[int]:
-    """Rows that cannot be had, in order."""
-    return sorted(view.row for view in views if view.state is RowState.NOWHERE)
+def can_reach(k: int, states: Mapping[int, RowState]) -> bool:
+    """Whether K rows are known to be somewhere."""
+    return sum(state in KNOWN for state in states.values()) >= k
 
 
-def _rank(view: RowView, preferred: int) -> tuple[int, int, float, int]:
-    if view.row < preferred:
-        return view.state, 0, 0.0, view.row
-    return view.state, 1, -(view.speed or 0.0), view.row
+KNOWN = (RowState.HERE, RowState.READY, RowState.LATE)

@@ -9,7 +9,7 @@ While a fetch is young, `nowhere` only means that nobody was heard yet: `is_sett
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quire.base.ranges import RangeSet
 from quire.net.exchange.scheduler import Scheduler
@@ -29,52 +29,41 @@ class Helper:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """One moment of a fetch."""
+    """One moment of a fetch. The sets are not to be changed."""
 
     helpers: tuple[Helper, ...] = ()
+    held: RangeSet = field(default_factory=RangeSet)  # by any peer
+    prompt: RangeSet = field(default_factory=RangeSet)  # by a prompt one
     is_settled: bool = False
     next_late_at: float | None = None  # monotonic seconds
 
-    def lacking(self, blocks: RangeSet, *, is_prompt: bool) -> RangeSet:
-        """Those of the blocks that no peer has; with `is_prompt`, no prompt peer."""
-        left = blocks.copy()
-        for helper in self.helpers:
-            if helper.is_prompt or not is_prompt:
-                left = _minus_held(left, helper.blocks)
-            if not left:
-                break
-        return left
-
-    def speed(self, blocks: RangeSet) -> float | None:
-        """Of the quickest prompt peer that has any of the blocks."""
+    def speed(self, start: int, stop: int) -> float | None:
+        """Of the quickest prompt peer that has any of the blocks [start, stop)."""
         speeds = [
             helper.bytes_per_second
             for helper in self.helpers
             if helper.is_prompt
             and helper.bytes_per_second is not None
-            and any(helper.blocks.within(start, stop) for start, stop in blocks)
+            and helper.blocks.within(start, stop)
         ]
         return max(speeds, default=None)
 
 
 def look_out(scheduler: Scheduler, swarm: Swarm, now: float, *, has_waited: bool) -> Outlook:
     """The outlook of a fetch. `has_waited`: long enough for those who never answer."""
-    helpers = []
+    helpers: list[Helper] = []
+    held, prompt = RangeSet(), RangeSet()
     for peer, blocks in scheduler.holdings():
         member = swarm.members.get(peer)
         if member is None:
             continue
         is_prompt = member.resting_until <= now and not scheduler.is_behind(peer, now)
-        helpers.append(Helper(peer, blocks, member.session.estimate.bytes_per_second, is_prompt))
+        speed = member.session.estimate.bytes_per_second
+        helpers.append(Helper(peer, blocks, speed, is_prompt))
+        for start, stop in blocks:
+            held.add(start, stop)
+            if is_prompt:
+                prompt.add(start, stop)
     late = [at for p in scheduler.pieces() for at in p.owners.values() if at > now]
-    return Outlook(
-        tuple(helpers), has_waited or swarm.candidates.is_settled, min(late, default=None)
-    )
-
-
-def _minus_held(blocks: RangeSet, held: RangeSet) -> RangeSet:
-    left = blocks.copy()
-    for start, stop in blocks:
-        for low, high in held.within(start, stop):
-            left.remove(low, high)
-    return left
+    is_settled = has_waited or swarm.candidates.is_settled
+    return Outlook(tuple(helpers), held, prompt, is_settled, min(late, default=None))
