@@ -7,10 +7,12 @@ mod buffers;
 mod disk;
 mod hashing;
 mod net;
+mod poseidon2;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     disk::register(module)?;
     hashing::register(module)?;
-    net::register(module)
+    net::register(module)?;
+    poseidon2::register(module)
 }
