@@ -3,6 +3,7 @@
 Buffers may be bytes, bytearray or memoryview (C-contiguous). Digests are 32 bytes each, joined.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, final
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -67,6 +68,25 @@ def poseidon2_path(tree: Buffer, leaf_count: int, index: int) -> bytes:
 
 def poseidon2_root_of_path(leaf: Buffer, index: int, leaf_count: int, path: Buffer) -> bytes:
     """ValueError also for an index outside and a path of wrong length."""
+
+# ---- quire-kernel: the erasure code -------------------------------------------------------------
+
+ERASURE_ROWS_MAX: int
+
+def erasure_field_bits(k: int, m: int) -> int:
+    """8 or 16: the field of the code. ValueError when there is no such code."""
+
+def erasure_encode(rows: Sequence[Buffer], m: int) -> list[bytes]:
+    """The `m` parity rows of K data rows. ValueError as in `kernels.erasure`."""
+
+def erasure_rebuild(
+    k: int,
+    m: int,
+    numbers: Sequence[int],  # of `rows`
+    rows: Sequence[Buffer],
+    wanted: Sequence[int],
+) -> list[bytes]:
+    """The wanted rows from K or more others. ValueError as in `kernels.erasure`."""
 
 # ---- quire-disk: positioned reads and writes past the page cache -------------------------------
 
