@@ -39,7 +39,7 @@ def columns_of(geometry: Geometry, blocks: RangeSet) -> RangeSet:
 def blocks_of(geometry: Geometry, columns: RangeSet) -> RangeSet:
     """All blocks of these columns, those of every row."""
     return RangeSet(
-        (geometry.index(row, first), geometry.index(row, first) + stop - first)
+        (row * geometry.steps + first, row * geometry.steps + stop)
         for row in range(geometry.slots)
         for first, stop in columns
     )
@@ -74,6 +74,26 @@ def column_batches(geometry: Geometry, blocks: RangeSet, columns_max: int) -> li
         rows.update(begins.get(at, ()))
         low = at
     return batches
+
+
+def decodable_columns(geometry: Geometry, present: RangeSet, columns: RangeSet) -> RangeSet:
+    """Those of the columns in which K rows are present; padding is."""
+    change: dict[int, int] = {}
+    for row in range(geometry.slots):
+        base, stored = row * geometry.steps, geometry.stored_blocks(row)
+        for first, stop in columns:
+            spans = list(present.within(base + first, base + max(first, min(stop, stored))))
+            spans += [(base + max(first, stored), base + stop)] if stop > stored else []
+            for low, high in spans:
+                change[low - base] = change.get(low - base, 0) + 1
+                change[high - base] = change.get(high - base, 0) - 1
+    found, rows, low = RangeSet(), 0, 0
+    for at in sorted(change):
+        if rows >= geometry.k:
+            found.add(low, at)
+        rows += change[at]
+        low = at
+    return found
 
 
 def _spans(geometry: Geometry, blocks: RangeSet) -> list[tuple[int, int, int]]:

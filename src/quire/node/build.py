@@ -96,7 +96,7 @@ def _join(
         bootstrap=bootstrap_peers(config, profile),
     )
     parts = join_parts(ground, transport, store, settings)
-    repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
+    repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -114,6 +114,7 @@ def _join(
         connector=parts.connector,
         uploads=parts.uploads,
         resumable=parts.resumable,
+        assembler=parts.assembler,
         downloads=parts.downloads,
         fetches=parts.fetches,
         announcing=parts.announcing,

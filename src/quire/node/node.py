@@ -11,6 +11,7 @@ from quire.base.clock import Clock
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
+from quire.flow.assemble import Assembler
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.resume import ResumableUploads
@@ -53,6 +54,7 @@ class Node:
     connector: Connector
     uploads: Uploads
     resumable: ResumableUploads
+    assembler: Assembler
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing

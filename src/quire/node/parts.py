@@ -14,6 +14,7 @@ from quire.base.clock import Clock
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
+from quire.flow.assemble import Assembler
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.resume import ResumableUploads
@@ -63,6 +64,7 @@ class Parts:
     connector: Connector
     uploads: Uploads
     resumable: ResumableUploads
+    assembler: Assembler
     downloads: Downloads
     fetches: Fetches
     announcing: Announcing
@@ -98,9 +100,11 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
     connector = Connector(
         transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
     )
+    assembler = Assembler(store, exchange, clock, events, waits)
     fetches = Fetches(
         store,
         exchange,
+        assembler,
         events,
         clock,
         idle_seconds=settings.fetch_idle_seconds,
@@ -122,7 +126,8 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
             rng,
             lifetime_seconds=settings.upload_lifetime_seconds,
         ),
-        downloads=Downloads(store, exchange, clock),
+        assembler=assembler,
+        downloads=Downloads(store, assembler, clock),
         fetches=fetches,
         announcing=Announcing(store, announcer),
     )
@@ -138,6 +143,7 @@ def stages(parts: Parts) -> list[Stage]:
         Stage("finder", None, lambda _: parts.finder.stop()),
         Stage("exchange", parts.exchange.start, lambda _: parts.exchange.stop()),
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
+        Stage("assembler", None, lambda _: parts.assembler.stop()),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
         Stage("resumable uploads", None, parts.resumable.drain),
