@@ -170,13 +170,18 @@ def _promise(wish: Wish, found: Plan) -> list[tuple[str, str]]:
     freed = f"a slot is freed at missed proof {wish.misses + 1}"
     interval = format_duration(wish.proof_interval)
     return [
-        ("wish", (f"{format_size(wish.size)} for {format_duration(wish.period)} with "
-         f"{wish.nines:g} nines: {verdict}")),
+        (
+            "wish",
+            (
+                f"{format_size(wish.size)} for {format_duration(wish.period)} with "
+                f"{wish.nines:g} nines: {verdict}"
+            ),
+        ),
         ("code", f"{found.k} + {found.m}: {found.slots} hosts, any {found.k} are enough"),
         ("promise", f"{found.nines:.1f} nines: a chance of {found.outlook.loss:.1e} to lose it"),
         ("proofs", f"every {interval} a slot, {found.samples} samples; {freed}"),
         *(("", _noticed(lost, found.samples)) for lost in PARTIAL_LOSSES),
-    ]  # fmt: skip
+    ]
 
 
 def _price(found: Plan, rates: Rates) -> list[tuple[str, str]]:
@@ -185,13 +190,28 @@ def _price(found: Plan, rates: Rates) -> list[tuple[str, str]]:
     measured = f"{format_rate(rates.coding)} and {format_rate(rates.hashing)} a core"
     proving = f"{cost.proofs:,.0f} proofs, {format_duration(cost.proof_seconds)} on all hosts"
     return [
-        ("disk", (f"{stored} on all hosts (x {found.expansion:.2f}); with the padding of slots "
-         f"that a contract counts: {padded}")),
-        ("traffic", (f"{format_size(cost.upload_bytes)} to the hosts once; {repairs:.1f} repairs "
-         f"move {format_size(cost.repair_bytes)} in all")),
-        ("CPU", (f"{format_duration(cost.prepare_seconds)} to code and hash here ({measured}); "
-         f"{proving}")),
-    ]  # fmt: skip
+        (
+            "disk",
+            (
+                f"{stored} on all hosts (x {found.expansion:.2f}); with the padding of slots "
+                f"that a contract counts: {padded}"
+            ),
+        ),
+        (
+            "traffic",
+            (
+                f"{format_size(cost.upload_bytes)} to the hosts once; {repairs:.1f} repairs "
+                f"move {format_size(cost.repair_bytes)} in all"
+            ),
+        ),
+        (
+            "CPU",
+            (
+                f"{format_duration(cost.prepare_seconds)} to code and hash here ({measured}); "
+                f"{proving}"
+            ),
+        ),
+    ]
 
 
 def _noticed(lost: float, samples: int) -> str:
