@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from math import floor
 from typing import Any
 
 import click
@@ -157,7 +158,7 @@ def _show(wish: Wish, found: Plan, others: list[Plan], rates: Rates) -> None:
         click.echo("\nothers      nines  hosts       disk      padded    repairs      proofs' CPU")
     for other in others:
         click.echo(
-            f"{other.k:>4} + {other.m:<3} {other.nines:7.1f}  {other.slots:>5} "
+            f"{other.k:>4} + {other.m:<3} {_places(other.nines):>7}  {other.slots:>5} "
             f"{format_size(other.cost.stored_bytes):>10}  {format_size(other.cost.paid_bytes):>10} "
             f"{format_size(other.cost.repair_bytes):>10}  "
             f"{format_duration(other.cost.proof_seconds):>15}"
@@ -178,7 +179,10 @@ def _promise(wish: Wish, found: Plan) -> list[tuple[str, str]]:
             ),
         ),
         ("code", f"{found.k} + {found.m}: {found.slots} hosts, any {found.k} are enough"),
-        ("promise", f"{found.nines:.1f} nines: a chance of {found.outlook.loss:.1e} to lose it"),
+        (
+            "promise",
+            f"{_places(found.nines)} nines: a chance of {found.outlook.loss:.1e} to lose it",
+        ),
         ("proofs", f"every {interval} a slot, {found.samples} samples; {freed}"),
         *(("", _noticed(lost, found.samples)) for lost in PARTIAL_LOSSES),
     ]
@@ -212,6 +216,11 @@ def _price(found: Plan, rates: Rates) -> list[tuple[str, str]]:
             ),
         ),
     ]
+
+
+def _places(nines: float) -> str:
+    """One place, rounded down: 2.97 nines are not three."""
+    return f"{floor(nines * 10) / 10:.1f}"
 
 
 def _noticed(lost: float, samples: int) -> str:
