@@ -3,6 +3,7 @@
 Buffers may be bytes, bytearray or memoryview (C-contiguous). Digests are 32 bytes each, joined.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, final
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -42,6 +43,25 @@ def verify_range(
     """Hash whole blocks and verify them as one range; their digests, or None when they lie.
 
     Raises ValueError when data is empty, not whole blocks, or out of bounds."""
+
+# ---- quire-kernel: the erasure code -------------------------------------------------------------
+
+ERASURE_ROWS_MAX: int
+
+def erasure_field_bits(k: int, m: int) -> int:
+    """8 or 16: the field of the code. ValueError when there is no such code."""
+
+def erasure_encode(rows: Sequence[Buffer], m: int) -> list[bytes]:
+    """The `m` parity rows of K data rows. ValueError as in `kernels.erasure`."""
+
+def erasure_rebuild(
+    k: int,
+    m: int,
+    numbers: Sequence[int],  # of `rows`
+    rows: Sequence[Buffer],
+    wanted: Sequence[int],
+) -> list[bytes]:
+    """The wanted rows from K or more others. ValueError as in `kernels.erasure`."""
 
 # ---- quire-disk: positioned reads and writes past the page cache -------------------------------
 

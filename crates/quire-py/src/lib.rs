@@ -5,12 +5,14 @@ use pyo3::prelude::*;
 
 mod buffers;
 mod disk;
+mod erasure;
 mod hashing;
 mod net;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     disk::register(module)?;
+    erasure::register(module)?;
     hashing::register(module)?;
     net::register(module)
 }
