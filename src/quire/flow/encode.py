@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from quire.base.errors import BlockMissing
 from quire.base.spans import span
@@ -28,6 +28,8 @@ from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.disk import Buffer
 from quire.store.port import BlockStore
 from quire.store.protected_tree import Columns, ProtectedTree
+
+T = TypeVar("T")
 
 BATCHES_IN_FLIGHT = 2  # being read and coded; as many again are being written
 REFETCHES_MAX = 3  # of blocks that went bad, for one batch
@@ -119,7 +121,7 @@ async def _code(
     return await loop.run_in_executor(ports.executor, code, rows, geometry, columns)
 
 
-async def _with_refetch[T](ports: EncodePorts, work: Callable[[], Awaitable[T]]) -> T:
+async def _with_refetch(ports: EncodePorts, work: Callable[[], Awaitable[T]]) -> T:
     """Do the work; when blocks turn out not to be here, get them and try again."""
     for _ in range(REFETCHES_MAX):
         try:
