@@ -1,6 +1,7 @@
 """The block exchange of one node: fetch from others, serve others. Begin reading here.
 
     fetch_manifest, fetch_block -> Hunt      one CID from whoever has it
+    fetch_leaves                -> LeafHunt  the digests of a tree's leaves, without the blocks
     fetch, ensure               -> Transfer  one tree, in pieces, from several peers at once
     channels that peers open    -> Responder
     peers that speak another protocol (net/blockexc) are asked and served through a Dialect
@@ -37,6 +38,7 @@ from quire.net.exchange.context import BlockSink, ExchangeContext, ProviderSourc
 from quire.net.exchange.dialect import Dialect, DialectPorts
 from quire.net.exchange.explain import Explanation
 from quire.net.exchange.job import FetchJob, Progress
+from quire.net.exchange.leaf_hunt import LeafHunt
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.outlook import Outlook
@@ -93,6 +95,7 @@ class Exchange:
         self._bans: dict[PeerId, Ban] = {}
         self._transfers = Transfers()
         self._hunts: dict[Cid, Hunt] = {}
+        self._leaf_hunts: dict[bytes, LeafHunt] = {}  # by tree root
         self._is_stopped = False
         self._dialect = dialect
         self._sessions = Sessions(
@@ -133,8 +136,8 @@ class Exchange:
         """End all fetches and sessions. Waiting consumers get `PeerGone`, later ones `Busy`."""
         self._is_stopped = True
         await self._transfers.stop(PeerGone("the node stops"))
-        for hunt in list(self._hunts.values()):
-            await hunt.stop(PeerGone("the node stops"))
+        for search in self._searches():
+            await search.stop(PeerGone("the node stops"))
         self._sessions.stop()
         await self._responder.stop()
         if self._dialect is not None:
@@ -212,6 +215,28 @@ class Exchange:
         if transfer is not None:
             transfer.arrived(start, stop)
 
+    async def fetch_leaves(self, dataset: Dataset, deadline: float) -> None:
+        """The store knows the digests of all leaves of the dataset's tree when this returns.
+
+        Raises   LeavesUnknown     nobody who answered can give them, up to `deadline`
+                 DeadlineExceeded  somebody should have them and did not deliver, or lied
+                 BlockMissing      the dataset is not registered  ·  DiskFull
+        """
+        root = dataset.tree_root
+        unknown = await self._store.unknown_leaves(root)
+        if not unknown:
+            return
+        hunt = self._leaf_hunts.get(root)
+        if hunt is None or hunt.is_over:
+            self._check_running()
+            hunt = LeafHunt(self._context, dataset, unknown)
+            self._leaf_hunts[root] = hunt
+        try:
+            await hunt.wait(deadline)
+        finally:
+            if hunt.is_over and self._leaf_hunts.get(root) is hunt:
+                del self._leaf_hunts[root]
+
     # ---- insight ----
 
     def outlook(self, dataset: Dataset) -> Outlook | None:
@@ -237,7 +262,7 @@ class Exchange:
                 }
                 for t in self._transfers
             ],
-            "searches": [{"cid": str(h.cid), "reason": h.describe()} for h in self._hunts.values()],
+            "searches": [{"cid": s.subject, "reason": s.describe()} for s in self._searches()],
             "peers": [_describe(session) for session in self._sessions.all().values()],
             "serving": [
                 *self._responder.status(),
@@ -259,12 +284,12 @@ class Exchange:
     def explain(self, cid: Cid) -> Explanation | None:
         """Why the fetch of a dataset, or the search for one manifest or block, is where it is;
         None when neither is under way."""
-        hunt = self._hunts.get(cid)
-        if hunt is not None and not hunt.is_over:
-            return hunt.explain()
         for transfer in self._transfers:
             if transfer.subject == str(cid) or transfer.dataset.manifest.tree_cid == cid:
                 return transfer.explain()
+        for search in self._searches():
+            if search.subject == str(cid) and not search.is_over:
+                return search.explain()
         return None
 
     def banned(self) -> list[Ban]:
@@ -306,8 +331,8 @@ class Exchange:
 
     def _peer_joined(self, peer: PeerId) -> None:
         self._transfers.peer_joined()
-        for hunt in self._hunts.values():
-            hunt.peer_joined()
+        for search in self._searches():
+            search.peer_joined()
 
     def _updated(self, peer: PeerId, update: HaveUpdate) -> bool:
         return self._transfers.updated(peer, update)
@@ -323,6 +348,9 @@ class Exchange:
             self._check_running()
             transfer = self._transfers.begin(self._context, dataset)
         return transfer
+
+    def _searches(self) -> list[Hunt | LeafHunt]:
+        return [*self._hunts.values(), *self._leaf_hunts.values()]
 
     def _check_running(self) -> None:
         if self._is_stopped:
