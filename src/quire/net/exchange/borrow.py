@@ -6,8 +6,8 @@ memory, and leave it with the read that wanted them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from quire.base.errors import PeerGone
 from quire.base.ranges import RangeSet
@@ -16,6 +16,9 @@ from quire.net.exchange.outlook import Outlook
 from quire.net.exchange.transfer import Transfer
 from quire.store.dataset import Dataset, TreeState
 from quire.store.disk import Buffer
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 BeginTransfer = Callable[[BlockSink], Transfer]
 
@@ -92,7 +95,7 @@ class Borrow:
     def outlook(self) -> Outlook:
         return self._live().outlook()
 
-    def changed(self) -> asyncio.Future[None]:
+    def changed(self) -> Future[None]:
         return self._live().changed()
 
     def reason(self) -> str:

@@ -11,7 +11,6 @@ A peer whose data does not verify is banned and named in an event.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -52,6 +51,7 @@ from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.port import BlockStore
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from concurrent.futures import Executor
 
 __all__ = ["Ban", "Exchange", "FetchJob", "Progress"]
@@ -244,7 +244,7 @@ class Exchange:
         transfer = self._transfers.find(dataset.tree_root)
         return None if transfer is None else transfer.outlook()
 
-    def changed(self, dataset: Dataset) -> asyncio.Future[None] | None:
+    def changed(self, dataset: Dataset) -> Future[None] | None:
         """Done with the next change in the fetch under way; not to be cancelled."""
         transfer = self._transfers.find(dataset.tree_root)
         return None if transfer is None else transfer.changed()
