@@ -15,12 +15,17 @@ from quire.formats.cid import tree_cid
 from quire.formats.manifest import Manifest, Protection, Verification
 
 
+def refuse_protected(original: Manifest) -> None:
+    """Raise InputError for a manifest that is protected."""
+    if original.protection is not None:
+        raise InputError("the dataset is protected already; protect the original one")
+
+
 def protected_manifest(original: Manifest, k: int, m: int, tree_root: bytes) -> Manifest:
     """The manifest of what `original` becomes with k + m rows under this tree.
 
     Raises InputError when the original is protected itself."""
-    if original.protection is not None:
-        raise InputError("the dataset is protected already; protect the original one")
+    refuse_protected(original)
     geometry = Geometry(original.block_count, k, m, original.block_size)
     return replace(
         original,
