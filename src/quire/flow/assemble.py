@@ -137,12 +137,14 @@ class Assembler:
 
 def is_decodable(dataset: Dataset) -> bool:
     """Whether the dataset is protected by a code that this node knows."""
-    protection = dataset.manifest.protection
-    if protection is None:
-        return False
     try:
-        Geometry.of(dataset.manifest)
-        check_code(protection.k, protection.m)
+        check_decodable(dataset)
     except InputError:
         return False
     return True
+
+
+def check_decodable(dataset: Dataset) -> None:
+    """Raise InputError unless `is_decodable`."""
+    geometry = Geometry.of(dataset.manifest)
+    check_code(geometry.k, geometry.m)

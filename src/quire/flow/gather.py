@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Collection
 from typing import Any
 
-from quire.base.errors import BlockMissing
+from quire.base.errors import BlockMissing, DeadlineExceeded
 from quire.dataset.row_choice import rows_to_ask, spare_rows
+from quire.dataset.trouble import tell_lack
 from quire.flow.rows import RowSource
 
 POLL_SECONDS = 0.25  # between looks at peers of which nothing is heard
@@ -26,7 +27,7 @@ async def gather_rows(
 
     without    rows that are not to be used: those that are to be computed
     preferred  rows below this number are taken first, see `rows_to_ask`
-    Raises   DeadlineExceeded, BlockMissing  a row that was asked did not come
+    Raises   DeadlineExceeded, BlockMissing  fewer than K rows came up to `deadline`
              QuotaExceeded, DiskFull         what comes cannot be kept
     Cost     memory K × columns × block size
     """
@@ -48,6 +49,8 @@ async def gather_rows(
                 speed=lambda row: source.speed(row, first, stop),
             ):
                 tasks[row] = loop.create_task(source.get(row, first, stop, deadline))
+            if not tasks and loop.time() >= deadline:
+                raise DeadlineExceeded(f"time is up: {tell_lack(geometry.k, states)}")
             await _pause(source, tasks.values(), loop.time())
             for row, task in list(tasks.items()):
                 if task.done():

@@ -38,6 +38,7 @@ from quire.store.resumable import Resumables
 from quire.store.retention import COLLECT_MAX, Retention, check_root
 from quire.store.scan import Scanned, Wound, present_bytes, scan, wounds
 from quire.store.segment import SegmentWriter
+from quire.store.shed import shed
 from quire.store.treecache import TreeCache
 from quire.store.upload import Upload
 from quire.store.usage import Doomed, Usage, doomed, usage
@@ -194,6 +195,14 @@ class Store:
 
     async def put_leaf_range(self, root: bytes, start: int, digests: Buffer, proof: Buffer) -> None:
         await self._leaf_lists.put_range(root, start, digests, proof)
+
+    async def shed(self, root: bytes, start: int, count: int) -> int:
+        """Give up blocks [start, start + count) of a tree whose dataset stays; how many were here.
+        Their space is given back soon. Raises InputError."""
+        await self.flush()
+        count = await shed(self._core, root, start, count)
+        self._reclaimer.wake()
+        return count
 
     async def flush(self) -> None:
         await self._partial.flush()
