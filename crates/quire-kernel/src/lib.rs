@@ -1,4 +1,4 @@
-//! Pure kernels of Quire: batch SHA-256, the keyed Merkle tree, and the erasure code.
+//! Pure kernels of Quire: batch SHA-256, the keyed Merkle tree, the erasure code and Poseidon2.
 //!
 //! Nothing here knows of Python, files or sockets. Every function has a slow Python twin in
 //! `tests/oracles`, and agrees with it byte for byte. `unsafe` stands only in `sha256::shani`,
@@ -8,4 +8,5 @@ pub mod hash;
 pub mod leopard;
 pub mod merkle;
 mod parallel;
+pub mod poseidon2;
 pub mod sha256;
