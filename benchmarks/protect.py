@@ -1,4 +1,4 @@
-"""The whole way of a dataset into slots: read, code, SHA-256, slot trees, durable; and its memory."""
+"""The way of a dataset into slots: read, code, SHA-256, slot trees, durable; and its memory."""
 
 from __future__ import annotations
 
