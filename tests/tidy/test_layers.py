@@ -81,6 +81,7 @@ EXEMPTIONS = (
             "store.core",
             "store.intake",
             "store.partial",
+            "store.protected_tree",
             "store.reclaim",
             "store.resumable",
             "store.slot_files",
