@@ -25,6 +25,7 @@ from quire.net.exchange.engine import Exchange
 from quire.net.known_peer import KnownPeer
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
+from quire.store.slot_files import SlotFiles
 from quire.store.store import Store
 
 
@@ -56,6 +57,7 @@ class Parts:
     """The parts of one node, joined."""
 
     store: Store
+    slot_files: SlotFiles
     transport: Transport
     finder: Finder
     announcer: Announcer
@@ -78,7 +80,13 @@ class Stage:
     stop: Callable[[float], Awaitable[object]]
 
 
-def join_parts(ground: Ground, transport: Transport, store: Store, settings: PartSettings) -> Parts:
+def join_parts(
+    ground: Ground,
+    transport: Transport,
+    store: Store,
+    slot_files: SlotFiles,
+    settings: PartSettings,
+) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
     ids = settings.blockexc
@@ -108,6 +116,7 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
     )
     return Parts(
         store=store,
+        slot_files=slot_files,
         transport=transport,
         finder=finder,
         announcer=announcer,
@@ -130,9 +139,10 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
 
 def stages(parts: Parts) -> list[Stage]:
     """In the order of the start. The store is open already, and closed last."""
-    announcing = parts.announcing
+    announcing, slot_files = parts.announcing, parts.slot_files
     return [
         Stage("store", None, lambda _: parts.store.close()),
+        Stage("slot files", lambda: slot_files.follow(parts.store), lambda _: slot_files.close()),
         Stage("network", parts.transport.start, parts.transport.stop),
         Stage("announcer", parts.announcer.start, lambda _: parts.announcer.stop()),
         Stage("finder", None, lambda _: parts.finder.stop()),
