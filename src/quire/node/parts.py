@@ -17,6 +17,7 @@ from quire.flow.announce import Announcing
 from quire.flow.assemble import Assembler
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.protect import Protections, ProtectPorts
 from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.net.blockexc import Blockexc, Ids
@@ -47,7 +48,7 @@ class PartSettings:
     exchange_protocol: str
     fetch_idle_seconds: float
     keep_seconds: float | None
-    upload_lifetime_seconds: float  # of a resumable upload that is not finished
+    upload_lifetime_seconds: float  # of a resumable upload, or protection, that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
@@ -69,6 +70,7 @@ class Parts:
     assembler: Assembler
     downloads: Downloads
     fetches: Fetches
+    protections: Protections
     announcing: Announcing
 
 
@@ -138,7 +140,29 @@ def join_parts(
         assembler=assembler,
         downloads=Downloads(store, assembler, clock),
         fetches=fetches,
+        protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
+    )
+
+
+def _protections(
+    ground: Ground,
+    store: Store,
+    slot_files: SlotFiles,
+    fetches: Fetches,
+    settings: PartSettings,
+) -> Protections:
+    ports = ProtectPorts(
+        store=store,
+        slots=slot_files,
+        complete=lambda cid: fetches.whole(cid, settings.fetch_idle_seconds),
+        events=ground.events,
+        clock=ground.clock,
+    )
+    return Protections(
+        ports,
+        lifetime_seconds=settings.upload_lifetime_seconds,
+        keep_seconds=settings.keep_seconds,
     )
 
 
@@ -155,6 +179,7 @@ def stages(parts: Parts) -> list[Stage]:
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
         Stage("assembler", None, lambda _: parts.assembler.stop()),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
+        Stage("protections", None, lambda _: parts.protections.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
         Stage("resumable uploads", None, parts.resumable.drain),
     ]
