@@ -29,7 +29,6 @@ BATCH_BYTES = 4 * MIB  # K rows of a batch; a single column may be more
 BATCHES = 4  # at a time
 STALL_SECONDS = 3600.0  # for a batch of a want without deadline
 AGAIN_SECONDS = 1.0  # after a batch that failed
-PEERS_TOLD = 16  # in an error
 STEP_SECONDS = 0.02  # between two looks at what is missing
 
 
@@ -116,16 +115,8 @@ class Assembly:
             return self._bad[self._geometry.position(next(iter(bad))[0])[1]]
         if self._stuck is None:
             return error
-        lack = f"{self._tell(self._stuck)}; asked were {self._asked()}"
+        lack = f"{self._tell(self._stuck)}; asked were {self._rows.asked()}"
         return DeadlineExceeded(f"{lack}: {error.message}", **error.facts)
-
-    def _asked(self) -> str:
-        """The peers that were asked, with what each said last."""
-        state = self._ports.exchange.explain(self.dataset.manifest_cid)
-        peers = [] if state is None else state.peers
-        told = [f"{peer.peer} ({peer.last_answer})" for peer in peers[:PEERS_TOLD]]
-        more = [f"{len(peers) - PEERS_TOLD} more"] if len(peers) > PEERS_TOLD else []
-        return ", ".join(told + more) or "no peers"
 
     def _tell(self, batch: ColumnBatch) -> str:
         return tell_rows(self._geometry.k, self._rows.states(batch.first, batch.stop), batch.rows)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from quire.base.errors import BlockMissing, DeadlineExceeded
-from quire.dataset.row_choice import rows_to_ask, spare_rows
+from quire.dataset.row_choice import can_reach, rows_to_ask, spare_rows
 from quire.dataset.trouble import tell_lack
 from quire.flow.rows import RowSource
 
@@ -49,8 +49,6 @@ async def gather_rows(
                 speed=lambda row: source.speed(row, first, stop),
             ):
                 tasks[row] = loop.create_task(source.get(row, first, stop, deadline))
-            if not tasks and loop.time() >= deadline:
-                raise DeadlineExceeded(f"time is up: {tell_lack(geometry.k, states)}")
             await _pause(source, tasks.values(), loop.time())
             for row, task in list(tasks.items()):
                 if task.done():
@@ -58,6 +56,8 @@ async def gather_rows(
                     _take(row, task, got, failures)
             if len(got) >= geometry.k:
                 return {row: got[row] for row in sorted(got)[: geometry.k]}
+            if loop.time() >= deadline:
+                raise _too_late(source, first, stop, len(got))
     finally:
         for task in tasks.values():
             task.cancel()
@@ -70,10 +70,21 @@ def _take(
     """The outcome of a row. One whose blocks turned out bad may come again, once."""
     try:
         got[row] = task.result()
+    except DeadlineExceeded:
+        return  # so is everything
     except BlockMissing:
         failures[row] = failures.get(row, 0) + 1
         if failures[row] > 1:
             raise
+
+
+def _too_late(source: RowSource, first: int, stop: int, came: int) -> DeadlineExceeded:
+    """Why there are not K rows, and who was asked for them."""
+    k, states = source.geometry.k, source.states(first, stop)
+    lack = f"only {came} of the {k} rows that are needed came in time"
+    if not can_reach(k, states):
+        lack = tell_lack(k, states)
+    return DeadlineExceeded(f"columns {first} to {stop - 1}: {lack}; asked were {source.asked()}")
 
 
 async def _pause(source: RowSource, tasks: Collection[asyncio.Task[bytes]], now: float) -> None:

@@ -15,10 +15,12 @@ from quire.dataset.geometry import Geometry
 from quire.dataset.row_choice import RowState
 from quire.net.exchange.borrow import Borrow
 from quire.net.exchange.engine import Exchange
+from quire.net.exchange.explain import Explanation
 from quire.net.exchange.outlook import Outlook
 from quire.store.dataset import Dataset
 from quire.store.port import BlockStore
 
+PEERS_TOLD = 16  # in an error
 READ_ATTEMPTS = 3  # a block that turns out bad counts as missing and is got again
 
 
@@ -41,6 +43,9 @@ class RowSource(Protocol):
 
     def next_late_at(self) -> float | None:
         """When a row may become late, in monotonic seconds."""
+
+    def asked(self) -> str:
+        """The peers that were asked, with what each said last."""
 
 
 class StoredRows:
@@ -76,6 +81,9 @@ class StoredRows:
     def next_late_at(self) -> float | None:
         outlook = self._exchange.outlook(self._dataset)
         return None if outlook is None else outlook.next_late_at
+
+    def asked(self) -> str:
+        return _tell_peers(self._exchange.explain(self._dataset.manifest_cid))
 
     def _present(self) -> RangeSet:
         tree = self._store.tree(self._dataset.tree_root)
@@ -113,6 +121,9 @@ class BorrowedRows:
 
     def next_late_at(self) -> float | None:
         return self._borrow.outlook().next_late_at
+
+    def asked(self) -> str:
+        return _tell_peers(self._borrow.explain())
 
     async def _read(self, row: int, first: int, stop: int, deadline: float) -> bytes:
         """Runs that are here and runs that are not, in order."""
@@ -178,3 +189,10 @@ def _speed(
 ) -> float | None:
     start = geometry.index(row, first)
     return None if outlook is None else outlook.speed(start, start + stop - first)
+
+
+def _tell_peers(state: Explanation | None) -> str:
+    peers = [] if state is None else state.peers
+    told = [f"{peer.peer} ({peer.last_answer})" for peer in peers[:PEERS_TOLD]]
+    more = [f"{len(peers) - PEERS_TOLD} more"] if len(peers) > PEERS_TOLD else []
+    return ", ".join(told + more) or "no peers"

@@ -118,7 +118,6 @@ def _join(
         connector=parts.connector,
         uploads=parts.uploads,
         resumable=parts.resumable,
-        assembler=parts.assembler,
         downloads=parts.downloads,
         fetches=parts.fetches,
         protections=parts.protections,

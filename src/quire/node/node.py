@@ -11,7 +11,6 @@ from quire.base.clock import Clock
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
-from quire.flow.assemble import Assembler
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.protect import Protections
@@ -55,7 +54,6 @@ class Node:
     connector: Connector
     uploads: Uploads
     resumable: ResumableUploads
-    assembler: Assembler
     downloads: Downloads
     fetches: Fetches
     protections: Protections

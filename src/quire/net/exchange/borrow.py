@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from quire.base.errors import PeerGone
 from quire.base.ranges import RangeSet
 from quire.net.exchange.context import BlockSink
+from quire.net.exchange.explain import Explanation
 from quire.net.exchange.outlook import Outlook
 from quire.net.exchange.transfer import Transfer
 from quire.store.dataset import Dataset, TreeState
@@ -98,8 +99,8 @@ class Borrow:
     def changed(self) -> Future[None]:
         return self._live().changed()
 
-    def reason(self) -> str:
-        return self._live().reason()
+    def explain(self) -> Explanation:
+        return self._live().explain()
 
     async def close(self) -> None:
         """End the fetch behind it."""

@@ -245,6 +245,7 @@ class Transfer:
         self._progress_at = self._context.clock.monotonic()
         if self.scheduler.is_idle:
             self._hungry_since = self._progress_at
+            self._swarm.candidates.wake()
 
     def _stored(self, peer: PeerId, size_bytes: int) -> None:
         self._progress_at = self._context.clock.monotonic()
