@@ -70,8 +70,7 @@ async def run_until_cut(step: int | None) -> tuple[Machine, int, int]:
         first = machine.steps
 
         def note() -> None:
-            rows = store._core.meta.reading.protections.every()
-            at_cut.extend(row.steps for row in rows)
+            at_cut.extend(tree.steps for tree in store.protecting._open.values())
 
         if step is not None:
             machine.cut_power_at(first + step, note)
