@@ -42,6 +42,18 @@ class RebuildJob:
     def has_ended(self) -> bool:
         return self.state in ENDED
 
+    @property
+    def verified_bytes(self) -> int:
+        return self.done_blocks * self._block_size
+
+    @property
+    def total_bytes(self) -> int | None:
+        return None if self.total_blocks is None else self.total_blocks * self._block_size
+
+    @property
+    def _block_size(self) -> int:
+        return 0 if self.dataset is None else self.dataset.manifest.block_size
+
     def note_end(self) -> None:
         """The task is over, perhaps without having begun."""
         if not self.has_ended:

@@ -18,6 +18,7 @@ from quire.flow.assemble import Assembler
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.protect import Protections, ProtectPorts
+from quire.flow.rebuild import Rebuilds
 from quire.flow.resume import ResumableUploads
 from quire.flow.slots import SlotHolds
 from quire.flow.upload import Uploads
@@ -73,6 +74,7 @@ class Parts:
     fetches: Fetches
     protections: Protections
     slot_holds: SlotHolds
+    rebuilds: Rebuilds
     announcing: Announcing
 
 
@@ -95,7 +97,7 @@ def join_parts(
 ) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
-    ids = settings.blockexc
+    ids, idle = settings.blockexc, settings.fetch_idle_seconds
     finder = Finder(transport, clock, rng, events, waits=waits)
     announcer = Announcer(transport, clock, rng, events)
     exchange = Exchange(
@@ -119,9 +121,10 @@ def join_parts(
         assembler,
         events,
         clock,
-        idle_seconds=settings.fetch_idle_seconds,
+        idle_seconds=idle,
         keep_seconds=settings.keep_seconds,
     )
+    slot_holds, rebuilds = _slots(ground, store, slot_files, exchange, fetches, idle)
     return Parts(
         store=store,
         slot_files=slot_files,
@@ -142,18 +145,27 @@ def join_parts(
         assembler=assembler,
         downloads=Downloads(store, assembler, clock),
         fetches=fetches,
-        slot_holds=SlotHolds(
-            store,
-            exchange,
-            fetches,
-            slot_files,
-            events,
-            clock,
-            idle_seconds=settings.fetch_idle_seconds,
-        ),
+        slot_holds=slot_holds,
+        rebuilds=rebuilds,
         protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
     )
+
+
+def _slots(
+    ground: Ground,
+    store: Store,
+    slot_files: SlotFiles,
+    exchange: Exchange,
+    fetches: Fetches,
+    idle_seconds: float,
+) -> tuple[SlotHolds, Rebuilds]:
+    events, clock = ground.events, ground.clock
+    holds = SlotHolds(
+        store, exchange, fetches, slot_files, events, clock, idle_seconds=idle_seconds
+    )
+    rebuilds = Rebuilds(store, exchange, fetches, holds, events, clock, idle_seconds=idle_seconds)
+    return holds, rebuilds
 
 
 def _protections(
@@ -192,6 +204,7 @@ def stages(parts: Parts) -> list[Stage]:
         Stage("fetches", None, lambda _: parts.fetches.stop()),
         Stage("protections", None, lambda _: parts.protections.stop()),
         Stage("slot holds", None, lambda _: parts.slot_holds.stop()),
+        Stage("rebuilds", None, lambda _: parts.rebuilds.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
         Stage("resumable uploads", None, parts.resumable.drain),
     ]
