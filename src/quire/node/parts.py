@@ -134,14 +134,7 @@ def join_parts(
         exchange=exchange,
         connector=connector,
         uploads=Uploads(store, events, clock),
-        resumable=ResumableUploads(
-            store,
-            events,
-            waits,
-            clock,
-            rng,
-            lifetime_seconds=settings.upload_lifetime_seconds,
-        ),
+        resumable=_resumable(ground, store, settings),
         assembler=assembler,
         downloads=Downloads(store, assembler, clock),
         fetches=fetches,
@@ -149,6 +142,17 @@ def join_parts(
         rebuilds=rebuilds,
         protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
+    )
+
+
+def _resumable(ground: Ground, store: Store, settings: PartSettings) -> ResumableUploads:
+    return ResumableUploads(
+        store,
+        ground.events,
+        ground.waits,
+        ground.clock,
+        ground.rng,
+        lifetime_seconds=settings.upload_lifetime_seconds,
     )
 
 
