@@ -227,7 +227,9 @@ class Assembly:
 
     def _trouble(self, want: Want) -> Trouble:
         outlook = self._ports.exchange.outlook(self.dataset)
-        peers = None if outlook is None else Peers(outlook.held, outlook.prompt, outlook.is_settled)
+        peers = None
+        if outlook is not None:
+            peers = Peers(outlook.held, outlook.prompt, outlook.is_settled, outlook.done)
         return find_trouble(
             self._geometry,
             want.start,
