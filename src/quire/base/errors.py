@@ -75,6 +75,13 @@ class BlockMissing(NotFound):
     hint = "quire why <cid>"
 
 
+class SlotMissing(NotFound):
+    """This node does not hold the slot, or not the tree over it."""
+
+    code = "slot-missing"
+    hint = "quire slots <cid> shows which slots this node holds"
+
+
 class UnknownDataset(NotFound):
     code = "unknown-dataset"
     hint = "quire ls shows what this node holds; quire why <cid> shows what is being tried"
@@ -139,6 +146,12 @@ class ProofInvalid(IntegrityError):
 
 class StoreCorrupt(IntegrityError):
     code = "store-corrupt"
+
+
+class SlotFileDamaged(IntegrityError):
+    """The file of a slot's tree is not what was written. It can be made again from the blocks."""
+
+    code = "slot-file-damaged"
 
 
 # The surroundings are not fit to run in (exit 7).
