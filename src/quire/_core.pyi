@@ -3,6 +3,7 @@
 Buffers may be bytes, bytearray or memoryview (C-contiguous). Digests are 32 bytes each, joined.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, final
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -42,6 +43,50 @@ def verify_range(
     """Hash whole blocks and verify them as one range; their digests, or None when they lie.
 
     Raises ValueError when data is empty, not whole blocks, or out of bounds."""
+
+# ---- quire-kernel: Poseidon2 over BN254 ---------------------------------------------------------
+# A felt is 32 bytes, little-endian, below the modulus; all others raise ValueError.
+
+def poseidon2_blocks(data: Buffer, block_size: int, cell_size: int) -> bytes:
+    """The digest of each block. ValueError unless data is whole blocks and they whole cells."""
+
+def poseidon2_cells(data: Buffer, cell_size: int) -> bytes:
+    """The hash of each cell. ValueError unless data is whole cells."""
+
+def poseidon2_felts(data: Buffer) -> bytes:
+    """len(data) // 31 + 1 felts."""
+
+def poseidon2_sponge(felts: Buffer, rate: int) -> bytes: ...
+def poseidon2_permute(state: Buffer) -> bytes: ...
+def poseidon2_compress(a: Buffer, b: Buffer, key: int) -> bytes: ...
+def poseidon2_tree(leaves: Buffer) -> bytes:
+    """All layers, leaves first, root last. ValueError when empty."""
+
+def poseidon2_root(leaves: Buffer) -> bytes: ...
+def poseidon2_path(tree: Buffer, leaf_count: int, index: int) -> bytes:
+    """Siblings from the bottom, zeros where there is none."""
+
+def poseidon2_root_of_path(leaf: Buffer, index: int, leaf_count: int, path: Buffer) -> bytes:
+    """ValueError also for an index outside and a path of wrong length."""
+
+# ---- quire-kernel: the erasure code -------------------------------------------------------------
+
+ERASURE_ROWS_MAX: int
+
+def erasure_field_bits(k: int, m: int) -> int:
+    """8 or 16: the field of the code. ValueError when there is no such code."""
+
+def erasure_encode(rows: Sequence[Buffer], m: int) -> list[bytes]:
+    """The `m` parity rows of K data rows. ValueError as in `kernels.erasure`."""
+
+def erasure_rebuild(
+    k: int,
+    m: int,
+    numbers: Sequence[int],  # of `rows`
+    rows: Sequence[Buffer],
+    wanted: Sequence[int],
+) -> list[bytes]:
+    """The wanted rows from K or more others. ValueError as in `kernels.erasure`."""
 
 # ---- quire-disk: positioned reads and writes past the page cache -------------------------------
 

@@ -5,12 +5,16 @@ use pyo3::prelude::*;
 
 mod buffers;
 mod disk;
+mod erasure;
 mod hashing;
 mod net;
+mod poseidon2;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     disk::register(module)?;
+    erasure::register(module)?;
     hashing::register(module)?;
-    net::register(module)
+    net::register(module)?;
+    poseidon2::register(module)
 }

@@ -1,0 +1,83 @@
+//! Leopard Reed-Solomon: K data rows, M parity rows, any K of which give all others.
+//!
+//! Byte for byte the code of the C++ library "leopard" in both of its fields. Rows have one length, a
+//! multiple of 64 bytes; coding goes by columns, so rows may be joined and cut at any such multiple.
+
+mod code;
+mod coefficients;
+mod field;
+mod run;
+mod simd;
+
+pub use code::{CHUNK_BYTES, Code, CodeError, MAX_ROWS};
+
+/// The parity rows of `data` into `parity`.
+///
+/// # Errors
+/// Not K data rows or not M parity rows, or lengths that are no multiple of 64 or differ.
+pub fn encode(code: Code, data: &[&[u8]], parity: &mut [&mut [u8]]) -> Result<(), CodeError> {
+    check_count("data", data.len(), code.k())?;
+    check_count("parity", parity.len(), code.m())?;
+    let rows = data.iter().map(|row| row.len()).chain(parity.iter().map(|row| row.len()));
+    code::one_length(rows.enumerate())?;
+    let at_hand: Vec<usize> = (0..code.k()).collect();
+    let wanted: Vec<usize> = (code.k()..code.rows()).collect();
+    run::combine(code, data, &coefficients::coefficients(code, &at_hand, &wanted), parity);
+    Ok(())
+}
+
+/// The rows numbered `wanted`, data or parity, into `out`, from any K or more numbered rows.
+///
+/// # Errors
+/// Fewer than K rows, numbers out of range or named twice, not as many places in `out` as rows are
+/// wanted, or lengths that are no multiple of 64 or differ.
+pub fn rebuild(code: Code, rows: &[(usize, &[u8])], wanted: &[usize], out: &mut [&mut [u8]]) -> Result<(), CodeError> {
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable_by_key(|&(row, _)| row);
+    check_rows(code, sorted.iter().map(|&(row, _)| row))?;
+    let mut wanted_sorted = wanted.to_vec();
+    wanted_sorted.sort_unstable();
+    check_rows(code, wanted_sorted.into_iter())?;
+    if rows.len() < code.k() {
+        return Err(CodeError::TooFew { given: rows.len(), k: code.k() });
+    }
+    check_count("wanted", out.len(), wanted.len())?;
+    let given = sorted.iter().map(|&(row, bytes)| (row, bytes.len()));
+    code::one_length(given.chain(wanted.iter().zip(out.iter()).map(|(&row, bytes)| (row, bytes.len()))))?;
+
+    let (mut missing, mut places) = (Vec::new(), Vec::new());
+    for (&row, place) in wanted.iter().zip(out) {
+        match sorted.binary_search_by_key(&row, |&(row, _)| row) {
+            Ok(found) => place.copy_from_slice(sorted[found].1),
+            Err(_) => {
+                missing.push(row);
+                places.push(&mut **place);
+            }
+        }
+    }
+    sorted.truncate(code.k());
+    let (at_hand, inputs): (Vec<usize>, Vec<&[u8]>) = sorted.into_iter().unzip();
+    let factors = coefficients::coefficients(code, &at_hand, &missing);
+    run::combine(code, &inputs, &factors, &mut places);
+    Ok(())
+}
+
+fn check_count(what: &'static str, given: usize, expected: usize) -> Result<(), CodeError> {
+    if given == expected { Ok(()) } else { Err(CodeError::Rows { what, given, expected }) }
+}
+
+/// Of sorted row numbers.
+fn check_rows(code: Code, rows: impl Iterator<Item = usize>) -> Result<(), CodeError> {
+    let mut before = None;
+    for row in rows {
+        code.check_row(row)?;
+        if before == Some(row) {
+            return Err(CodeError::Twice { row });
+        }
+        before = Some(row);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Poseidon2 over the scalar field of BN254, as Codex commits to slots with it (proofs.md 3).
+//!
+//! A [`Path`] is one way to hash many cells or nodes. Every path gives the same hashes, and tests
+//! force each of them.
+
+mod batch;
+mod blocks;
+mod constants;
+mod felt;
+mod field;
+mod scalar;
+mod sponge;
+mod tree;
+
+pub use constants::{EXTERNAL, INTERNAL};
+pub use felt::{CHUNK, Felt, NotCanonical, check, felt_count, felts_of};
+pub use sponge::Rate;
+pub use tree::{depth, path_of, root_of_path};
+
+/// One way to hash several cells or nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// One after the other in 64-bit words. Works everywhere.
+    Scalar,
+}
+
+/// The permutation of a state of canonical elements.
+pub fn permute(state: &[Felt; 3]) -> Result<[Felt; 3], NotCanonical> {
+    check(state)?;
+    let mut parts = state.each_ref().map(scalar::fe_of);
+    scalar::permute(&mut parts);
+    Ok(parts.map(scalar::felt_of))
+}
+
+/// The keyed compression of two canonical elements.
+pub fn compress(a: &Felt, b: &Felt, key: u64) -> Result<Felt, NotCanonical> {
+    check(&[*a, *b])?;
+    Ok(scalar::compress(a, b, key))
+}
+
+/// The sponge over canonical elements.
+pub fn sponge(felts: &[Felt], rate: Rate) -> Result<Felt, NotCanonical> {
+    check(felts)?;
+    Ok(sponge::sponge(felts.iter().copied(), rate))
+}
+
+/// All layers of the tree over canonical leaves into exactly [`crate::merkle::node_count`] places.
+///
+/// # Panics
+/// When `nodes` has another length.
+pub fn tree_into(leaves: &[Felt], nodes: &mut [Felt]) {
+    tree::tree_into(Path::Scalar, leaves, nodes);
+}
+
+/// The root over at least one canonical leaf.
+pub fn root(leaves: &[Felt]) -> Felt {
+    let mut root = [Felt::default()];
+    tree::roots_into(Path::Scalar, leaves.to_vec(), leaves.len(), &mut root);
+    root[0]
+}
+
+/// The hash of each cell of data.
+///
+/// # Panics
+/// When `data` is not `out.len()` cells.
+pub fn cell_hashes_into(data: &[u8], cell_size: usize, out: &mut [Felt]) {
+    assert_eq!(Some(data.len()), cell_size.checked_mul(out.len()), "data must be whole cells");
+    batch::hash_cells(Path::Scalar, data, cell_size, out);
+}
+
+/// The digest of each block of data.
+///
+/// # Panics
+/// When `data` is not `out.len()` blocks, or a block is not whole cells.
+pub fn block_digests_into(data: &[u8], block_size: usize, cell_size: usize, out: &mut [Felt]) {
+    assert_eq!(Some(data.len()), block_size.checked_mul(out.len()), "data must be whole blocks");
+    assert!(block_size > 0 && block_size.is_multiple_of(cell_size), "a block must be whole cells");
+    blocks::digests_into(Path::Scalar, data, block_size, cell_size, out);
+}
