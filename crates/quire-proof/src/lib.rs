@@ -4,6 +4,7 @@
 //! Nothing here knows of Python or of sockets; files are read and written where a name says so.
 
 mod bytes;
+pub mod circuit;
 pub mod error;
 pub mod r1cs;
 

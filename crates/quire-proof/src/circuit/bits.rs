@@ -1,7 +1,7 @@
 //! Numbers as bits, the least significant first.
 
 use ark_bn254::Fr;
-use ark_ff::{BigInteger, Field, One, PrimeField, Zero};
+use ark_ff::{AdditiveGroup, BigInteger, One, PrimeField, Zero};
 
 use super::builder::{Builder, Num};
 

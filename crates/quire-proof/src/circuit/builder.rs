@@ -157,3 +157,11 @@ impl Builder for Values {
         }
     }
 }
+
+#[cfg(test)]
+impl Values {
+    /// All wires, whether or not they prove anything.
+    pub fn into_wires(self) -> Vec<Fr> {
+        self.wires
+    }
+}

@@ -70,7 +70,7 @@ pub fn cell(data: &[u8], parameters: &Parameters, what: &str) -> Result<Vec<Fr>>
     if data.len() == 32 * count {
         felts(data, what)
     } else if poseidon2::felt_count(data.len()) == count {
-        felts(poseidon2::felts_of(data).as_flattened(), what)
+        poseidon2::felts_of(data).map(|element| felt(&element, what)).collect()
     } else {
         refuse(format!("{what} is {} bytes long, which do not make {count} field elements", data.len()))
     }
@@ -88,7 +88,10 @@ impl StorageInput {
             ));
         }
         if !(1..=1 << max_log2_slots).contains(&self.slots) {
-            return refuse(format!("a dataset of {} slots does not fit: 1 to 2^{max_log2_slots} were expected", self.slots));
+            return refuse(format!(
+                "a dataset of {} slots does not fit: 1 to 2^{max_log2_slots} were expected",
+                self.slots
+            ));
         }
         if self.slot_index >= self.slots {
             return refuse(format!("there is no slot {} in a dataset of {} slots", self.slot_index, self.slots));

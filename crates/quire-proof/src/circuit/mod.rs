@@ -14,6 +14,8 @@ pub mod statement;
 pub mod tree;
 
 #[cfg(test)]
+mod honest;
+#[cfg(test)]
 mod tests;
 
 use ark_bn254::Fr;

@@ -50,7 +50,11 @@ impl Parameters {
     pub fn check(&self) -> Result<()> {
         let refuse = |why: String| Err(Error::Malformed(why));
         if !(1..MOST_DEPTH).contains(&self.block_depth) {
-            return refuse(format!("the depth of a block must be from 1 to {}, not {}", MOST_DEPTH - 1, self.block_depth));
+            return refuse(format!(
+                "the depth of a block must be from 1 to {}, not {}",
+                MOST_DEPTH - 1,
+                self.block_depth
+            ));
         }
         if !(self.block_depth + 1..=MOST_DEPTH).contains(&self.max_depth) {
             return refuse(format!(
@@ -60,7 +64,10 @@ impl Parameters {
             ));
         }
         if !(1..=MOST_LOG2_SLOTS).contains(&self.max_log2_slots) {
-            return refuse(format!("log2 of the slots must be from 1 to {MOST_LOG2_SLOTS}, not {}", self.max_log2_slots));
+            return refuse(format!(
+                "log2 of the slots must be from 1 to {MOST_LOG2_SLOTS}, not {}",
+                self.max_log2_slots
+            ));
         }
         if self.samples == 0 || self.cell_elements == 0 {
             return refuse("a proof needs at least one sample, and a cell at least one field element".into());

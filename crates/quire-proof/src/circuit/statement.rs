@@ -4,7 +4,7 @@ use ark_bn254::Fr;
 use ark_ff::One;
 
 use super::bits;
-use super::builder::{Builder, Num};
+use super::builder::Builder;
 use super::parameters::{Parameters, inputs};
 use super::poseidon::{absorb, empty_sponge, sponge};
 use super::tree::{Depth, demand_any_root, demand_power_root, full_root};
@@ -13,8 +13,9 @@ use super::tree::{Depth, demand_any_root, demand_power_root, full_root};
 pub fn lay<B: Builder>(b: &mut B, parameters: &Parameters) {
     let [entropy, dataset_root, slot_index, host] = [1, 2, 3, 4].map(|wire| b.input(wire));
     let [slot_root, cells, slots] = [inputs::SLOT_ROOT, inputs::CELLS, inputs::SLOTS].map(|wire| b.input(wire));
-    // Nothing else speaks of the host: this keeps its wire in the statement.
-    b.product(&host, &host);
+    // Nothing else speaks of the host: this copy of it keeps its wire in the statement. A square
+    // would do the same for its opposite.
+    b.product(&host, &B::Num::from(Fr::one()));
     let path = take(b, parameters.slot_proof());
     demand_any_root(b, slot_root.clone(), &slot_index, &slots, &path, &dataset_root);
     let above_block = parameters.max_depth - parameters.block_depth;
