@@ -7,6 +7,7 @@
 pub mod batch;
 mod bytes;
 pub mod cancel;
+pub mod circom_input;
 pub mod circuit;
 pub mod error;
 mod fixed_base;
@@ -22,6 +23,7 @@ mod seed;
 pub mod setup;
 pub mod verify;
 pub mod vk;
+pub mod wasm_host;
 pub mod wtns;
 pub mod zkey;
 mod zkey_writer;
