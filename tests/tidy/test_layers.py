@@ -83,6 +83,7 @@ EXEMPTIONS = (
             "store.partial",
             "store.reclaim",
             "store.resumable",
+            "store.slot_files",
             "store.store",
             "store.upload",
         ),

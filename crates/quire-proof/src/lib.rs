@@ -19,7 +19,7 @@ pub mod points;
 pub mod proof;
 pub mod prove;
 pub mod r1cs;
-mod seed;
+pub mod seed;
 pub mod setup;
 pub mod verify;
 pub mod vk;

@@ -1,8 +1,21 @@
-//! Field elements drawn from a seed.
+//! Field elements drawn from a seed, and seeds of the system.
 
 use ark_bn254::Fr;
 use ark_ff::{PrimeField, Zero};
 use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// 64 bytes of the system's randomness.
+///
+/// # Errors
+/// `Io` when the system has none.
+pub fn of_the_system() -> Result<[u8; 64]> {
+    let mut seed = [0; 64];
+    // SAFETY: the buffer is as long as is said; up to 256 bytes come whole or not at all.
+    let got = unsafe { libc::getrandom(seed.as_mut_ptr().cast(), seed.len(), 0) };
+    if got == seed.len() as isize { Ok(seed) } else { Err(Error::Io(std::io::Error::last_os_error().to_string())) }
+}
 
 /// SHA-256 in counter mode under a domain name.
 pub struct Stream {

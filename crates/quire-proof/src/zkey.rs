@@ -135,6 +135,12 @@ impl ProvingKey {
         self.header.domain
     }
 
+    /// Constraints of the circuit, as the last row tells, which binds the last public input.
+    pub fn constraints(&self) -> usize {
+        let row = self.coefficients().last().map_or(0, |last| u32::from_le_bytes([last[4], last[5], last[6], last[7]]));
+        (row as usize).saturating_sub(self.header.public)
+    }
+
     /// What stands in the last section: of a key that snarkjs made, the hash of its own kind; of a
     /// development key, the SHA-256 of the `.r1cs` file and [`UNSAFE_MARK`].
     pub fn circuit_hash(&self) -> &[u8; CIRCUIT_HASH_BYTES] {

@@ -26,6 +26,7 @@ from quire.store.partial import PartialWriter
 from quire.store.pins import Pins
 from quire.store.port import Listener
 from quire.store.proof import Prover
+from quire.store.protecting import Protecting
 from quire.store.quarantine import quarantine_change
 from quire.store.quota import Quota
 from quire.store.read import Reader
@@ -65,6 +66,7 @@ class Store:
         self.resumables = Resumables(
             self._intake_ports, self._default_root, self._reclaimer.write_ended
         )
+        self.protecting = Protecting(core, writer, self._reclaimer.write_ended)
         core.committer.on_garbage = self._reclaimer.wake
         core.holds.on_end = self._reclaimer.hold_ended
 
@@ -128,6 +130,7 @@ class Store:
         for upload in list(self._uploads):
             await upload.abort()
         await self.resumables.close()
+        await self.protecting.close()
         try:
             await self._partial.flush()
         finally:

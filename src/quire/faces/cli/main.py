@@ -37,6 +37,7 @@ COMMANDS = {
     "collect": "retention",
     "scrub": "check",
     "fsck": "check",
+    "plan": "plan",
     "why": "insight",
     "peers": "insight",
     "id": "insight",
