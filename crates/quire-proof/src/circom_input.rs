@@ -12,9 +12,10 @@ pub struct Signal {
 impl Signal {
     /// By what the program knows the signal: FNV-1a of its name, 64 bits, upper and lower half.
     pub fn hash(&self) -> [i32; 2] {
-        let hash = self.name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = self
+            .name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         [(hash >> 32) as i32, hash as i32]
     }
 }

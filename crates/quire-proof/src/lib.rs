@@ -15,6 +15,7 @@ pub mod key_check;
 mod mapped;
 pub mod msm;
 pub mod ntt;
+pub mod part_file;
 pub mod points;
 pub mod proof;
 pub mod prove;

@@ -97,7 +97,8 @@ impl<'a> Program<'a> {
         let mut config = Config::default();
         config.consume_fuel(true).allow_start_fn(false);
         let engine = Engine::new(&config);
-        let no_program = |error: wasmi::Error| Error::Malformed(format!("this is no witness program of circom: {error}"));
+        let no_program =
+            |error: wasmi::Error| Error::Malformed(format!("this is no witness program of circom: {error}"));
         let module = Module::new(&engine, program).map_err(no_program)?;
         let store_limits = StoreLimitsBuilder::new()
             .memory_size(limits.memory_bytes)
@@ -109,7 +110,8 @@ impl<'a> Program<'a> {
         let mut store = Store::new(&engine, State { limits: store_limits, said: String::new() });
         store.limiter(|state| &mut state.limits);
         store.set_fuel(SLICE.min(limits.steps)).map_err(no_program)?;
-        let instance = linker(&engine).map_err(no_program)?.instantiate_and_start(&mut store, &module).map_err(no_program)?;
+        let instance =
+            linker(&engine).map_err(no_program)?.instantiate_and_start(&mut store, &module).map_err(no_program)?;
         let Some(memory) = instance.get_memory(&store, "memory") else { return malformed("shows no memory") };
         let steps_left = limits.steps.saturating_sub(SLICE);
         let mut program = Program { store, instance, memory, shared: 0, steps_left, cancel };
