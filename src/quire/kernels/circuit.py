@@ -126,8 +126,9 @@ def _numbers() -> Iterator[None]:
 
 
 def _filled(path: Buffer, depth: int) -> bytes:
-    """With zeros above; a path that is too long stays so and is refused by the core."""
-    return bytes(path).ljust(depth * FELT_BYTES, b"\0")
+    """With zeros above. What is too long or no whole felts stays so, and the core refuses it."""
+    joined = bytes(path)
+    return joined if len(joined) % FELT_BYTES else joined.ljust(depth * FELT_BYTES, b"\0")
 
 
 def _read(program: Path) -> bytes:
