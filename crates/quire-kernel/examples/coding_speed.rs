@@ -13,7 +13,9 @@ fn speed(bytes: usize, mut work: impl FnMut()) -> f64 {
     let begin = cpu_seconds();
     while cpu_seconds() - begin < 0.15 {
         let start = cpu_seconds();
-        for _ in 0..rounds { work(); }
+        for _ in 0..rounds {
+            work();
+        }
         let each = (cpu_seconds() - start) / rounds as f64;
         best = best.min(each);
         rounds = ((0.01 / each) as usize).max(1);
@@ -30,10 +32,17 @@ fn main() {
         let code = Code::new(k, m).unwrap();
         print!("{k:>4} {m:>4}");
         let mut copy = vec![vec![0u8; len]; k];
-        let v = speed(len * k, || copy.iter_mut().zip(&rows).for_each(|(a, b)| { a.copy_from_slice(b); std::hint::black_box(&a); }));
+        let v = speed(len * k, || {
+            copy.iter_mut().zip(&rows).for_each(|(a, b)| {
+                a.copy_from_slice(b);
+                std::hint::black_box(&a);
+            })
+        });
         print!(" memcpy {v:>7.0} ");
         for path in Path::ALL {
-            if !path.is_available() { continue; }
+            if !path.is_available() {
+                continue;
+            }
             let v = speed(len * k, || {
                 let mut places: Vec<&mut [u8]> = parity.iter_mut().map(|r| &mut r[..]).collect();
                 encode_by(path, code, &rows, &mut places).unwrap();
