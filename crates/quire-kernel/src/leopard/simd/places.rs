@@ -12,6 +12,7 @@ pub(super) trait Target<K: Kernel>: Copy {
     unsafe fn write(&self, kernel: K, position: usize, at: usize, vector: K::Vector);
 
     /// Whether what is written to the position is kept.
+    #[inline(always)]
     fn keeps(&self, _position: usize) -> bool {
         true
     }
@@ -91,6 +92,7 @@ impl<K: Kernel> Target<K> for Rows<'_> {
         }
     }
 
+    #[inline(always)]
     fn keeps(&self, position: usize) -> bool {
         self.row(position).is_some()
     }
@@ -131,6 +133,7 @@ impl<K: Kernel> Target<K> for Scaled<'_, K> {
         }
     }
 
+    #[inline(always)]
     fn keeps(&self, position: usize) -> bool {
         self.rows.row(position).is_some()
     }

@@ -6,19 +6,15 @@
 use super::places::{Source, Target};
 use super::{Kernel, Work};
 
-/// Which way the butterflies go.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Distances rise: `w[p + d] += w[p]`, then `w[p] += w[p + d] * factor`.
-    Inverse,
-    /// Distances fall: `w[p] += w[p + d] * factor`, then `w[p + d] += w[p]`.
-    Forward,
-}
+/// Distances rise: `w[p + d] += w[p]`, then `w[p] += w[p + d] * factor`.
+pub(super) const INVERSE: bool = false;
+
+/// Distances fall: `w[p] += w[p + d] * factor`, then `w[p + d] += w[p]`.
+pub(super) const FORWARD: bool = true;
 
 /// `log` layers, the smallest of which has `distance`, on all blocks that begin below `limit`.
 #[derive(Clone, Copy)]
 pub(super) struct Shape<'a, T> {
-    pub way: Way,
     pub log: u32,
     pub distance: usize,
     pub limit: usize,
@@ -32,12 +28,17 @@ pub(super) struct Shape<'a, T> {
 
 impl<T> Shape<'_, T> {
     /// One pass over memory: `source` and `target` have all positions of those blocks.
-    pub fn run<K: Kernel<Table = T>>(self, kernel: K, source: impl Source<K>, target: impl Target<K>) {
-        kernel.vectorize(Pass { kernel, shape: self, source, target });
+    pub fn run<const WAY: bool, K: Kernel<Table = T>, S: Source<K>>(
+        self,
+        kernel: K,
+        source: S,
+        target: impl Target<K>,
+    ) {
+        kernel.vectorize(Pass::<WAY, K, S, _> { kernel, shape: self, source, target });
     }
 }
 
-struct Pass<'a, K: Kernel, S, T> {
+struct Pass<'a, const WAY: bool, K: Kernel, S, T> {
     kernel: K,
     shape: Shape<'a, K::Table>,
     source: S,
@@ -53,53 +54,51 @@ pub(super) fn cut(log: u32, most: u32) -> impl DoubleEndedIterator<Item = (u32, 
     })
 }
 
-impl<K: Kernel, S: Source<K>, T: Target<K>> Work for Pass<'_, K, S, T> {
+impl<const WAY: bool, K: Kernel, S: Source<K>, T: Target<K>> Work for Pass<'_, WAY, K, S, T> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        match (self.shape.way, self.shape.log) {
-            (Way::Inverse, 1) => self.blocks::<2, false>(),
-            (Way::Forward, 1) => self.blocks::<2, true>(),
-            (Way::Inverse, 2) => self.blocks::<4, false>(),
-            (Way::Forward, 2) => self.blocks::<4, true>(),
-            (Way::Inverse, 3) if K::RADIX_LOG >= 3 => self.blocks::<8, false>(),
-            (Way::Forward, 3) if K::RADIX_LOG >= 3 => self.blocks::<8, true>(),
+        match self.shape.log {
+            1 => self.blocks::<2>(),
+            2 if K::RADIX_LOG >= 2 => self.blocks::<4>(),
+            3 if K::RADIX_LOG >= 3 => self.blocks::<8>(),
             _ => unreachable!("a pass has one to RADIX_LOG layers"),
         }
     }
 }
 
-impl<K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, K, S, T> {
+impl<const WAY: bool, K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, WAY, K, S, T> {
     #[inline(always)]
-    fn blocks<const RADIX: usize, const FORWARD: bool>(self) {
+    fn blocks<const RADIX: usize>(self) {
         for start in (0..self.shape.limit).step_by(RADIX * self.shape.distance) {
             if self.shape.is_first && start == 0 {
-                self.block::<RADIX, FORWARD, true>(start);
+                self.block::<RADIX, true>(start);
             } else {
-                self.block::<RADIX, FORWARD, false>(start);
+                self.block::<RADIX, false>(start);
             }
         }
     }
 
     #[inline(always)]
-    fn block<const RADIX: usize, const FORWARD: bool, const FIRST: bool>(&self, start: usize) {
+    fn block<const RADIX: usize, const FIRST: bool>(&self, start: usize) {
+        let Shape { distance, width, .. } = self.shape;
         // All butterflies of a block, whatever their offset below the distance, share factors.
-        let skews = &self.shape.skews[start..][..RADIX * self.shape.distance - 1];
-        let factors: [&K::Table; RADIX] = std::array::from_fn(|at| &skews[(at * self.shape.distance).max(1) - 1]);
-        for position in start..start + self.shape.distance {
-            if !(0..RADIX).any(|at| self.target.keeps(position + at * self.shape.distance)) {
+        let skews = &self.shape.skews[start..][..RADIX * distance - 1];
+        let factors: [&K::Table; RADIX] = std::array::from_fn(|at| &skews[(at * distance).max(1) - 1]);
+        for position in start..start + distance {
+            if !(0..RADIX).any(|at| self.target.keeps(position + at * distance)) {
                 continue;
             }
             let mut at = 0;
             // SAFETY: within `vectorize`; whole vectors within the width.
             unsafe {
-                while K::VECTORS == 2 && at + 2 * K::BYTES <= self.shape.width {
-                    self.vectors::<RADIX, FORWARD, FIRST, 2>(position, at, &factors);
+                while K::VECTORS == 2 && at + 2 * K::BYTES <= width {
+                    self.vectors::<RADIX, FIRST, 2>(position, at, &factors);
                     at += 2 * K::BYTES;
                 }
-                while at < self.shape.width {
-                    self.vectors::<RADIX, FORWARD, FIRST, 1>(position, at, &factors);
+                while at < width {
+                    self.vectors::<RADIX, FIRST, 1>(position, at, &factors);
                     at += K::BYTES;
                 }
             }
@@ -109,7 +108,7 @@ impl<K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, K, S, T> {
     /// # Safety
     /// Within `vectorize`; `at` plus the vectors' bytes is within the width.
     #[inline(always)]
-    unsafe fn vectors<const RADIX: usize, const FORWARD: bool, const FIRST: bool, const VECTORS: usize>(
+    unsafe fn vectors<const RADIX: usize, const FIRST: bool, const VECTORS: usize>(
         &self,
         position: usize,
         at: usize,
@@ -121,14 +120,25 @@ impl<K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, K, S, T> {
                 let position = position + i * self.shape.distance;
                 std::array::from_fn(|v| self.source.read(self.kernel, position, at + v * K::BYTES))
             });
-            let mut half = if FORWARD { RADIX / 2 } else { 1 };
-            while half >= 1 && half < RADIX {
-                for pair in 0..RADIX / 2 {
-                    let low = pair / half * 2 * half + pair % half;
-                    let is_zero = FIRST && low < half;
-                    self.butterfly::<FORWARD, RADIX, VECTORS>(&mut w, low, half, is_zero, factors);
-                }
-                half = if FORWARD { half / 2 } else { half * 2 };
+            // Written out, so that every vector stays in a register.
+            macro_rules! layer {
+                ($half:literal: $($low:literal)*) => {
+                    $(if $low + $half < RADIX {
+                        let (low, high) = (w[$low], w[$low + $half]);
+                        let factor = factors[$low / (2 * $half) * 2 * $half + $half];
+                        let is_zero = FIRST && $low < $half;
+                        (w[$low], w[$low + $half]) = self.butterfly(low, high, factor, is_zero);
+                    })*
+                };
+            }
+            if WAY == FORWARD {
+                layer!(4: 0 1 2 3);
+                layer!(2: 0 1 4 5);
+                layer!(1: 0 2 4 6);
+            } else {
+                layer!(1: 0 2 4 6);
+                layer!(2: 0 1 4 5);
+                layer!(4: 0 1 2 3);
             }
             for (i, w) in w.into_iter().enumerate() {
                 let position = position + i * self.shape.distance;
@@ -142,29 +152,28 @@ impl<K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, K, S, T> {
     /// # Safety
     /// Within `vectorize`.
     #[inline(always)]
-    unsafe fn butterfly<const FORWARD: bool, const RADIX: usize, const VECTORS: usize>(
+    unsafe fn butterfly<const VECTORS: usize>(
         &self,
-        w: &mut [[K::Vector; VECTORS]; RADIX],
-        low: usize,
-        half: usize,
+        mut low: [K::Vector; VECTORS],
+        mut high: [K::Vector; VECTORS],
+        factor: &K::Table,
         is_zero: bool,
-        factors: &[&K::Table; RADIX],
-    ) {
-        let (kernel, high) = (self.kernel, low + half);
-        let factor = factors[low / (2 * half) * 2 * half + half];
-        for v in 0..VECTORS {
+    ) -> ([K::Vector; VECTORS], [K::Vector; VECTORS]) {
+        let kernel = self.kernel;
+        for (low, high) in low.iter_mut().zip(&mut high) {
             // SAFETY: as promised to us.
             unsafe {
-                if !FORWARD {
-                    w[high][v] = kernel.xor(w[high][v], w[low][v]);
+                if WAY == INVERSE {
+                    *high = kernel.xor(*high, *low);
                 }
                 if !is_zero {
-                    w[low][v] = kernel.xor(w[low][v], kernel.mul(kernel.operand(w[high][v]), factor));
+                    *low = kernel.xor(*low, kernel.mul(kernel.operand(*high), factor));
                 }
-                if FORWARD {
-                    w[high][v] = kernel.xor(w[high][v], w[low][v]);
+                if WAY == FORWARD {
+                    *high = kernel.xor(*high, *low);
                 }
             }
         }
+        (low, high)
     }
 }

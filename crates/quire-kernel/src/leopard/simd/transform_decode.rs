@@ -5,7 +5,7 @@
 
 use super::places::{Rows, Scaled, Scratch, Source, Target};
 use super::scratch::Memory;
-use super::transform::{Shape, Way, cut};
+use super::transform::{FORWARD, INVERSE, Shape, cut};
 use super::{CHUNK, Kernel, Work};
 use crate::leopard::code::Code;
 use crate::leopard::skews::skews;
@@ -55,26 +55,26 @@ impl<K: Kernel> Decoder<K> {
         }
     }
 
-    fn passes(&self, way: Way, width: usize) -> impl DoubleEndedIterator<Item = Shape<'_, K::Table>> {
+    fn passes(&self, width: usize) -> impl DoubleEndedIterator<Item = Shape<'_, K::Table>> {
         let (n, limit, skews) = (self.code.positions(), self.code.span() + self.code.k(), &self.skews[..]);
-        let shape = move |(log, distance)| Shape { way, log, distance, limit, skews, is_first: true, width };
+        let shape = move |(log, distance)| Shape { log, distance, limit, skews, is_first: true, width };
         cut(n.trailing_zeros(), K::RADIX_LOG).map(shape)
     }
 
     fn inverse(&self, rows: Rows<'_>, places: Scratch, width: usize) {
-        let mut passes = self.passes(Way::Inverse, width);
+        let mut passes = self.passes(width);
         let Some(first) = passes.next() else { return };
         let positions = first.limit.next_multiple_of(1 << first.log)..self.code.positions();
         self.kernel.vectorize(Clear { kernel: self.kernel, positions, places, width });
-        first.run(self.kernel, Scaled { rows, factors: &self.factors }, places);
-        passes.for_each(|pass| pass.run(self.kernel, places, places));
+        first.run::<INVERSE, _, _>(self.kernel, Scaled { rows, factors: &self.factors }, places);
+        passes.for_each(|pass| pass.run::<INVERSE, _, _>(self.kernel, places, places));
     }
 
     fn forward(&self, places: Scratch, rows: Rows<'_>, width: usize) {
-        let mut passes = self.passes(Way::Forward, width).rev();
+        let mut passes = self.passes(width).rev();
         let Some(last) = passes.next_back() else { return };
-        passes.for_each(|pass| pass.run(self.kernel, places, places));
-        last.run(self.kernel, places, Scaled { rows, factors: &self.factors });
+        passes.for_each(|pass| pass.run::<FORWARD, _, _>(self.kernel, places, places));
+        last.run::<FORWARD, _, _>(self.kernel, places, Scaled { rows, factors: &self.factors });
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::places::{Rows, Scratch, Sum, Target};
 use super::scratch::Memory;
-use super::transform::{Shape, Way, cut};
+use super::transform::{FORWARD, INVERSE, Shape, cut};
 use super::{CHUNK, Kernel};
 use crate::leopard::code::Code;
 use crate::leopard::skews::skews;
@@ -57,23 +57,22 @@ impl<K: Kernel> Encoder<K> {
     /// From rows to `target`, by way of `between`.
     fn inverse(&self, skews: &[K::Table], rows: Rows<'_>, between: Scratch, target: impl Target<K>, width: usize) {
         let span = self.code.span();
-        let pass =
-            |log, distance| Shape { way: Way::Inverse, log, distance, limit: span, skews, is_first: false, width };
+        let pass = |log, distance| Shape { log, distance, limit: span, skews, is_first: false, width };
         let mut passes = cut(span.trailing_zeros(), K::RADIX_LOG).map(|(log, distance)| pass(log, distance));
         let (Some(first), last) = (passes.next(), passes.next_back()) else { return };
-        let Some(last) = last else { return first.run(self.kernel, rows, target) };
-        first.run(self.kernel, rows, between);
-        passes.for_each(|pass| pass.run(self.kernel, between, between));
-        last.run(self.kernel, between, target);
+        let Some(last) = last else { return first.run::<INVERSE, _, _>(self.kernel, rows, target) };
+        first.run::<INVERSE, _, _>(self.kernel, rows, between);
+        passes.for_each(|pass| pass.run::<INVERSE, _, _>(self.kernel, between, between));
+        last.run::<INVERSE, _, _>(self.kernel, between, target);
     }
 
     /// From `sums`, which are spoiled, to the parity rows.
     fn forward(&self, sums: Scratch, parity: Rows<'_>, width: usize) {
         let (span, skews, limit) = (self.code.span(), &self.skews[..], self.code.m());
-        let pass = |log, distance| Shape { way: Way::Forward, log, distance, limit, skews, is_first: true, width };
+        let pass = |log, distance| Shape { log, distance, limit, skews, is_first: true, width };
         let mut passes = cut(span.trailing_zeros(), K::RADIX_LOG).map(|(log, distance)| pass(log, distance)).rev();
         let Some(last) = passes.next_back() else { return };
-        passes.for_each(|pass| pass.run(self.kernel, sums, sums));
-        last.run(self.kernel, sums, parity);
+        passes.for_each(|pass| pass.run::<FORWARD, _, _>(self.kernel, sums, sums));
+        last.run::<FORWARD, _, _>(self.kernel, sums, parity);
     }
 }
