@@ -120,6 +120,7 @@ def _join(
         resumable=parts.resumable,
         downloads=parts.downloads,
         fetches=parts.fetches,
+        protections=parts.protections,
         announcing=parts.announcing,
         maintenance=Maintenance(
             store,
@@ -136,7 +137,7 @@ def _join(
         started_at=ground.clock.now(),
         tracing=_tracing(config, profile, identity),
     )
-    node.scrub.is_busy = lambda: bool(node.uploads.active or node.downloads.active)
+    node.scrub.is_busy = node.is_busy
     register_metrics(registry, node)
     return node
 

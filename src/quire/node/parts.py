@@ -16,6 +16,7 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.protect import Protections, ProtectPorts
 from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.net.blockexc import Blockexc, Ids
@@ -46,7 +47,7 @@ class PartSettings:
     exchange_protocol: str
     fetch_idle_seconds: float
     keep_seconds: float | None
-    upload_lifetime_seconds: float  # of a resumable upload that is not finished
+    upload_lifetime_seconds: float  # of a resumable upload, or protection, that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
@@ -67,6 +68,7 @@ class Parts:
     resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
+    protections: Protections
     announcing: Announcing
 
 
@@ -133,7 +135,29 @@ def join_parts(
         ),
         downloads=Downloads(store, exchange, clock),
         fetches=fetches,
+        protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
+    )
+
+
+def _protections(
+    ground: Ground,
+    store: Store,
+    slot_files: SlotFiles,
+    fetches: Fetches,
+    settings: PartSettings,
+) -> Protections:
+    ports = ProtectPorts(
+        store=store,
+        slots=slot_files,
+        complete=lambda cid: fetches.whole(cid, settings.fetch_idle_seconds),
+        events=ground.events,
+        clock=ground.clock,
+    )
+    return Protections(
+        ports,
+        lifetime_seconds=settings.upload_lifetime_seconds,
+        keep_seconds=settings.keep_seconds,
     )
 
 
@@ -149,6 +173,7 @@ def stages(parts: Parts) -> list[Stage]:
         Stage("exchange", parts.exchange.start, lambda _: parts.exchange.stop()),
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
+        Stage("protections", None, lambda _: parts.protections.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
         Stage("resumable uploads", None, parts.resumable.drain),
     ]

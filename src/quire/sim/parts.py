@@ -13,6 +13,7 @@ from quire.base.units import KIB
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.protect import Protections
 from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.net.exchange.engine import Exchange
@@ -84,6 +85,10 @@ class Parts:
     @property
     def fetches(self) -> Fetches:
         return self.joined.fetches
+
+    @property
+    def protections(self) -> Protections:
+        return self.joined.protections
 
     async def stop(self) -> None:
         """An orderly end, newest part first."""

@@ -6,23 +6,33 @@
 mod code;
 mod coefficients;
 mod field;
+mod path;
 mod run;
 mod simd;
 
 pub use code::{CHUNK_BYTES, Code, CodeError, MAX_ROWS};
+pub use path::Path;
 
 /// The parity rows of `data` into `parity`.
 ///
 /// # Errors
 /// Not K data rows or not M parity rows, or lengths that are no multiple of 64 or differ.
 pub fn encode(code: Code, data: &[&[u8]], parity: &mut [&mut [u8]]) -> Result<(), CodeError> {
+    encode_by(Path::best(), code, data, parity)
+}
+
+/// The same on one path, for tests and measurements.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_by(path: Path, code: Code, data: &[&[u8]], parity: &mut [&mut [u8]]) -> Result<(), CodeError> {
     check_count("data", data.len(), code.k())?;
     check_count("parity", parity.len(), code.m())?;
     let rows = data.iter().map(|row| row.len()).chain(parity.iter().map(|row| row.len()));
     code::one_length(rows.enumerate())?;
     let at_hand: Vec<usize> = (0..code.k()).collect();
     let wanted: Vec<usize> = (code.k()..code.rows()).collect();
-    run::combine(code, data, &coefficients::coefficients(code, &at_hand, &wanted), parity);
+    run::combine(path, code, data, &coefficients::coefficients(code, &at_hand, &wanted), parity);
     Ok(())
 }
 
@@ -58,7 +68,7 @@ pub fn rebuild(code: Code, rows: &[(usize, &[u8])], wanted: &[usize], out: &mut 
     sorted.truncate(code.k());
     let (at_hand, inputs): (Vec<usize>, Vec<&[u8]>) = sorted.into_iter().unzip();
     let factors = coefficients::coefficients(code, &at_hand, &missing);
-    run::combine(code, &inputs, &factors, &mut places);
+    run::combine(Path::best(), code, &inputs, &factors, &mut places);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ pub(super) const MODULUS: [u64; 4] =
     [0x43e1_f593_f000_0001, 0x2833_e848_79b9_7091, 0xb850_45b6_8181_585d, 0x3064_4e72_e131_a029];
 
 /// -1/r modulo 2^64.
-const NEGATED_INVERSE: u64 = {
+pub(super) const NEGATED_INVERSE: u64 = {
     let mut inverse: u64 = 1;
     let mut step = 0;
     while step < 6 {
@@ -52,16 +52,29 @@ const fn add_words(a: &[u64; 4], b: &[u64; 4]) -> [u64; 4] {
     sum
 }
 
+/// The difference modulo 2^256, and whether it went below zero.
 #[inline(always)]
-const fn minus_modulus_if_above(words: [u64; 4]) -> [u64; 4] {
+pub(super) const fn minus(a: &[u64; 4], b: &[u64; 4]) -> ([u64; 4], bool) {
     let (mut rest, mut borrow, mut i) = ([0; 4], 0, 0);
     while i < 4 {
-        let wide = (words[i] as u128).wrapping_sub(MODULUS[i] as u128 + borrow);
+        let wide = (a[i] as u128).wrapping_sub(b[i] as u128 + borrow);
         rest[i] = wide as u64;
         borrow = wide >> 127;
         i += 1;
     }
-    if borrow == 1 { words } else { rest }
+    (rest, borrow == 1)
+}
+
+#[inline(always)]
+const fn minus_modulus_if_above(words: [u64; 4]) -> [u64; 4] {
+    let (rest, is_below) = minus(&words, &MODULUS);
+    if is_below { words } else { rest }
+}
+
+/// Half of a number below r, modulo r.
+pub(super) const fn halved(words: [u64; 4]) -> [u64; 4] {
+    let [a, b, c, d] = if words[0] % 2 == 0 { words } else { add_words(&words, &MODULUS) };
+    [a >> 1 | b << 63, b >> 1 | c << 63, c >> 1 | d << 63, d >> 1]
 }
 
 /// A field element, fully reduced, times R.

@@ -26,6 +26,8 @@ COMMANDS = {
     "rm": "datasets",
     "stat": "datasets",
     "fetch": "fetch",
+    "protect": "protect",
+    "slots": "protect",
     "pin": "retention",
     "unpin": "retention",
     "ttl": "retention",
