@@ -9,6 +9,7 @@ mod erasure;
 mod hashing;
 mod net;
 mod poseidon2;
+mod proof;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -16,5 +17,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     erasure::register(module)?;
     hashing::register(module)?;
     net::register(module)?;
-    poseidon2::register(module)
+    poseidon2::register(module)?;
+    proof::register(module)
 }
