@@ -8,7 +8,9 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from quire.base.errors import Cancelled
 from quire.base.events import EventBus
@@ -16,6 +18,7 @@ from quire.dataset.circuit import CircuitParameters
 from quire.dataset.proof_input import ProofInput
 from quire.dataset.storage_proof import PROOF_BYTES, Claim
 from quire.flow.prove import ProofAsk, ProvePorts
+from quire.services.circuit_setup import set_up_circuit
 from quire.sim.disk import SimDisk
 from quire.sim.rng import Streams
 from quire.store.dataset import Dataset
@@ -102,3 +105,25 @@ class FakeWork:
 
     def cancel(self) -> None:
         self.is_cancelled.set()
+
+
+# The smallest circuit for blocks of 4096 bytes: its key is made in a second.
+TINY = CircuitParameters(samples=1, max_slot_depth=6, max_dataset_depth=3, block_depth=1)
+TINY_SETTINGS = {
+    "proof_samples": 1,
+    "max_slot_depth": 6,
+    "max_dataset_depth": 3,
+    "max_block_depth": 1,
+}
+
+
+@cache
+def _tiny_keys() -> TemporaryDirectory[str]:
+    directory = TemporaryDirectory(prefix="quire-keys-")
+    set_up_circuit(Path(directory.name), TINY, "tests", lambda *_: None)
+    return directory
+
+
+def tiny_keys() -> Path:
+    """A circuit directory with the tiny circuit; made once, not to be changed."""
+    return Path(_tiny_keys().name)

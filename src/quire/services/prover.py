@@ -147,6 +147,10 @@ class Proofs:
         await asyncio.wait([job.task])
         return job.state == "cancelled"
 
+    def secret(self) -> bytes:
+        """32 bytes that nobody could foresee, for checks of several proofs together."""
+        return self._rng.randbytes(32)
+
     async def stop(self) -> None:
         """Cancel every job and take no more."""
         self._is_closing = True
