@@ -18,6 +18,7 @@ from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.protect import Protections, ProtectPorts
 from quire.flow.resume import ResumableUploads
+from quire.flow.slots import SlotHolds
 from quire.flow.upload import Uploads
 from quire.net.blockexc import Blockexc, Ids
 from quire.net.connector import Connector
@@ -69,6 +70,7 @@ class Parts:
     downloads: Downloads
     fetches: Fetches
     protections: Protections
+    slot_holds: SlotHolds
     announcing: Announcing
 
 
@@ -135,6 +137,15 @@ def join_parts(
         ),
         downloads=Downloads(store, exchange, clock),
         fetches=fetches,
+        slot_holds=SlotHolds(
+            store,
+            exchange,
+            fetches,
+            slot_files,
+            events,
+            clock,
+            idle_seconds=settings.fetch_idle_seconds,
+        ),
         protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
     )
@@ -174,6 +185,7 @@ def stages(parts: Parts) -> list[Stage]:
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
         Stage("protections", None, lambda _: parts.protections.stop()),
+        Stage("slot holds", None, lambda _: parts.slot_holds.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
         Stage("resumable uploads", None, parts.resumable.drain),
     ]

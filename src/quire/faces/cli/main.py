@@ -28,6 +28,7 @@ COMMANDS = {
     "fetch": "fetch",
     "protect": "protect",
     "slots": "protect",
+    "slot": "slot",
     "pin": "retention",
     "unpin": "retention",
     "ttl": "retention",
