@@ -265,3 +265,36 @@ class NetNode:
 
     def join(self, timeout_seconds: float) -> None:
         """End the threads. Harmless when repeated."""
+
+# ---- quire-proof: circuits -----------------------------------------------------------------------
+# Errors as above. A felt is 32 little-endian bytes.
+
+@final
+class StorageCircuit:
+    def __new__(
+        cls,
+        samples: int,
+        max_depth: int,
+        max_log2_slots: int,
+        block_depth: int,
+        cell_elements: int,
+    ) -> StorageCircuit: ...
+    def write_r1cs(self, path: os.PathLike[str]) -> None: ...
+    def witness(
+        self,
+        roots: Buffer,
+        numbers: tuple[int, int, int],
+        host: Buffer,
+        slot_path: Buffer,
+        samples: Sequence[tuple[Buffer, Buffer]],
+    ) -> Witness:
+        """roots: entropy, dataset root, slot root; numbers: slot index, cells of a slot, slots.
+        Paths are filled up with zeros."""
+
+def circom_witness(
+    program: Buffer,
+    signals: Sequence[tuple[str, Buffer]],
+    memory_bytes: int,
+    steps: int,
+    cancel: Cancel | None,
+) -> Witness: ...

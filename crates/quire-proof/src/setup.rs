@@ -3,9 +3,8 @@
 //! Whoever knows the seed can prove anything. Such a key is for tests and private networks only,
 //! and carries [`crate::zkey::UNSAFE_MARK`].
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
@@ -17,6 +16,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fixed_base::Table;
 use crate::ntt::{self, Domain};
+use crate::part_file::write_whole;
 use crate::r1cs::{FORMS, Form, R1cs};
 use crate::seed::Stream;
 use crate::vk::VerifyingKey;
@@ -64,37 +64,7 @@ pub fn development_key(
     let mut hash = [0; CIRCUIT_HASH_BYTES];
     hash[..32].copy_from_slice(&Sha256::digest(r1cs_file));
     hash[32..].copy_from_slice(UNSAFE_MARK);
-    let part = PartFile::new(path);
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(&part.path)?);
-    let vk = write_key(&r1cs, &hash, &mut out, seed, cancel, progress)?;
-    let file = out.into_inner().map_err(|error| Error::Io(error.to_string()))?;
-    file.sync_all()?;
-    part.keep(path)?;
-    Ok(vk)
-}
-
-/// A file beside its final place that is removed unless it is kept.
-struct PartFile {
-    path: PathBuf,
-}
-
-impl PartFile {
-    fn new(path: &Path) -> Self {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        PartFile { path: name.into() }
-    }
-
-    fn keep(self, path: &Path) -> Result<()> {
-        Ok(std::fs::rename(&self.path, path)?)
-    }
-}
-
-impl Drop for PartFile {
-    fn drop(&mut self) {
-        // Nothing is left to remove after `keep`.
-        let _ = std::fs::remove_file(&self.path);
-    }
+    write_whole(path, |out| write_key(&r1cs, &hash, out, seed, cancel, progress))
 }
 
 fn write_key(

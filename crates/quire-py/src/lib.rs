@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 
 mod buffers;
+mod circuit;
 mod disk;
 mod erasure;
 mod hashing;
@@ -13,6 +14,7 @@ mod proof;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    circuit::register(module)?;
     disk::register(module)?;
     erasure::register(module)?;
     hashing::register(module)?;

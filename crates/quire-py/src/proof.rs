@@ -28,7 +28,7 @@ pub fn refused(error: Error) -> PyErr {
     PyValueError::new_err((kind, error.to_string()))
 }
 
-fn exactly<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N]> {
+pub fn exactly<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N]> {
     bytes
         .try_into()
         .map_err(|_| PyValueError::new_err(("malformed", format!("{what} has {N} bytes, not {}", bytes.len()))))
