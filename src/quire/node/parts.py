@@ -93,7 +93,7 @@ def join_parts(
 ) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
-    ids = settings.blockexc
+    ids, idle_seconds = settings.blockexc, settings.fetch_idle_seconds
     finder = Finder(transport, clock, rng, events, waits=waits)
     announcer = Announcer(transport, clock, rng, events)
     exchange = Exchange(
@@ -115,7 +115,7 @@ def join_parts(
         exchange,
         events,
         clock,
-        idle_seconds=settings.fetch_idle_seconds,
+        idle_seconds=idle_seconds,
         keep_seconds=settings.keep_seconds,
     )
     return Parts(
@@ -138,13 +138,7 @@ def join_parts(
         downloads=Downloads(store, exchange, clock),
         fetches=fetches,
         slot_holds=SlotHolds(
-            store,
-            exchange,
-            fetches,
-            slot_files,
-            events,
-            clock,
-            idle_seconds=settings.fetch_idle_seconds,
+            store, exchange, fetches, slot_files, events, clock, idle_seconds=idle_seconds
         ),
         protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
