@@ -152,7 +152,9 @@ def in_words(report: FsckReport, size_of: Callable[[float], str]) -> list[str]:
     if report.damaged_blocks:
         lines.append(f"damaged: {report.damaged_blocks} blocks were unreadable or wrong")
     if report.repaired_blocks:
-        lines.append(f"repaired: {report.repaired_blocks} blocks came back, from other nodes or rows")
+        lines.append(
+            f"repaired: {report.repaired_blocks} blocks came back, from other nodes or rows"
+        )
     for lost in report.lost:
         ranges = ", ".join(f"{start} to {stop - 1}" for start, stop in lost.byte_ranges)
         where = ranges or "padding only"
