@@ -177,6 +177,19 @@ class StoreMachine(RuleBasedStateMachine):
         except QuotaExceeded:
             return
 
+    @rule(content=data, start=st.integers(0, 8), count=st.integers(1, 9))
+    def shed(self, content, start, count):
+        remote = Remote.of(content)
+        start = min(start, remote.count - 1)
+        count = min(count, remote.count - start)
+        gone = set(range(start, start + count))
+        same = [cid for cid, entry in self.model.items() if Remote.of(entry[1]).root == remote.root]
+        held = len(self.model[same[0]][2] & gone) if same else 0
+        assert self.run(self.store.shed(remote.root, start, count)) == held
+        for cid in same:
+            manifest, other, present, expiry = self.model[cid]
+            self.model[cid] = (manifest, other, present - gone, expiry)
+
     @rule(index=st.integers(0, 20))
     def delete(self, index):
         if not self.model:

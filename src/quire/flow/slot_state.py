@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from quire.base.errors import BadManifest, QuireError
+from quire.base.errors import BadManifest, InputError, QuireError
 from quire.dataset.geometry import CELL_BYTES, Geometry
 from quire.dataset.slot_tree import padded_leaves, slot_root_cid
 from quire.formats.cid import Cid
@@ -63,7 +63,10 @@ class SlotState:
 
 def check_slot(dataset: Dataset, slot: int) -> range:
     """The leaves of a slot. Raises InputError when the dataset has no such slot."""
-    return Geometry.of(dataset.manifest).row_range(slot)
+    geometry = Geometry.of(dataset.manifest)
+    if not 0 <= slot < geometry.slots:
+        raise InputError(f"slot {slot} does not exist; the dataset has {geometry.slots}, from 0 on")
+    return geometry.row_range(slot)
 
 
 def held_slots(dataset: Dataset) -> list[int]:

@@ -25,9 +25,9 @@ __all__ = ["StorageCircuit", "wasm_witness"]
 
 PUBLIC_INPUTS = ("entropy", "dataset root", "slot index", "host")
 
-# What a witness program may use: room for a circuit of a hundred samples.
+# What a witness program may use: room for the official circuit at a hundred samples, twice.
 PROGRAM_BYTES = 64 << 20
-MEMORY_BYTES = 2 << 30
+MEMORY_BYTES = 1 << 30
 STEPS = 1 << 36
 _ARRAY_DEPTH = 8
 
@@ -126,8 +126,9 @@ def _numbers() -> Iterator[None]:
 
 
 def _filled(path: Buffer, depth: int) -> bytes:
-    """With zeros above; a path that is too long stays so and is refused by the core."""
-    return bytes(path).ljust(depth * FELT_BYTES, b"\0")
+    """With zeros above. What is too long or no whole felts stays so, and the core refuses it."""
+    joined = bytes(path)
+    return joined if len(joined) % FELT_BYTES else joined.ljust(depth * FELT_BYTES, b"\0")
 
 
 def _read(program: Path) -> bytes:

@@ -91,9 +91,9 @@ def _join(
     levels: LogLevels,
 ) -> Node:
     """Join the parts; nothing runs yet."""
-    settings = _part_settings(config, profile)
+    settings = part_settings(config, profile)
     parts = join_parts(ground, transport, store, slot_files, settings)
-    repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
+    repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -136,7 +136,8 @@ def _join(
     return node
 
 
-def _part_settings(config: NodeConfig, profile: Profile) -> PartSettings:
+def part_settings(config: NodeConfig, profile: Profile) -> PartSettings:
+    """What the parts are told of settings and profile. Raises `BadConfig`."""
     return PartSettings(
         exchange_protocol=profile.protocols.exchange,
         blockexc=blockexc_ids(profile),

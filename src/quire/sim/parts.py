@@ -15,6 +15,7 @@ from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.protect import Protections
 from quire.flow.resume import ResumableUploads
+from quire.flow.slots import SlotHolds
 from quire.flow.upload import Uploads
 from quire.net.exchange.engine import Exchange
 from quire.net.known_peer import KnownPeer
@@ -89,6 +90,10 @@ class Parts:
     @property
     def protections(self) -> Protections:
         return self.joined.protections
+
+    @property
+    def slot_holds(self) -> SlotHolds:
+        return self.joined.slot_holds
 
     async def stop(self) -> None:
         """An orderly end, newest part first."""

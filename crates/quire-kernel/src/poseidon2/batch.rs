@@ -31,7 +31,8 @@ pub(super) fn compress_nodes(path: Path, node: impl Fn(usize) -> Node, out: &mut
 /// The hash of each cell.
 pub(super) fn hash_cells(path: Path, cells: &[u8], cell_size: usize, out: &mut [Felt]) {
     let cell = |index: usize| &cells[index * cell_size..][..cell_size];
-    let done = wide(path, out, |engine, cells| engine.hash_cells(cells), |engine, cells| engine.hash_cells(cells), &cell);
+    let done =
+        wide(path, out, |engine, cells| engine.hash_cells(cells), |engine, cells| engine.hash_cells(cells), &cell);
     for (index, hash) in out.iter_mut().enumerate().skip(done) {
         *hash = hash_cell(cell(index));
     }

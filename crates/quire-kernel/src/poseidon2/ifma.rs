@@ -6,7 +6,7 @@
 use super::batch::Node;
 use super::constants::{EXTERNAL, EXTERNAL_ROUNDS, INTERNAL};
 use super::felt::{Felt, Words, bytes_of, felt_at, felt_count, words_of};
-use super::field::{Fe, MODULUS, NEGATED_INVERSE, halved, is_reduced, minus, power_of_two};
+use super::field::{Fe, MODULUS, NEGATED_INVERSE, inverse_power_of_two, is_canonical, minus, power_of_two};
 use super::sponge::{ONE, Rate};
 use std::arch::x86_64::*;
 
@@ -34,21 +34,12 @@ const COMPLEMENT: Limbs = {
     limbs
 };
 /// 2^-208, 2^-156, 2^-104, 2^-52: what limbs 0 to 3 of a product count for at limb 4.
-const FOLD: [Limbs; 4] = {
-    let mut fold = [[0; LIMBS]; 4];
-    let mut value = power_of_two(0);
-    let mut i = 4;
-    while i > 0 {
-        let mut bit = 0;
-        while bit < 52 {
-            value = halved(value);
-            bit += 1;
-        }
-        i -= 1;
-        fold[i] = limbs_of(value);
-    }
-    fold
-};
+const FOLD: [Limbs; 4] = [
+    limbs_of(inverse_power_of_two(208)),
+    limbs_of(inverse_power_of_two(156)),
+    limbs_of(inverse_power_of_two(104)),
+    limbs_of(inverse_power_of_two(52)),
+];
 /// How many times r goes into a value, from its top limb.
 const QUOTIENT: u64 = (1 << 52) / (MODULUS_LIMBS[4] + 1);
 const INTO_FORM: Limbs = in_form(power_of_two(260));
@@ -175,7 +166,7 @@ fn first_felts<const W: usize>(states: &[State; W]) -> [[Felt; LANES]; W] {
 fn canonical(limbs: Limbs) -> Words {
     let [a, b, c, d, e] = limbs;
     let mut words = [a | b << 52, b >> 12 | c << 40, c >> 24 | d << 28, d >> 36 | e << 16];
-    while !is_reduced(&words, &MODULUS) {
+    while !is_canonical(&words) {
         words = minus(&words, &MODULUS).0;
     }
     words

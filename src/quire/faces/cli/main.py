@@ -28,6 +28,8 @@ COMMANDS = {
     "fetch": "fetch",
     "protect": "protect",
     "slots": "protect",
+    "slot": "slot",
+    "rebuild": "rebuild",
     "prove": "prove",
     "verify": "verify",
     "circuit": "circuit",

@@ -1,16 +1,20 @@
 //! The arithmetic of whole rows, written once over what a [`Kernel`] offers.
 //!
-//! `lanes` name the instructions, `affine` and `shuffle` make kernels of them, `combine` and
-//! `transform` are the two ways to code. Everything unsafe of the erasure code is here: loads and
+//! `lanes` name the instructions, `affine` and `shuffle` make kernels of them, `combine` is
+//! the matrix, `transform_encode` and `transform_decode` are the transforms. Everything unsafe of the erasure code is here: loads and
 //! stores past bounds checks, and instructions that a processor may not have.
 
 mod affine;
 pub(super) mod combine;
 mod lanes;
+mod places;
 mod portable;
+mod scratch;
 mod shuffle;
 mod tables;
-// transform
+mod transform;
+pub(super) mod transform_decode;
+pub(super) mod transform_encode;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
