@@ -1,5 +1,4 @@
-"""Any dataset, any K and M, any batches, steps and interruptions: what comes of protecting is what is
-made all at once."""
+"""Any dataset, K, M, batches, steps and interruptions: protecting gives what is made all at once."""
 
 import asyncio
 import random
