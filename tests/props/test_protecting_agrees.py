@@ -1,4 +1,4 @@
-"""Any dataset, K, M, batches, steps and interruptions: protecting gives what is made all at once."""
+"""Any dataset, K, M, batches and interruptions: protecting gives what is made all at once."""
 
 import asyncio
 import random
