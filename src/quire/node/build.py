@@ -90,17 +90,8 @@ def _join(
     levels: LogLevels,
 ) -> Node:
     """Join the parts; nothing runs yet."""
-    settings = PartSettings(
-        exchange_protocol=profile.protocols.exchange,
-        blockexc=blockexc_ids(profile),
-        fetch_idle_seconds=config.fetch_idle_timeout,
-        keep_seconds=config.block_ttl or None,
-        upload_lifetime_seconds=config.upload_expiry,
-        book=PeerBook(config.data_dir / "peers.json"),
-        bootstrap=bootstrap_peers(config, profile),
-    )
-    parts = join_parts(ground, transport, store, slot_files, settings)
-    repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
+    parts = join_parts(ground, transport, store, slot_files, part_settings(config, profile))
+    repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -140,6 +131,19 @@ def _join(
     node.scrub.is_busy = node.is_busy
     register_metrics(registry, node)
     return node
+
+
+def part_settings(config: NodeConfig, profile: Profile) -> PartSettings:
+    """What the parts are told of settings and profile. Raises `BadConfig`."""
+    return PartSettings(
+        exchange_protocol=profile.protocols.exchange,
+        blockexc=blockexc_ids(profile),
+        fetch_idle_seconds=config.fetch_idle_timeout,
+        keep_seconds=config.block_ttl or None,
+        upload_lifetime_seconds=config.upload_expiry,
+        book=PeerBook(config.data_dir / "peers.json"),
+        bootstrap=bootstrap_peers(config, profile),
+    )
 
 
 def blockexc_ids(profile: Profile) -> Ids | None:

@@ -29,6 +29,7 @@ COMMANDS = {
     "protect": "protect",
     "slots": "protect",
     "slot": "slot",
+    "rebuild": "rebuild",
     "pin": "retention",
     "unpin": "retention",
     "ttl": "retention",
