@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::bytes::limbs_of_le;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::msm;
+use crate::msm::{self, Digits};
 use crate::ntt::{self, Domain};
 use crate::proof::Proof;
 use crate::seed::Stream;
@@ -63,14 +63,15 @@ struct Sums {
 
 impl Sums {
     fn new(key: &ProvingKey, witness: &[Fr], cancel: &Cancel) -> Result<Self> {
-        let quotient = quotient(key, witness, cancel)?;
-        let private = &witness[key.public_count() + 1..];
+        let quotient = Digits::new(&quotient(key, witness, cancel)?);
+        let witness = Digits::new(witness);
+        let private = key.public_count() + 1;
         let ((b2, h), ((a, b1), c)) = rayon::join(
-            || rayon::join(|| msm::g2(key.b2(), witness, cancel), || msm::g1(key.h(), &quotient, cancel)),
+            || rayon::join(|| msm::g2(key.b2(), &witness, 0, cancel), || msm::g1(key.h(), &quotient, 0, cancel)),
             || {
                 rayon::join(
-                    || rayon::join(|| msm::g1(key.a(), witness, cancel), || msm::g1(key.b1(), witness, cancel)),
-                    || msm::g1(key.c(), private, cancel),
+                    || rayon::join(|| msm::g1(key.a(), &witness, 0, cancel), || msm::g1(key.b1(), &witness, 0, cancel)),
+                    || msm::g1(key.c(), &witness, private, cancel),
                 )
             },
         );

@@ -27,6 +27,7 @@ from quire.node.metrics import register_metrics
 from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
+from quire.node.proving import join_proving
 from quire.node.tracing import Tracing, tracing_to
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
@@ -90,7 +91,8 @@ def _join(
     levels: LogLevels,
 ) -> Node:
     """Join the parts; nothing runs yet."""
-    parts = join_parts(ground, transport, store, slot_files, part_settings(config, profile))
+    settings = part_settings(config, profile)
+    parts = join_parts(ground, transport, store, slot_files, settings)
     repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
@@ -112,6 +114,7 @@ def _join(
         downloads=parts.downloads,
         fetches=parts.fetches,
         protections=parts.protections,
+        proving=join_proving(config, profile, ground, parts),
         announcing=parts.announcing,
         maintenance=Maintenance(
             store,

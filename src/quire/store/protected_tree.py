@@ -244,7 +244,9 @@ class ProtectedTree:
             self._core.packs.settle(batch.extents)
 
         change = Change(apply, batch.packs, weight=len(batch) + 1, done=done)
-        self._staging = (batch, steps, self._core.committer.hand_in(change))
+        future = self._core.committer.hand_in(change)
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is seen
+        self._staging = (batch, steps, future)
 
     def _mark_parity(self, tables: Tables, batch: LeafBatch, marked: list[_Marked]) -> None:
         geometry = self.geometry
