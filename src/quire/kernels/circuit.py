@@ -25,9 +25,9 @@ __all__ = ["StorageCircuit", "wasm_witness"]
 
 PUBLIC_INPUTS = ("entropy", "dataset root", "slot index", "host")
 
-# What a witness program may use: room for a circuit of a hundred samples.
+# What a witness program may use: room for the official circuit at a hundred samples, twice.
 PROGRAM_BYTES = 64 << 20
-MEMORY_BYTES = 2 << 30
+MEMORY_BYTES = 1 << 30
 STEPS = 1 << 36
 _ARRAY_DEPTH = 8
 
