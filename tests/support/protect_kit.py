@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from quire.base.events import EventBus
 from quire.dataset.geometry import Geometry
+from quire.flow import coding
 from quire.flow.protect import Protections, ProtectPorts
 from quire.formats.cid import Cid
 from quire.kernels import erasure, poseidon2
 from quire.kernels.hashing import merkle_root, sha256_blocks
+from quire.store import protected_tree
 from quire.store.shape import EMPTY_DIGEST
 from quire.store.store import Store
-from support.store_kit import TurnedClock
+from support.store_kit import BLOCK, TurnedClock
 
 
 class MemorySlots:
@@ -74,3 +78,42 @@ def expected(data: bytes, k: int, m: int, block_size: int) -> tuple[bytes, list[
         poseidon2.root(poseidon2.block_digests(row, block_size) + pad) for row in (*rows, *parity)
     ]
     return merkle_root(leaves), roots
+
+
+def make_steps_small(monkeypatch: Any) -> None:
+    """Batches of two columns of 4 + 2 rows, of which two enter the index together."""
+    monkeypatch.setattr(coding, "BATCH_BYTES", 12 * BLOCK)
+    monkeypatch.setattr(protected_tree, "STEP_BYTES", 24 * BLOCK)
+    monkeypatch.setattr(protected_tree, "STEP_BYTES_A_ROW", BLOCK)
+
+
+class Stopping:
+    """Stops a job after so many columns, as the end of a node would."""
+
+    def __init__(self, monkeypatch: Any, columns: int) -> None:
+        self.coded: list[int] = []
+        self.reached = asyncio.Event()
+        self.limit = columns
+        whole, loop = coding.code, asyncio.get_running_loop()
+
+        def code(rows: Any, geometry: Any, columns: range) -> Any:
+            self.coded.extend(columns)
+            if len(self.coded) > self.limit:
+                loop.call_soon_threadsafe(self.reached.set)
+            return whole(rows, geometry, columns)
+
+        monkeypatch.setattr("quire.flow.encode.code", code)
+
+
+def spoil_now(directory: Path, block: int) -> None:
+    """Turn bytes of the so-manieth block on the disk."""
+    path = min(directory.glob("pack-*"))
+    with path.open("r+b") as file:
+        file.seek(block * BLOCK + 11)
+        byte = file.read(1)
+        file.seek(block * BLOCK + 11)
+        file.write(bytes((byte[0] ^ 0xFF,)))
+
+
+async def spoil(directory: Path, block: int) -> None:
+    await asyncio.get_running_loop().run_in_executor(None, spoil_now, directory, block)

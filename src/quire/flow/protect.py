@@ -62,9 +62,15 @@ class ProtectJob:
     @property
     def verified_bytes(self) -> int:
         """Bytes of the dataset in columns that are coded, checked and durable."""
-        if self.state == "complete":
-            return self.size
-        return min(self.size, self.steps * self.k * self.geometry.block_size)
+        return self.size if self.state == "complete" else self._bytes(self.steps)
+
+    @property
+    def resumed_bytes(self) -> int:
+        """Of these, what an earlier job had done."""
+        return self._bytes(self.resumed_steps)
+
+    def _bytes(self, steps: int) -> int:
+        return min(self.size, steps * self.k * self.geometry.block_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,11 @@ class Protections:
         """Jobs that are remembered, oldest first."""
         return list(self._jobs.values())
 
+    @property
+    def active(self) -> list[ProtectJob]:
+        """Jobs that have not ended, oldest first."""
+        return [job for job in self._jobs.values() if not job.has_ended]
+
     async def wait(self, job: ProtectJob) -> Dataset:
         """The result of a job. Raises what it failed with, Busy when it was stopped."""
         if job.task is not None:
@@ -176,8 +187,8 @@ class Protections:
     async def stop(self) -> None:
         """Interrupt every job; what is durable of them stays."""
         self._is_closing = True
-        for job in self.all():
-            if job.task is not None and not job.has_ended:
+        for job in self.active:
+            if job.task is not None:
                 job.task.cancel()
                 await asyncio.wait([job.task])
                 job.state, job.reason = "interrupted", "the node was stopped"

@@ -103,6 +103,7 @@ class ProtectedTree:
         self._flying: deque[tuple[_Marked, asyncio.Task[Segment]]] = deque()
         self._staging: tuple[LeafBatch, int, asyncio.Future[None]] | None = None
         self._is_over = False
+        self._is_broken = False  # columns are lost, and those behind them cannot enter the index
 
     def reserve(self, more_bytes: int) -> None:
         """Hold the space for the parity that is not durable yet, and more. Raises QuotaExceeded."""
@@ -121,11 +122,7 @@ class ProtectedTree:
 
     async def finish(self) -> None:
         """Everything put is durable."""
-        while self._flying:
-            await self._land()
-        await self._finish_staging()
-        self._stage()
-        await self._finish_staging()
+        await self._settle_written()
         invariant(self.steps == self.geometry.steps, "a protected tree lacks columns")
 
     async def adopt(self, source_root: bytes) -> None:
@@ -178,9 +175,12 @@ class ProtectedTree:
         return (await self._core.committer.run(Change(apply, done=done))).dataset
 
     async def close(self) -> None:
-        """Give back what was written and is not in the index. What is durable stays."""
+        """Keep what was written, as far as it can be; at least what is durable stays."""
         if self._is_over:
             return
+        with suppress(QuireError):
+            if not self._is_broken:
+                await self._settle_written()
         for _, task in self._flying:
             await asyncio.wait([task])
             if not task.cancelled() and task.exception() is None:
@@ -203,11 +203,20 @@ class ProtectedTree:
             is_in(self._batch, *staging),
         )
 
+    async def _settle_written(self) -> None:
+        """Everything put enters the index."""
+        while self._flying:
+            await self._land()
+        await self._finish_staging()
+        self._stage()
+        await self._finish_staging()
+
     async def _land(self) -> None:
         """Wait for the oldest write; let what has piled up enter the index when it is much."""
         marked, task = self._flying[0]
         await asyncio.wait([task])
         self._flying.popleft()
+        self._is_broken = self._is_broken or task.cancelled() or task.exception() is not None
         self._batch.add(task.result())
         self._marked.append(marked)
         if len(self._batch) * self.geometry.block_size >= _step_bytes(self.geometry):
@@ -235,7 +244,9 @@ class ProtectedTree:
             self._core.packs.settle(batch.extents)
 
         change = Change(apply, batch.packs, weight=len(batch) + 1, done=done)
-        self._staging = (batch, steps, self._core.committer.hand_in(change))
+        future = self._core.committer.hand_in(change)
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is seen
+        self._staging = (batch, steps, future)
 
     def _mark_parity(self, tables: Tables, batch: LeafBatch, marked: list[_Marked]) -> None:
         geometry = self.geometry
@@ -255,6 +266,7 @@ class ProtectedTree:
         await asyncio.wait([future])
         self._staging = None
         if future.exception() is not None:
+            self._is_broken = True
             self._batch.extents.extend(batch.extents)
             self._batch.pinned.extend(batch.pinned)
         future.result()

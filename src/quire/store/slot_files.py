@@ -21,7 +21,9 @@ from quire.base.errors import (
     SlotMissing,
 )
 from quire.base.events import EventBus
+from quire.store.dataset import Dataset
 from quire.store.disk import Buffer, Disk
+from quire.store.port import BlockStore
 from quire.store.slot_file import SlotHeader, SlotTree
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class SlotFiles:
         self._executor = executor
         self._drafts = 0
         self._removing: dict[asyncio.Future[int], None] = {}
+        self._unfollow: Callable[[], None] | None = None
 
     async def write(self, tree_root: bytes, slot: int, layers: Buffer) -> None:
         """Keep the tree of a slot, in place of one that is there. Durable when this returns.
@@ -103,16 +106,29 @@ class SlotFiles:
         gone = [root for root in roots if not is_known(root)]
         return drafts + await self._off_loop(self._remove_trees, gone)
 
-    def tree_gone(self, tree_root: bytes) -> None:
-        """No dataset over this tree is left: its files are deleted soon. Does not wait."""
+    async def follow(self, store: BlockStore) -> None:
+        """Delete the files of trees that the store does not know, now and whenever the last
+        dataset over a tree is deleted; until `close`."""
+        await self.sweep(lambda root: store.tree(root) is not None)
+
+        def changed(kind: str, dataset: Dataset) -> None:
+            if kind == "deleted" and store.tree(dataset.tree_root) is None:
+                self._tree_gone(dataset.tree_root)
+
+        self._unfollow = store.on_change(changed)
+
+    async def close(self) -> None:
+        """Follow no more, and wait for what is being deleted."""
+        if self._unfollow is not None:
+            self._unfollow()
+            self._unfollow = None
+        await asyncio.gather(*self._removing, return_exceptions=True)
+
+    def _tree_gone(self, tree_root: bytes) -> None:
         loop = asyncio.get_running_loop()
         removing = loop.run_in_executor(self._executor, self._remove_trees, [tree_root])
         self._removing[removing] = None
         removing.add_done_callback(self._removed)
-
-    async def close(self) -> None:
-        """Wait for what is being deleted."""
-        await asyncio.gather(*self._removing, return_exceptions=True)
 
     # ---- blocking ----
 

@@ -84,6 +84,7 @@ def test_a_code_that_cannot_be_is_refused(k, m, words):
 def test_a_code_within_the_limits_is_taken(k, m):
     check_code(k, m)
     check_protection(k, m, k, KIB64)
+    assert Geometry(k, k, m, KIB64).slots == k + m
 
 
 def test_a_dataset_that_is_too_small_is_refused_with_the_minimum():

@@ -24,7 +24,7 @@ from quire.sim.rng import Streams
 from quire.store.files import DirectoryDisk
 from quire.store.slot_file import HEADER_BYTES, SlotHeader
 from quire.store.slot_files import SlotFiles, slot_file_name
-from support.store_kit import Inline, TurnedClock
+from support.store_kit import Inline, TurnedClock, put, store_in
 
 ROOT, OTHER = b"\x01" * 32, b"\x02" * 32
 
@@ -82,9 +82,7 @@ async def test_files_are_listed_and_removed_by_slot_and_by_tree(disk) -> None:
     assert await files.held(ROOT) == [(ROOT, 2), (ROOT, 10)]
     assert await files.remove(ROOT, 2)
     assert not await files.remove(ROOT, 2)
-    files.tree_gone(ROOT)
-    await files.close()
-    assert await files.held() == [(OTHER, 0)]
+    assert await files.held() == [(ROOT, 10), (OTHER, 0)]
 
 
 async def test_a_sweep_keeps_known_trees_only(disk) -> None:
@@ -94,6 +92,27 @@ async def test_a_sweep_keeps_known_trees_only(disk) -> None:
     disk.create("7.draft")
     assert await files.sweep(lambda root: root == OTHER) == 2
     assert disk.names() == [slot_file_name(OTHER, 0)]
+
+
+async def test_files_go_with_the_last_dataset_over_their_tree(tmp_path: Path) -> None:
+    disk = disk_of()
+    files = files_on(disk)
+    async with store_in(tmp_path / "store") as store:
+        first = await put(store, b"a" * 10_000)
+        second = await put(store, b"a" * 10_000, filename="twin.txt")
+        other = await put(store, b"b" * 10_000)
+        assert first.tree_root == second.tree_root
+        for root in (first.tree_root, other.tree_root, ROOT):
+            await files.write(root, 1, layers_of(2))
+        await files.follow(store)
+        assert await files.held() == sorted([(first.tree_root, 1), (other.tree_root, 1)])
+        await store.delete(first.manifest_cid)
+        assert len(await files.held(first.tree_root)) == 1
+        await store.delete(second.manifest_cid)
+        await files.close()
+        assert await files.held() == [(other.tree_root, 1)]
+        await store.delete(other.manifest_cid)
+        assert await files.held() == [(other.tree_root, 1)]  # nobody follows any more
 
 
 async def test_what_is_not_here_is_said_to_be_missing(disk) -> None:

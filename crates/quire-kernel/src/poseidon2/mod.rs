@@ -8,6 +8,8 @@ mod blocks;
 mod constants;
 mod felt;
 mod field;
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 mod scalar;
 mod sponge;
 mod tree;
@@ -22,6 +24,8 @@ pub use tree::{depth, path_of, root_of_path};
 pub enum Path {
     /// One after the other in 64-bit words. Works everywhere.
     Scalar,
+    /// Eight side by side, two such streams at a time, in AVX-512 IFMA registers.
+    Ifma,
 }
 
 /// The permutation of a state of canonical elements.
@@ -76,4 +80,8 @@ pub fn block_digests_into(data: &[u8], block_size: usize, cell_size: usize, out:
     assert_eq!(Some(data.len()), block_size.checked_mul(out.len()), "data must be whole blocks");
     assert!(block_size > 0 && block_size.is_multiple_of(cell_size), "a block must be whole cells");
     blocks::digests_into(Path::Scalar, data, block_size, cell_size, out);
+}
+
+pub fn bench_cells(path: Path, data: &[u8], cell_size: usize, out: &mut [Felt]) {
+    batch::hash_cells(path, data, cell_size, out);
 }
