@@ -27,12 +27,15 @@ from quire.node.metrics import register_metrics
 from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
+from quire.node.proving import join_proving
 from quire.node.tracing import Tracing, tracing_to
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
 from quire.services.repair import Repairer
 from quire.services.scrub import Scrub
+from quire.store.files import DirectoryDisk
 from quire.store.open import open_store
+from quire.store.slot_files import SlotFiles
 from quire.store.store import Store
 
 DIRECTORY_MODE = 0o700
@@ -70,7 +73,8 @@ async def build_node(
         default_ttl=config.block_ttl or None,
     )
     try:
-        return _join(config, profile, identity, ground, transport, store, levels)
+        slot_files = SlotFiles(DirectoryDisk(prepare_directory(directory / "slots")), events)
+        return _join(config, profile, identity, ground, transport, store, slot_files, levels)
     except QuireError:
         await store.close()
         raise
@@ -83,20 +87,13 @@ def _join(
     ground: Ground,
     transport: Transport,
     store: Store,
+    slot_files: SlotFiles,
     levels: LogLevels,
 ) -> Node:
     """Join the parts; nothing runs yet."""
-    settings = PartSettings(
-        exchange_protocol=profile.protocols.exchange,
-        blockexc=blockexc_ids(profile),
-        fetch_idle_seconds=config.fetch_idle_timeout,
-        keep_seconds=config.block_ttl or None,
-        upload_lifetime_seconds=config.upload_expiry,
-        book=PeerBook(config.data_dir / "peers.json"),
-        bootstrap=bootstrap_peers(config, profile),
-    )
-    parts = join_parts(ground, transport, store, settings)
-    repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
+    settings = part_settings(config, profile)
+    parts = join_parts(ground, transport, store, slot_files, settings)
+    repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -116,6 +113,8 @@ def _join(
         resumable=parts.resumable,
         downloads=parts.downloads,
         fetches=parts.fetches,
+        protections=parts.protections,
+        proving=join_proving(config, profile, ground, parts),
         announcing=parts.announcing,
         maintenance=Maintenance(
             store,
@@ -132,9 +131,22 @@ def _join(
         started_at=ground.clock.now(),
         tracing=_tracing(config, profile, identity),
     )
-    node.scrub.is_busy = lambda: bool(node.uploads.active or node.downloads.active)
+    node.scrub.is_busy = node.is_busy
     register_metrics(registry, node)
     return node
+
+
+def part_settings(config: NodeConfig, profile: Profile) -> PartSettings:
+    """What the parts are told of settings and profile. Raises `BadConfig`."""
+    return PartSettings(
+        exchange_protocol=profile.protocols.exchange,
+        blockexc=blockexc_ids(profile),
+        fetch_idle_seconds=config.fetch_idle_timeout,
+        keep_seconds=config.block_ttl or None,
+        upload_lifetime_seconds=config.upload_expiry,
+        book=PeerBook(config.data_dir / "peers.json"),
+        bootstrap=bootstrap_peers(config, profile),
+    )
 
 
 def blockexc_ids(profile: Profile) -> Ids | None:

@@ -63,12 +63,14 @@ class Lifecycle:
             if stage.start is not None:
                 await stage.start()
             self._will_stop(stage.name, stage.stop)
+        self._will_stop("proofs", lambda _: node.proving.stop())
         self._will_stop("background loops", lambda _: self._stop_loops())
         self._run_loop(node.lag.run())
         self._run_loop(node.maintenance.run())
         self._run_loop(node.scrub.run())
         self._will_stop("fsck", lambda _: node.fsck.cancel())
         self._run_loop(node.resumable.run())
+        self._run_loop(node.protections.run())
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)

@@ -13,6 +13,7 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.protect import Protections
 from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.node.config import NodeConfig
@@ -20,6 +21,7 @@ from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels
 from quire.node.parts import Parts
 from quire.node.profile import Profile
+from quire.node.proving import Proving
 from quire.node.tracing import Tracing
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
@@ -55,6 +57,8 @@ class Node:
     resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
+    protections: Protections
+    proving: Proving
     announcing: Announcing
     maintenance: Maintenance
     scrub: Scrub
@@ -65,3 +69,7 @@ class Node:
     started_at: float
     tracing: Tracing | None = None
     api_urls: list[str] = field(default_factory=list)
+
+    def is_busy(self) -> bool:
+        """Whether somebody waits for the disk just now."""
+        return bool(self.uploads.active or self.downloads.active or self.protections.active)

@@ -14,9 +14,13 @@ from quire.base.clock import Clock
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
+from quire.flow.assemble import Assembler
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.protect import Protections, ProtectPorts
+from quire.flow.rebuild import Rebuilds
 from quire.flow.resume import ResumableUploads
+from quire.flow.slots import SlotHolds
 from quire.flow.upload import Uploads
 from quire.net.blockexc import Blockexc, Ids
 from quire.net.connector import Connector
@@ -25,6 +29,7 @@ from quire.net.exchange.engine import Exchange
 from quire.net.known_peer import KnownPeer
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
+from quire.store.slot_files import SlotFiles
 from quire.store.store import Store
 
 
@@ -45,7 +50,7 @@ class PartSettings:
     exchange_protocol: str
     fetch_idle_seconds: float
     keep_seconds: float | None
-    upload_lifetime_seconds: float  # of a resumable upload that is not finished
+    upload_lifetime_seconds: float  # of a resumable upload, or protection, that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
@@ -56,6 +61,7 @@ class Parts:
     """The parts of one node, joined."""
 
     store: Store
+    slot_files: SlotFiles
     transport: Transport
     finder: Finder
     announcer: Announcer
@@ -63,8 +69,12 @@ class Parts:
     connector: Connector
     uploads: Uploads
     resumable: ResumableUploads
+    assembler: Assembler
     downloads: Downloads
     fetches: Fetches
+    protections: Protections
+    slot_holds: SlotHolds
+    rebuilds: Rebuilds
     announcing: Announcing
 
 
@@ -78,10 +88,16 @@ class Stage:
     stop: Callable[[float], Awaitable[object]]
 
 
-def join_parts(ground: Ground, transport: Transport, store: Store, settings: PartSettings) -> Parts:
+def join_parts(
+    ground: Ground,
+    transport: Transport,
+    store: Store,
+    slot_files: SlotFiles,
+    settings: PartSettings,
+) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
-    ids = settings.blockexc
+    ids, idle = settings.blockexc, settings.fetch_idle_seconds
     finder = Finder(transport, clock, rng, events, waits=waits)
     announcer = Announcer(transport, clock, rng, events)
     exchange = Exchange(
@@ -98,47 +114,101 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
     connector = Connector(
         transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
     )
+    assembler = Assembler(store, exchange, clock, events, waits)
     fetches = Fetches(
         store,
         exchange,
+        assembler,
         events,
         clock,
-        idle_seconds=settings.fetch_idle_seconds,
+        idle_seconds=idle,
         keep_seconds=settings.keep_seconds,
     )
+    slot_holds, rebuilds = _slots(ground, store, slot_files, exchange, fetches, idle)
     return Parts(
         store=store,
+        slot_files=slot_files,
         transport=transport,
         finder=finder,
         announcer=announcer,
         exchange=exchange,
         connector=connector,
         uploads=Uploads(store, events, clock),
-        resumable=ResumableUploads(
-            store,
-            events,
-            waits,
-            clock,
-            rng,
-            lifetime_seconds=settings.upload_lifetime_seconds,
-        ),
-        downloads=Downloads(store, exchange, clock),
+        resumable=_resumable(ground, store, settings),
+        assembler=assembler,
+        downloads=Downloads(store, assembler, clock),
         fetches=fetches,
+        slot_holds=slot_holds,
+        rebuilds=rebuilds,
+        protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
+    )
+
+
+def _resumable(ground: Ground, store: Store, settings: PartSettings) -> ResumableUploads:
+    return ResumableUploads(
+        store,
+        ground.events,
+        ground.waits,
+        ground.clock,
+        ground.rng,
+        lifetime_seconds=settings.upload_lifetime_seconds,
+    )
+
+
+def _slots(
+    ground: Ground,
+    store: Store,
+    slot_files: SlotFiles,
+    exchange: Exchange,
+    fetches: Fetches,
+    idle_seconds: float,
+) -> tuple[SlotHolds, Rebuilds]:
+    events, clock = ground.events, ground.clock
+    holds = SlotHolds(
+        store, exchange, fetches, slot_files, events, clock, idle_seconds=idle_seconds
+    )
+    rebuilds = Rebuilds(store, exchange, fetches, holds, events, clock, idle_seconds=idle_seconds)
+    return holds, rebuilds
+
+
+def _protections(
+    ground: Ground,
+    store: Store,
+    slot_files: SlotFiles,
+    fetches: Fetches,
+    settings: PartSettings,
+) -> Protections:
+    ports = ProtectPorts(
+        store=store,
+        slots=slot_files,
+        complete=lambda cid: fetches.whole(cid, settings.fetch_idle_seconds),
+        events=ground.events,
+        clock=ground.clock,
+    )
+    return Protections(
+        ports,
+        lifetime_seconds=settings.upload_lifetime_seconds,
+        keep_seconds=settings.keep_seconds,
     )
 
 
 def stages(parts: Parts) -> list[Stage]:
     """In the order of the start. The store is open already, and closed last."""
-    announcing = parts.announcing
+    announcing, slot_files = parts.announcing, parts.slot_files
     return [
         Stage("store", None, lambda _: parts.store.close()),
+        Stage("slot files", lambda: slot_files.follow(parts.store), lambda _: slot_files.close()),
         Stage("network", parts.transport.start, parts.transport.stop),
         Stage("announcer", parts.announcer.start, lambda _: parts.announcer.stop()),
         Stage("finder", None, lambda _: parts.finder.stop()),
         Stage("exchange", parts.exchange.start, lambda _: parts.exchange.stop()),
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
+        Stage("assembler", None, lambda _: parts.assembler.stop()),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
+        Stage("protections", None, lambda _: parts.protections.stop()),
+        Stage("slot holds", None, lambda _: parts.slot_holds.stop()),
+        Stage("rebuilds", None, lambda _: parts.rebuilds.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
         Stage("resumable uploads", None, parts.resumable.drain),
     ]

@@ -1,6 +1,6 @@
 //! The round constants, made at compile time by the generator they were drawn from (proofs.md 3.3).
 
-use super::field::{Fe, MODULUS, is_reduced};
+use super::field::{Fe, is_canonical};
 
 /// External rounds, half of them before the internal ones.
 pub const EXTERNAL_ROUNDS: usize = 8;
@@ -72,7 +72,7 @@ impl Grain {
                 place -= 1;
                 words[place / 64] |= self.bit() << (place % 64);
             }
-            if is_reduced(&words, &MODULUS) {
+            if is_canonical(&words) {
                 return words;
             }
         }

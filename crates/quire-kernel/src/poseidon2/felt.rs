@@ -1,6 +1,6 @@
 //! Field elements as bytes: 32, little-endian, below the modulus; and data as field elements.
 
-use super::field::{MODULUS, is_reduced};
+use super::field::is_canonical;
 
 /// A field element as it is stored and sent. Nothing below the checks takes one that is not
 /// canonical.
@@ -29,7 +29,7 @@ impl std::error::Error for NotCanonical {}
 
 /// Whether every element is below the modulus.
 pub fn check(felts: &[Felt]) -> Result<(), NotCanonical> {
-    match felts.iter().position(|felt| !is_reduced(&words_of(felt), &MODULUS)) {
+    match felts.iter().position(|felt| !is_canonical(&words_of(felt))) {
         Some(index) => Err(NotCanonical { index }),
         None => Ok(()),
     }

@@ -6,7 +6,7 @@
 use super::batch::Node;
 use super::constants::{EXTERNAL, EXTERNAL_ROUNDS, INTERNAL};
 use super::felt::{Felt, Words, bytes_of, felt_at, felt_count, words_of};
-use super::field::{Fe, MODULUS, NEGATED_INVERSE, halved, is_reduced, minus, power_of_two};
+use super::field::{Fe, MODULUS, NEGATED_INVERSE, inverse_power_of_two, is_canonical, minus, power_of_two};
 use super::sponge::{ONE, Rate};
 use std::arch::x86_64::*;
 
@@ -34,21 +34,12 @@ const COMPLEMENT: Limbs = {
     limbs
 };
 /// 2^-208, 2^-156, 2^-104, 2^-52: what limbs 0 to 3 of a product count for at limb 4.
-const FOLD: [Limbs; 4] = {
-    let mut fold = [[0; LIMBS]; 4];
-    let mut value = power_of_two(0);
-    let mut i = 4;
-    while i > 0 {
-        let mut bit = 0;
-        while bit < 52 {
-            value = halved(value);
-            bit += 1;
-        }
-        i -= 1;
-        fold[i] = limbs_of(value);
-    }
-    fold
-};
+const FOLD: [Limbs; 4] = [
+    limbs_of(inverse_power_of_two(208)),
+    limbs_of(inverse_power_of_two(156)),
+    limbs_of(inverse_power_of_two(104)),
+    limbs_of(inverse_power_of_two(52)),
+];
 /// How many times r goes into a value, from its top limb.
 const QUOTIENT: u64 = (1 << 52) / (MODULUS_LIMBS[4] + 1);
 const INTO_FORM: Limbs = in_form(power_of_two(260));
@@ -175,7 +166,7 @@ fn first_felts<const W: usize>(states: &[State; W]) -> [[Felt; LANES]; W] {
 fn canonical(limbs: Limbs) -> Words {
     let [a, b, c, d, e] = limbs;
     let mut words = [a | b << 52, b >> 12 | c << 40, c >> 24 | d << 28, d >> 36 | e << 16];
-    while !is_reduced(&words, &MODULUS) {
+    while !is_canonical(&words) {
         words = minus(&words, &MODULUS).0;
     }
     words
@@ -256,66 +247,96 @@ fn fifth_powers<const W: usize>(x: &[F; W]) -> [F; W] {
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn product<const W: usize>(a: &[F; W], b: &[F; W]) -> [F; W] {
-    let mut c = [[_mm512_setzero_si512(); 2 * LIMBS]; W];
-    for i in 0..LIMBS {
-        for w in 0..W {
-            for j in 0..LIMBS {
-                c[w][i + j] = _mm512_madd52lo_epu64(c[w][i + j], a[w][i], b[w][j]);
-                c[w][i + j + 1] = _mm512_madd52hi_epu64(c[w][i + j + 1], a[w][i], b[w][j]);
-            }
-        }
-    }
-    montgomery(c)
+    std::array::from_fn(|w| product_of(&a[w], &b[w]))
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn squares<const W: usize>(a: &[F; W]) -> [F; W] {
-    let mut c = [[_mm512_setzero_si512(); 2 * LIMBS]; W];
-    for w in 0..W {
-        for i in 0..LIMBS {
-            for j in i + 1..LIMBS {
-                c[w][i + j] = _mm512_madd52lo_epu64(c[w][i + j], a[w][i], a[w][j]);
-                c[w][i + j + 1] = _mm512_madd52hi_epu64(c[w][i + j + 1], a[w][i], a[w][j]);
-            }
-        }
-        for i in 1..2 * LIMBS - 1 {
-            c[w][i] = _mm512_add_epi64(c[w][i], c[w][i]);
-        }
-        for i in 0..LIMBS {
-            c[w][2 * i] = _mm512_madd52lo_epu64(c[w][2 * i], a[w][i], a[w][i]);
-            c[w][2 * i + 1] = _mm512_madd52hi_epu64(c[w][2 * i + 1], a[w][i], a[w][i]);
+    std::array::from_fn(|w| square_of(&a[w]))
+}
+
+/// Lower and upper halves of limb products: place i of `low` and place i - 1 of `high` count alike.
+struct Wide {
+    low: [V; 2 * LIMBS - 1],
+    high: [V; 2 * LIMBS - 1],
+}
+
+impl Wide {
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn zero() -> Self {
+        let zero = _mm512_setzero_si512();
+        Self { low: [zero; 2 * LIMBS - 1], high: [zero; 2 * LIMBS - 1] }
+    }
+
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn add(&mut self, place: usize, a: V, b: V) {
+        self.low[place] = _mm512_madd52lo_epu64(self.low[place], a, b);
+        self.high[place] = _mm512_madd52hi_epu64(self.high[place], a, b);
+    }
+
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    #[inline]
+    fn at(&self, place: usize) -> V {
+        _mm512_add_epi64(self.low[place], self.high[place - 1])
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn product_of(a: &F, b: &F) -> F {
+    let mut wide = Wide::zero();
+    for place in 0..2 * LIMBS - 1 {
+        for i in place.saturating_sub(LIMBS - 1)..LIMBS.min(place + 1) {
+            wide.add(place, a[i], b[place - i]);
         }
     }
-    montgomery(c)
+    montgomery(wide)
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn square_of(a: &F) -> F {
+    let mut wide = Wide::zero();
+    for i in 0..LIMBS {
+        for j in i + 1..LIMBS {
+            wide.add(i + j, a[i], a[j]);
+        }
+    }
+    for place in 1..2 * LIMBS - 2 {
+        wide.low[place] = _mm512_add_epi64(wide.low[place], wide.low[place]);
+        wide.high[place] = _mm512_add_epi64(wide.high[place], wide.high[place]);
+    }
+    for i in 0..LIMBS {
+        wide.add(2 * i, a[i], a[i]);
+    }
+    montgomery(wide)
 }
 
 /// A product divided by 2^260 modulo r: carried, below the product / 2^260 + 2.24 r.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
-fn montgomery<const W: usize>(mut c: [[V; 2 * LIMBS]; W]) -> [F; W] {
-    for c in &mut c {
-        for i in 0..3 {
-            c[i + 1] = _mm512_add_epi64(c[i + 1], _mm512_srli_epi64::<52>(c[i]));
+fn montgomery(mut wide: Wide) -> F {
+    let mut above = wide.low[0];
+    for (i, fold) in FOLD.iter().enumerate() {
+        if i > 0 {
+            above = _mm512_add_epi64(wide.at(i), _mm512_srli_epi64::<52>(above));
         }
-        for (i, fold) in FOLD.iter().enumerate() {
-            for (j, limb) in fold.iter().enumerate() {
-                let limb = _mm512_set1_epi64(*limb as i64);
-                c[4 + j] = _mm512_madd52lo_epu64(c[4 + j], c[i], limb);
-                c[5 + j] = _mm512_madd52hi_epu64(c[5 + j], c[i], limb);
-            }
+        for (j, limb) in fold.iter().enumerate() {
+            wide.add(LIMBS - 1 + j, above, _mm512_set1_epi64(*limb as i64));
         }
-        c[4] = _mm512_add_epi64(c[4], _mm512_srli_epi64::<52>(c[3]));
-        let inverse = _mm512_set1_epi64((NEGATED_INVERSE & MASK) as i64);
-        let factor = _mm512_madd52lo_epu64(_mm512_setzero_si512(), c[4], inverse);
-        for (j, limb) in MODULUS_LIMBS.iter().enumerate() {
-            let limb = _mm512_set1_epi64(*limb as i64);
-            c[4 + j] = _mm512_madd52lo_epu64(c[4 + j], factor, limb);
-            c[5 + j] = _mm512_madd52hi_epu64(c[5 + j], factor, limb);
-        }
-        c[5] = _mm512_add_epi64(c[5], _mm512_srli_epi64::<52>(c[4]));
     }
-    c.map(|c| carried(&[c[5], c[6], c[7], c[8], c[9]]))
+    above = _mm512_add_epi64(wide.at(4), _mm512_srli_epi64::<52>(above));
+    let inverse = _mm512_set1_epi64((NEGATED_INVERSE & MASK) as i64);
+    let factor = _mm512_madd52lo_epu64(_mm512_setzero_si512(), above, inverse);
+    wide.low[4] = above;
+    for (j, limb) in MODULUS_LIMBS.iter().enumerate() {
+        wide.add(LIMBS - 1 + j, factor, _mm512_set1_epi64(*limb as i64));
+    }
+    let first = _mm512_add_epi64(wide.at(5), _mm512_srli_epi64::<52>(wide.low[4]));
+    carried(&[first, wide.at(6), wide.at(7), wide.at(8), wide.high[8]])
 }
 
 /// Below 2.2 r, normalised, from a value below 84 r.

@@ -2,7 +2,7 @@
 
 use super::felt::{Felt, felts_of};
 use super::field::Fe;
-use super::scalar::{fe_of, felt_of, permute};
+use super::scalar::{absorb, felt_of, permute};
 
 /// How many elements enter the state before it is permuted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +32,11 @@ pub(super) fn sponge(felts: impl Iterator<Item = Felt>, rate: Rate) -> Felt {
     let mut state = [Fe::ZERO, Fe::ZERO, Fe::from_words(rate.capacity())];
     let mut felts = felts.chain(std::iter::once(ONE));
     while let Some(first) = felts.next() {
-        state[0] = state[0].plus(fe_of(&first));
+        absorb(&mut state[0], &first);
         if rate == Rate::Two
             && let Some(second) = felts.next()
         {
-            state[1] = state[1].plus(fe_of(&second));
+            absorb(&mut state[1], &second);
         }
         permute(&mut state);
     }

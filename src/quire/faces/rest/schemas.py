@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
+from quire.faces.rest.protect_shapes import ProtectStatus
+from quire.faces.rest.shape import Shape
 from quire.node.finding import Finding
 from quire.store.dataset import Dataset
-
-
-class Shape(msgspec.Struct, frozen=True, rename="camel"):
-    """Base: names are written in camelCase."""
 
 
 class ManifestBody(Shape, frozen=True):
@@ -267,6 +264,17 @@ class ReachBody(Shape, frozen=True):
     relay_offers: int
 
 
+class ProofQueueBody(Shape, frozen=True):
+    """Storage proofs: how many wait and are being made, and what came of those before."""
+
+    waiting: int
+    running: int
+    complete: int
+    failed: int
+    late: int
+    cancelled: int
+
+
 class StatusBody(Shape, frozen=True):
     """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
@@ -282,6 +290,8 @@ class StatusBody(Shape, frozen=True):
     uploads: list[TransferBody]
     downloads: list[TransferBody]
     fetches: list[FetchStatus]
+    protections: list[ProtectStatus]
+    proofs: ProofQueueBody
     announce: AnnounceBody
     exchange: dict[str, Any]
     waits: list[dict[str, Any]]
