@@ -27,7 +27,7 @@ pub(crate) fn digest_pieces(data: &[u8], piece_len: usize, suffix: &[u8], out: &
 }
 
 /// Whether the pool's threads, which start with its first use, belong to this process.
-fn pool_is_ours() -> bool {
+pub(crate) fn pool_is_ours() -> bool {
     static OWNER: OnceLock<u32> = OnceLock::new();
     *OWNER.get_or_init(std::process::id) == std::process::id()
 }
