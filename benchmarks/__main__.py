@@ -20,6 +20,7 @@ from benchmarks.memory import memory
 from benchmarks.merkle import merkle
 from benchmarks.network import network
 from benchmarks.peers import peers
+from benchmarks.protect import protect
 from benchmarks.report import Cell, Report, Row
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="sections, by commas (all of them)")
     parser.add_argument("--size", default="1g", help="bytes of the transfers (1g)")
     parser.add_argument("--memory", default="64m,1g,8g", help="sizes of the memory runs")
+    parser.add_argument("--protect", default="256m,1g,8g", help="sizes of its memory runs")
     parser.add_argument("--datasets", type=int, default=10_000, help="number of small datasets")
     parser.add_argument("--peers", default="1m,64m,1g", help="sizes beside other systems")
     parser.add_argument("--directory", type=Path, help="where the nodes keep their data")
@@ -46,6 +48,7 @@ def main() -> None:
         "maintenance": maintenance,
         "idle": lambda directory: idle(directory, wanted.datasets),
         "memory": lambda directory: memory(directory, _sizes(wanted.memory)),
+        "protect": lambda directory: protect(directory, size, _sizes(wanted.protect)),
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),
     }
     names = [name for name in wanted.only.split(",") if name] or list(benches)

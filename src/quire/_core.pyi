@@ -3,7 +3,8 @@
 Buffers may be bytes, bytearray or memoryview (C-contiguous). Digests are 32 bytes each, joined.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, final
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -104,6 +105,73 @@ def read_file(
     What the page cache holds is taken from there. `fill_cache` reads the rest through it.
     Raises OSError."""
 
+# ---- quire-proof: Groth16 over BN254 -------------------------------------------------------------
+# Errors are ValueError(kind, text); kinds: "malformed", "bad-key", "bad-proof", "witness",
+# "cancelled", "io". Encodings: kernels.groth16.
+
+@final
+class Cancel:
+    """A flag that stops long work of other threads."""
+
+    def __new__(cls) -> Cancel: ...
+    def set(self) -> None: ...
+    @property
+    def is_set(self) -> bool: ...
+
+@final
+class Witness:
+    """The values of all wires of a circuit; immutable."""
+
+    @staticmethod
+    def from_wtns(data: Buffer) -> Witness: ...
+    def to_wtns(self) -> bytes: ...
+    @property
+    def wires(self) -> int: ...
+    def public(self, count: int) -> bytes:
+        """The first `count` wires after the constant, 32 big-endian bytes each."""
+
+@final
+class Groth16Verifier:
+    def __new__(cls, words: Buffer) -> Groth16Verifier: ...
+    def words(self) -> bytes: ...
+    @property
+    def public_count(self) -> int: ...
+    def verify(self, public: Buffer, proof: Buffer) -> bool: ...
+    def verify_batch(
+        self, items: list[tuple[bytes, bytes]], seed: Buffer, cancel: Cancel | None
+    ) -> list[int]: ...
+
+@final
+class Groth16Key:
+    def __new__(cls, path: os.PathLike[str]) -> Groth16Key: ...
+    @property
+    def wires(self) -> int: ...
+    @property
+    def public_count(self) -> int: ...
+    @property
+    def domain(self) -> int: ...
+    @property
+    def constraints(self) -> int: ...
+    def circuit_hash(self) -> bytes: ...
+    def development_circuit(self) -> bytes | None: ...
+    def words(self) -> bytes: ...
+    def prove(
+        self, witness: Witness, seed: Buffer | None, cancel: Cancel | None
+    ) -> tuple[bytes, bytes]: ...
+    def check(self, seed: Buffer, cancel: Cancel | None) -> None: ...
+
+def groth16_setup(
+    r1cs: os.PathLike[str],
+    zkey: os.PathLike[str],
+    seed: Buffer,
+    cancel: Cancel | None,
+    progress: Callable[[int, int], None] | None,
+) -> bytes:
+    """Write a development key; the words of its verifying key. What `progress` raises ends it."""
+
+def r1cs_counts(data: Buffer) -> tuple[int, int, int, int, int]:
+    """Outputs, public inputs, private inputs, wires and constraints."""
+
 # ---- quire-net: the libp2p swarm ----------------------------------------------------------------
 
 @final
@@ -197,3 +265,36 @@ class NetNode:
 
     def join(self, timeout_seconds: float) -> None:
         """End the threads. Harmless when repeated."""
+
+# ---- quire-proof: circuits -----------------------------------------------------------------------
+# Errors as above. A felt is 32 little-endian bytes.
+
+@final
+class StorageCircuit:
+    def __new__(
+        cls,
+        samples: int,
+        max_depth: int,
+        max_log2_slots: int,
+        block_depth: int,
+        cell_elements: int,
+    ) -> StorageCircuit: ...
+    def write_r1cs(self, path: os.PathLike[str]) -> None: ...
+    def witness(
+        self,
+        roots: Buffer,
+        numbers: tuple[int, int, int],
+        host: Buffer,
+        slot_path: Buffer,
+        samples: Sequence[tuple[Buffer, Buffer]],
+    ) -> Witness:
+        """roots: entropy, dataset root, slot root; numbers: slot index, cells of a slot, slots.
+        Paths are filled up with zeros."""
+
+def circom_witness(
+    program: Buffer,
+    signals: Sequence[tuple[str, Buffer]],
+    memory_bytes: int,
+    steps: int,
+    cancel: Cancel | None,
+) -> Witness: ...

@@ -2,7 +2,7 @@
 
 from quire.base.errors import BadEncoding
 from quire.base.ranges import RangeSet
-from quire.formats.exchange import decode_ranges, encode_ranges
+from quire.formats.exchange_ranges import decode_ranges, encode_ranges
 
 VECTORS = ()
 SEEDS = (

@@ -19,15 +19,19 @@ from quire.formats.exchange import (
     MAX_MESSAGE_BYTES,
     BlockReply,
     BlockRequest,
+    DataRequest,
     HaveReply,
     HaveRequest,
     HaveUpdate,
+    LeavesReply,
+    LeavesRequest,
     RangeReply,
     RangeRequest,
     Status,
     decode_message,
-    decode_ranges,
 )
+from quire.formats.exchange_ranges import decode_ranges
+from quire.kernels.hashing import sha256_blocks
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.memory import MemoryNetwork, MemoryTransport
@@ -43,6 +47,7 @@ DATA = random_bytes(3 * BLOCK - 11)
 SOURCE = MemoryStore()
 DATASET = SOURCE.add(DATA, block_size=BLOCK)
 ROOT = DATASET.tree_root
+LEAVES = sha256_blocks(DATA, BLOCK)
 LIMITS = ExchangeLimits(
     piece_bytes=BLOCK,
     piece_bytes_first=BLOCK,
@@ -64,6 +69,8 @@ SEEDS = (
     bytes([CUT, 0, 20]),
     bytes([TRULY, TRULY, CUT, 8, 0, SILENT, SILENT]),
     bytes([TRULY, TRULY, UPDATE, 2, 0, 3, TRULY, CLOSE]),
+    bytes([TRULY, FLIP, 1, 0, 60, 1, TRULY]),
+    bytes([TRULY, SILENT, TRULY, TRULY, TWICE]),
     bytes([RAW, 4, 8, 2, 16, 1, TRULY]),
 )
 
@@ -127,6 +134,11 @@ async def _truth(message: object) -> bytes:
     if isinstance(message, BlockRequest):
         data = await SOURCE.read_block(message.cid)
         return b"".join(BlockReply(message.id, Status.OK, data).segments())
+    if isinstance(message, LeavesRequest):
+        leaves = await SOURCE.read_leaves(message.root, message.start, message.count)
+        proof = await SOURCE.prove_range(message.root, message.start, message.count)
+        found = LeavesReply(message.id, Status.OK, message.start, proof, leaves)
+        return b"".join(found.segments())
     assert isinstance(message, RangeRequest)
     data = await SOURCE.read_range(message.root, message.start, message.count)
     proof = await SOURCE.prove_range(message.root, message.start, message.count)
@@ -156,7 +168,7 @@ async def _fetch(script: Script) -> None:
         try:
             while True:
                 message = decode_message(await channel.receive())
-                if isinstance(message, HaveRequest | BlockRequest | RangeRequest):
+                if isinstance(message, HaveRequest | DataRequest):
                     await script.answer(channel, await _truth(message))
         except PeerGone:
             return
@@ -191,6 +203,8 @@ async def _attempt(exchange: Exchange, store: MemoryStore, script: Script) -> No
     try:
         dataset = await exchange.fetch_manifest(DATASET.manifest_cid, deadline)
         assert dataset.manifest_bytes == DATASET.manifest_bytes
+        await exchange.fetch_leaves(dataset, deadline)
+        assert await store.leaves(ROOT) == LEAVES, "a list of leaves that is not true"
         await exchange.fetch(dataset).wait(deadline)
         is_whole = store.content(dataset) == DATA
         assert is_whole, "a fetch ended with other bytes"

@@ -14,15 +14,18 @@ from quire.formats.exchange import (
     BlockReply,
     BlockRequest,
     Cancel,
+    DataRequest,
     HaveReply,
     HaveRequest,
     HaveUpdate,
+    LeavesReply,
+    LeavesRequest,
     RangeReply,
     RangeRequest,
     Status,
     decode_message,
 )
-from quire.kernels.hashing import verify_range
+from quire.kernels.hashing import verify_leaves, verify_range
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.responder import Responder
@@ -59,6 +62,8 @@ SEEDS = (
         HaveRequest(1, ROOTS[1]), RangeRequest(2, ROOTS[1], 0, 3), RangeRequest(3, ROOTS[1], 4, 2)
     ),
     _packed(BlockRequest(1, MANIFEST), BlockRequest(1, MANIFEST)),
+    _packed(LeavesRequest(1, ROOTS[0], 0, 5), LeavesRequest(2, ROOTS[1], 3, 6), Cancel(2)),
+    _packed(LeavesRequest(1, ROOTS[0], 2, 2), LeavesReply(1, Status.NOT_HAVE)),
     _packed(*(RangeRequest(number, ROOTS[0], number % 5, 1) for number in range(20))),
     _packed(HaveReply(1, Status.NOT_HAVE), HaveUpdate(ROOTS[0], 5, RangeSet([(0, 1)]))),
 )
@@ -124,7 +129,7 @@ def _asked(messages: list[bytes]) -> dict[int, list[object]]:
             request = decode_message(each)
         except Exception:  # the responder sees the same
             break
-        if isinstance(request, HaveRequest | RangeRequest | BlockRequest):
+        if isinstance(request, HaveRequest | DataRequest):
             asked.setdefault(request.id, []).append(request)
     return asked
 
@@ -133,11 +138,14 @@ def _check_answer(answer: bytes, asked: dict[int, list[object]]) -> None:
     reply = decode_message(answer)
     if isinstance(reply, HaveUpdate):
         return
-    assert isinstance(reply, HaveReply | RangeReply | BlockReply)
+    assert isinstance(reply, HaveReply | RangeReply | BlockReply | LeavesReply)
     assert asked.get(reply.id), "an answer to what nobody asked"
     if isinstance(reply, RangeReply) and reply.status is Status.OK:
         ranges = [each for each in asked[reply.id] if isinstance(each, RangeRequest)]
         assert any(_is_true(reply, each) for each in ranges), "an answer that is not true"
+    if isinstance(reply, LeavesReply) and reply.status is Status.OK:
+        parts = [each for each in asked[reply.id] if isinstance(each, LeavesRequest)]
+        assert any(_are_true(reply, each) for each in parts), "leaves that are not true"
     if isinstance(reply, BlockReply) and reply.status is Status.OK:
         assert manifest_cid(bytes(reply.data)) == MANIFEST
 
@@ -148,6 +156,15 @@ def _is_true(reply: RangeReply, request: RangeRequest) -> bool:
     _, leaves = DATASETS[request.root]
     return len(reply.data) == request.count * BLOCK and bool(
         verify_range(reply.data, BLOCK, reply.start, leaves, reply.proof, request.root)
+    )
+
+
+def _are_true(reply: LeavesReply, request: LeavesRequest) -> bool:
+    if reply.start != request.start or request.root not in DATASETS:
+        return False
+    _, leaves = DATASETS[request.root]
+    return len(reply.data) == request.count * 32 and verify_leaves(
+        reply.data, reply.start, leaves, reply.proof, request.root
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from quire.base.errors import BlockMissing, QuotaExceeded
+from quire.base.errors import BlockMissing, IntegrityError, QuotaExceeded
 from quire.store.dataset import RetentionRoot
 from support.store_kit import BLOCK, Remote, TurnedClock, get, store_in
 
@@ -120,6 +120,75 @@ class StoreMachine(RuleBasedStateMachine):
             self.run(work())
         except QuotaExceeded:
             return
+
+    @rule(content=data, start=st.integers(0, 8), count=st.integers(1, 9), in_parts=st.booleans())
+    def learn(self, content, start, count, in_parts):
+        """A list of leaves changes nothing of what is held; blocks come by their digests alone."""
+        remote = Remote.of(content)
+        start = min(start, remote.count - 1)
+        count = min(count, remote.count - start)
+
+        async def work():
+            tree = self.store.tree(remote.root)
+            if tree is None:
+                with pytest.raises(BlockMissing):
+                    await self.store.put_leaves(remote.root, remote.digests)
+                return
+            if in_parts:
+                leaves, proof = remote.leaves(start, count), remote.proof(start, count)
+                await self.store.put_leaf_range(remote.root, start, leaves, proof)
+                assert not (await self.store.unknown_leaves(remote.root)).within(
+                    start, start + count
+                )
+                assert await self.store.prove_range(remote.root, start, count) == proof
+            else:
+                await self.store.put_leaves(remote.root, remote.digests)
+                assert await self.store.leaves(remote.root) == remote.digests
+            assert self.store.tree(remote.root).present == tree.present
+
+        self.run(work())
+
+    @rule(content=data, start=st.integers(0, 8), count=st.integers(1, 9), is_true=st.booleans())
+    def rebuild(self, content, start, count, is_true):
+        remote = Remote.of(content)
+        start = min(start, remote.count - 1)
+        count = min(count, remote.count - start)
+
+        async def work():
+            if self.store.tree(remote.root) is None:
+                return
+            await self.store.put_leaves(remote.root, remote.digests)
+            blocks = bytearray(remote.blocks(start, count))
+            if not is_true:
+                blocks[-1] ^= 1
+                with pytest.raises(IntegrityError):
+                    await self.store.put_block_range(remote.root, start, blocks)
+                return
+            await self.store.put_block_range(remote.root, start, blocks)
+            await self.store.flush()
+            held = {i for a, b in self.store.tree(remote.root).present for i in range(a, b)}
+            assert held >= set(range(start, start + count))
+            for cid, (manifest, other, _, expiry) in self.model.items():
+                if Remote.of(other).root == remote.root:
+                    self.model[cid] = (manifest, other, held, expiry)
+
+        try:
+            self.run(work())
+        except QuotaExceeded:
+            return
+
+    @rule(content=data, start=st.integers(0, 8), count=st.integers(1, 9))
+    def shed(self, content, start, count):
+        remote = Remote.of(content)
+        start = min(start, remote.count - 1)
+        count = min(count, remote.count - start)
+        gone = set(range(start, start + count))
+        same = [cid for cid, entry in self.model.items() if Remote.of(entry[1]).root == remote.root]
+        held = len(self.model[same[0]][2] & gone) if same else 0
+        assert self.run(self.store.shed(remote.root, start, count)) == held
+        for cid in same:
+            manifest, other, present, expiry = self.model[cid]
+            self.model[cid] = (manifest, other, present - gone, expiry)
 
     @rule(index=st.integers(0, 20))
     def delete(self, index):

@@ -66,7 +66,9 @@ def test_names_are_durable_at_once_both_ways() -> None:
     disk.create("kept")
     disk.create("gone")
     disk.remove("gone")
-    assert disk.crash().names() == ["kept"]
+    disk.create("old")
+    disk.rename("old", "new")
+    assert disk.crash().names() == ["kept", "new"]
 
 
 def test_a_process_that_dies_loses_nothing_until_power_goes_too() -> None:

@@ -10,7 +10,18 @@ from quire.sim.rng import Streams
 from quire.store.files import DirectoryDisk
 
 NAMES = ("a", "b", "c")
-OPERATIONS = ("create", "write", "write", "write", "read", "punch", "truncate", "sync", "remove")
+OPERATIONS = (
+    "create",
+    "write",
+    "write",
+    "write",
+    "read",
+    "punch",
+    "truncate",
+    "sync",
+    "rename",
+    "remove",
+)
 
 
 def apply(disk: SimDisk | DirectoryDisk, operation: str, rng: random.Random) -> object:
@@ -30,6 +41,8 @@ def apply(disk: SimDisk | DirectoryDisk, operation: str, rng: random.Random) -> 
                 return disk.punch(name, offset, length)
             case "truncate":
                 return disk.truncate(name, offset)
+            case "rename":
+                return disk.rename(name, rng.choice(NAMES))
             case "sync":
                 return disk.sync(name)
             case _:

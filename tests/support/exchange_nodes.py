@@ -14,10 +14,9 @@ from quire.base.rng import seeded_rng
 from quire.base.waits import Waits
 from quire.formats.exchange import (
     MAX_MESSAGE_BYTES,
-    BlockRequest,
+    DataRequest,
     ExchangeMessage,
     HaveRequest,
-    RangeRequest,
     decode_message,
 )
 from quire.net.blockexc import Blockexc, Ids
@@ -152,7 +151,7 @@ async def until(fact: Callable[[], bool], seconds: float = 10.0) -> None:
             await asyncio.sleep(0.002)
 
 
-Request = HaveRequest | RangeRequest | BlockRequest
+Request = HaveRequest | DataRequest
 
 
 def answering(

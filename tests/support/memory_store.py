@@ -7,11 +7,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from random import Random
 
-from quire.base.errors import BlockMissing, InputError, QuireError
+from quire.base.errors import BlockMissing, InputError, IntegrityError, QuireError
 from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid, manifest_cid, tree_cid
 from quire.formats.manifest import Manifest, decode_manifest, encode_manifest
-from quire.kernels.hashing import merkle_tree, range_proof, sha256_blocks, verify_range
+from quire.kernels.hashing import (
+    merkle_root,
+    merkle_tree,
+    range_proof,
+    sha256_blocks,
+    verify_blocks,
+    verify_leaves,
+    verify_range,
+)
 from quire.store.dataset import Dataset, RetentionRoot, TreeState
 from quire.store.disk import Buffer
 from quire.store.port import Listener
@@ -28,6 +36,7 @@ class _Tree:
         self.present = RangeSet()
         self.pending = RangeSet()  # put, visible after the next flush
         self.nodes = b""
+        self.learned: dict[int, bytes] = {}  # leaf -> digest
 
 
 class MemoryStore:
@@ -110,10 +119,60 @@ class MemoryStore:
     async def prove_range(self, root: bytes, start: int, count: int) -> bytes:
         tree = self._known(root, start, count)
         if not tree.nodes:
-            if not tree.present.covers(0, tree.leaf_count):
+            if tree.present.covers(0, tree.leaf_count):
+                tree.nodes = merkle_tree(sha256_blocks(tree.data, tree.block_size))
+            elif not self._unknown(tree):
+                tree.nodes = merkle_tree(self._digests(tree))
+            else:
                 raise BlockMissing("the tree is not known")
-            tree.nodes = merkle_tree(sha256_blocks(tree.data, tree.block_size))
         return range_proof(tree.nodes, tree.leaf_count, start, count)
+
+    async def leaves(self, root: bytes) -> bytes | None:
+        tree = self._trees.get(root)
+        return None if tree is None or self._unknown(tree) else self._digests(tree)
+
+    async def read_leaves(self, root: bytes, start: int, count: int) -> bytes:
+        tree = self._known(root, start, count)
+        if self._unknown(tree).within(start, start + count):
+            raise BlockMissing("the digests of these leaves are not known")
+        return self._digests(tree)[start * 32 : (start + count) * 32]
+
+    async def unknown_leaves(self, root: bytes) -> RangeSet:
+        return self._unknown(self._known(root, 0, 1))
+
+    async def put_leaves(self, root: bytes, digests: Buffer) -> None:
+        count = self._known(root, 0, 1).leaf_count
+        if len(digests) != 32 * count or merkle_root(digests) != root:
+            raise InputError("the list of leaves is not that of the tree")
+        await self.put_leaf_range(root, 0, digests, b"")
+
+    async def put_leaf_range(self, root: bytes, start: int, digests: Buffer, proof: Buffer) -> None:
+        tree = self._known(root, start, len(digests) // 32)
+        assert verify_leaves(digests, start, tree.leaf_count, proof, root)
+        for at in range(len(digests) // 32):
+            tree.learned[start + at] = bytes(digests[at * 32 : at * 32 + 32])
+
+    async def put_block_range(self, root: bytes, start: int, data: Buffer) -> None:
+        tree = self._known(root, start, 1)
+        count = len(data) // tree.block_size
+        digests = await self.read_leaves(root, start, count)
+        bad = verify_blocks(data, tree.block_size, digests)
+        if bad >= 0:
+            raise IntegrityError("a block does not match its digest", leaf=start + bad)
+        tree.data[start * tree.block_size : (start + count) * tree.block_size] = data
+        tree.pending.add(start, start + count)
+        self._written[root] = None
+
+    def _unknown(self, tree: _Tree) -> RangeSet:
+        unknown = RangeSet() if tree.nodes else RangeSet([(0, tree.leaf_count)])
+        for leaf in tree.learned:
+            unknown.remove(leaf, leaf + 1)
+        return unknown
+
+    def _digests(self, tree: _Tree) -> bytes:
+        if tree.nodes:
+            return tree.nodes[: 32 * tree.leaf_count]
+        return b"".join(tree.learned.get(at, bytes(32)) for at in range(tree.leaf_count))
 
     def holding(self, root: bytes) -> AbstractContextManager[None]:
         return nullcontext()

@@ -61,6 +61,26 @@ class BadConfig(InputError):
     code = "bad-config"
 
 
+class BadKey(InputError):
+    """A proving or verifying key that is cut off, damaged, or of another circuit or curve."""
+
+    code, http = "bad-key", 422
+    hint = "quire circuit check says what is wrong with a key"
+
+
+class BadProof(InputError):
+    """Bytes that are no proof, or no public inputs of this key."""
+
+    code, http = "bad-proof", 422
+
+
+class WitnessDoesNotSatisfy(InputError):
+    """The proof made from a witness does not verify."""
+
+    code, http = "witness-does-not-satisfy", 422
+    hint = "the key may belong to another circuit: quire circuit info"
+
+
 class TooLarge(InputError):
     code, http = "too-large", 413
 
@@ -73,6 +93,13 @@ class NotFound(QuireError):
 class BlockMissing(NotFound):
     code, retry = "block-missing", True
     hint = "quire why <cid>"
+
+
+class SlotMissing(NotFound):
+    """This node does not hold the slot, or not the tree over it."""
+
+    code = "slot-missing"
+    hint = "quire slots <cid> shows which slots this node holds"
 
 
 class UnknownDataset(NotFound):
@@ -93,6 +120,12 @@ class QuotaExceeded(Refused):
 class DiskFull(Refused):
     code, http = "disk-full", 507
     hint = "free space on the disk that holds the data directory"
+
+
+class Cancelled(Refused):
+    """Long work was stopped by who asked for it."""
+
+    code = "cancelled"
 
 
 class Busy(Refused):
@@ -139,6 +172,12 @@ class ProofInvalid(IntegrityError):
 
 class StoreCorrupt(IntegrityError):
     code = "store-corrupt"
+
+
+class SlotFileDamaged(IntegrityError):
+    """The file of a slot's tree is not what was written. It can be made again from the blocks."""
+
+    code = "slot-file-damaged"
 
 
 # The surroundings are not fit to run in (exit 7).

@@ -18,8 +18,16 @@ DURATION_MAX_SECONDS = 1000 * 365.25 * 86_400
 
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([bkmgtp]?)i?b?\s*$", re.IGNORECASE)
 _SIZE_POWER = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([smhdw]?)\s*$", re.IGNORECASE)
-_DURATION_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([smhdwy]?)\s*$", re.IGNORECASE)
+_DURATION_SECONDS = {
+    "": 1,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86_400,
+    "w": 604_800,
+    "y": 31_557_600,  # 365.25 days
+}
 
 
 def parse_size(text: str) -> int:
@@ -37,7 +45,7 @@ def parse_duration(text: str) -> float:
     """Seconds of a duration such as `30d`, `10m`, `1.5h`, `45`."""
     match = _DURATION.match(text)
     if match is None:
-        raise InputError(f"{text!r} is not a duration; write for example 30s, 10m, 12h or 30d")
+        raise InputError(f"{text!r} is not a duration; write for example 30s, 10m, 12h, 30d or 1y")
     seconds = float(match[1]) * _DURATION_SECONDS[match[2].lower()]
     if seconds >= DURATION_MAX_SECONDS:
         raise InputError(f"{text[:40]!r} is longer than a thousand years")
@@ -60,11 +68,15 @@ def format_rate(bytes_per_second: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """`850 ms`, `12.3 s`, `4 min 05 s`, `2 h 10 min`."""
+    """`850 ms`, `12.3 s`, `4 min 05 s`, `2 h 10 min`, `30 days`, `2.5 years`."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     if seconds < 3600:
         return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
-    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02d} min"
+    if seconds < 2 * 86_400:
+        return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02d} min"
+    if seconds < 2 * 31_557_600:
+        return f"{seconds / 86_400:.3g} days"
+    return f"{seconds / 31_557_600:.3g} years"

@@ -267,6 +267,11 @@ def error_of(status: int, body: bytes) -> QuireError:
     return error
 
 
+def error_of_job(fields: dict[str, Any]) -> QuireError:
+    """The error with which a job in the background failed, as the node tells it."""
+    return error_of(500, json.dumps(fields).encode())
+
+
 def _class_of_status(status: int) -> type[QuireError]:
     known: dict[int, type[QuireError]] = {
         401: Refused,

@@ -13,7 +13,7 @@ import asyncio
 from collections import OrderedDict
 
 from quire.base.clock import Clock
-from quire.base.errors import DeadlineExceeded, NotFound, QuireError
+from quire.base.errors import BlockMissing, DeadlineExceeded, NotFound, QuireError
 from quire.base.events import EventBus
 from quire.base.spans import span
 from quire.formats.cid import Cid, is_manifest
@@ -122,6 +122,19 @@ class Fetches:
         fetch.task.add_done_callback(lambda _: fetch.note_end())
         self._forget_old()
         return fetch
+
+    async def whole(self, cid: Cid, timeout_seconds: float) -> Dataset:
+        """A dataset with every block of it here, joining the job that gets it.
+
+        Raises what the job failed with, BlockMissing when it was cancelled."""
+        fetch = self.start(cid, timeout_seconds)
+        if fetch.task is not None:
+            await asyncio.wait([fetch.task])
+        if fetch.error is not None:
+            raise fetch.error
+        if fetch.dataset is None or fetch.state != "complete":
+            raise BlockMissing(f"the fetch of {cid} was stopped; blocks of it are not here")
+        return fetch.dataset
 
     def of(self, cid: Cid) -> Fetch | None:
         """The newest job for a CID, ended or not."""

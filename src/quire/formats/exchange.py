@@ -1,7 +1,7 @@
 """Messages of `/quire/exchange/1.0.0`: ranges of a tree, with proofs, and what one holds.
 
-    requester  HaveRequest  RangeRequest  BlockRequest  Cancel
-    responder  HaveReply    RangeReply    BlockReply            HaveUpdate (unasked)
+    requester  HaveRequest  RangeRequest  BlockRequest  LeavesRequest  Cancel
+    responder  HaveReply    RangeReply    BlockReply    LeavesReply            HaveUpdate (unasked)
 
 Every request has an id of the requester's choice and gets exactly one reply; a cancelled one too
 (`CANCELLED`, unless the data was already on its way). All kinds share one protobuf message; the
@@ -18,19 +18,20 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from quire.base.errors import BadCid, BadEncoding
-from quire.base.invariant import invariant
 from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid
+from quire.formats.exchange_ranges import decode_ranges, encode_ranges
 from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
-from quire.formats.varint import Buffer, decode_varint, encode_varint
+from quire.formats.varint import Buffer
 
 MAX_MESSAGE_BYTES = 8 << 20
 MAX_DATA_BYTES = MAX_MESSAGE_BYTES - (16 << 10)  # what is left beside header and proof
 MAX_BLOCKS = MAX_DATA_BYTES // 4096  # of one request, at the smallest block size
-MAX_RANGES = 4096
+MAX_LEAVES = 1 << 15  # digests of one request: 1 MiB
 MAX_PROOF_BYTES = 2 * 63 * 32  # two digests for each layer of the tallest tree
 
 _ROOT_BYTES = 32
+_DIGEST_BYTES = 32
 _KIND, _ID, _ROOT, _START, _COUNT, _STATUS, _LEAVES, _RANGES, _CID, _PROOF, _BLOCK = range(1, 12)
 _DATA = 15
 
@@ -44,6 +45,8 @@ class Kind(IntEnum):
     BLOCK_REQUEST = 6
     BLOCK_REPLY = 7
     CANCEL = 8
+    LEAVES_REQUEST = 9
+    LEAVES_REPLY = 10
 
 
 class Status(IntEnum):
@@ -159,6 +162,42 @@ class BlockReply:
 
 
 @dataclass(frozen=True, slots=True)
+class LeavesRequest:
+    """The digests of leaves [start, start + count) of a tree, without the blocks."""
+
+    id: int
+    root: bytes
+    start: int
+    count: int
+
+    def segments(self) -> tuple[Buffer, ...]:
+        return (
+            _head(Kind.LEAVES_REQUEST, self.id)
+            + bytes_field(_ROOT, self.root)
+            + uint_field(_START, self.start)
+            + uint_field(_COUNT, self.count),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LeavesReply:
+    """Digests, joined, and their range proof (layout: kernels/hashing.py)."""
+
+    id: int
+    status: Status
+    start: int = 0
+    proof: Buffer = b""
+    data: Buffer = b""
+
+    def segments(self) -> tuple[Buffer, ...]:
+        head = _head(Kind.LEAVES_REPLY, self.id) + uint_field(_STATUS, self.status)
+        if self.status is not Status.OK:
+            return (head,)
+        head += uint_field(_START, self.start) + bytes_field(_PROOF, self.proof)
+        return (head + bytes_header(_DATA, len(self.data)), self.data)
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """The reply to this request is not wanted any more."""
 
@@ -168,8 +207,10 @@ class Cancel:
         return (_head(Kind.CANCEL, self.id),)
 
 
-Request: TypeAlias = HaveRequest | RangeRequest | BlockRequest | Cancel
-Reply: TypeAlias = HaveReply | RangeReply | BlockReply
+DataRequest: TypeAlias = RangeRequest | BlockRequest | LeavesRequest
+Request: TypeAlias = HaveRequest | DataRequest | Cancel
+DataReply: TypeAlias = RangeReply | BlockReply | LeavesReply
+Reply: TypeAlias = HaveReply | DataReply
 ExchangeMessage: TypeAlias = Request | Reply | HaveUpdate
 
 
@@ -183,40 +224,6 @@ def decode_message(data: Buffer) -> ExchangeMessage:
     if decode is None:
         raise BadEncoding(f"an exchange message of kind {fields.uint(_KIND)} is not known")
     return decode(fields)
-
-
-def encode_ranges(ranges: RangeSet) -> bytes:
-    """Varints in pairs: the gap since the last range, then the length. At most MAX_RANGES."""
-    invariant(len(ranges) <= MAX_RANGES, "a message tells a bounded number of ranges")
-    out: list[bytes] = []
-    at = 0
-    for start, stop in ranges:
-        out += (encode_varint(start - at), encode_varint(stop - start))
-        at = stop
-    return b"".join(out)
-
-
-def first_ranges(ranges: RangeSet) -> RangeSet:
-    """As much of a set as one message tells."""
-    return ranges if len(ranges) <= MAX_RANGES else RangeSet(list(ranges)[:MAX_RANGES])
-
-
-def decode_ranges(data: Buffer, leaf_count: int) -> RangeSet:
-    """The ranges of `encode_ranges`: normal, at most MAX_RANGES, below `leaf_count`."""
-    ranges: list[tuple[int, int]] = []
-    offset = at = 0
-    while offset < len(data):
-        gap, offset = decode_varint(data, offset)
-        length, offset = decode_varint(data, offset)
-        if length == 0 or (gap == 0 and ranges):
-            raise BadEncoding("a list of ranges is not in its normal form")
-        if at + gap + length > leaf_count:
-            raise BadEncoding(f"a range ends behind the {leaf_count} leaves of its tree")
-        if len(ranges) == MAX_RANGES:
-            raise BadEncoding(f"a list of ranges has more than {MAX_RANGES}")
-        ranges.append((at + gap, at + gap + length))
-        at += gap + length
-    return RangeSet(ranges)
 
 
 def _head(kind: Kind, request_id: int) -> bytes:
@@ -285,14 +292,37 @@ def _range_request(fields: Fields) -> RangeRequest:
     return RangeRequest(_id(fields), _root(fields), start, count)
 
 
-def _range_reply(fields: Fields) -> RangeReply:
-    status, proof = _status(fields), fields.blob(_PROOF)
-    if status is not Status.OK:
-        return RangeReply(_id(fields), status)
+def _proof(fields: Fields) -> memoryview:
+    proof = fields.blob(_PROOF)
     if len(proof) > MAX_PROOF_BYTES:
         raise BadEncoding(f"a proof of {len(proof)} bytes is above {MAX_PROOF_BYTES}")
+    return proof
+
+
+def _range_reply(fields: Fields) -> RangeReply:
+    status, proof = _status(fields), _proof(fields)
+    if status is not Status.OK:
+        return RangeReply(_id(fields), status)
     start = fields.uint(_START, bits=62)
     return RangeReply(_id(fields), status, start, proof, _data(fields, status))
+
+
+def _leaves_request(fields: Fields) -> LeavesRequest:
+    start, count = fields.uint(_START, bits=62), fields.uint(_COUNT, bits=32)
+    if not 1 <= count <= MAX_LEAVES:
+        raise BadEncoding(f"a request for {count} leaves is not for 1 to {MAX_LEAVES}")
+    return LeavesRequest(_id(fields), _root(fields), start, count)
+
+
+def _leaves_reply(fields: Fields) -> LeavesReply:
+    status, proof = _status(fields), _proof(fields)
+    if status is not Status.OK:
+        return LeavesReply(_id(fields), status)
+    data = _data(fields, status)
+    count, rest = divmod(len(data), _DIGEST_BYTES)
+    if rest or count > MAX_LEAVES:
+        raise BadEncoding(f"{len(data)} bytes are not the digests of 1 to {MAX_LEAVES} leaves")
+    return LeavesReply(_id(fields), status, fields.uint(_START, bits=62), proof, data)
 
 
 def _block_request(fields: Fields) -> BlockRequest:
@@ -320,4 +350,6 @@ _DECODERS: dict[int, Callable[[Fields], ExchangeMessage]] = {
     Kind.BLOCK_REQUEST: _block_request,
     Kind.BLOCK_REPLY: _block_reply,
     Kind.CANCEL: _cancel,
+    Kind.LEAVES_REQUEST: _leaves_request,
+    Kind.LEAVES_REPLY: _leaves_reply,
 }

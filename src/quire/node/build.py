@@ -32,7 +32,9 @@ from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
 from quire.services.repair import Repairer
 from quire.services.scrub import Scrub
+from quire.store.files import DirectoryDisk
 from quire.store.open import open_store
+from quire.store.slot_files import SlotFiles
 from quire.store.store import Store
 
 DIRECTORY_MODE = 0o700
@@ -70,7 +72,8 @@ async def build_node(
         default_ttl=config.block_ttl or None,
     )
     try:
-        return _join(config, profile, identity, ground, transport, store, levels)
+        slot_files = SlotFiles(DirectoryDisk(prepare_directory(directory / "slots")), events)
+        return _join(config, profile, identity, ground, transport, store, slot_files, levels)
     except QuireError:
         await store.close()
         raise
@@ -83,6 +86,7 @@ def _join(
     ground: Ground,
     transport: Transport,
     store: Store,
+    slot_files: SlotFiles,
     levels: LogLevels,
 ) -> Node:
     """Join the parts; nothing runs yet."""
@@ -95,7 +99,7 @@ def _join(
         book=PeerBook(config.data_dir / "peers.json"),
         bootstrap=bootstrap_peers(config, profile),
     )
-    parts = join_parts(ground, transport, store, settings)
+    parts = join_parts(ground, transport, store, slot_files, settings)
     repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
@@ -116,6 +120,7 @@ def _join(
         resumable=parts.resumable,
         downloads=parts.downloads,
         fetches=parts.fetches,
+        protections=parts.protections,
         announcing=parts.announcing,
         maintenance=Maintenance(
             store,
@@ -132,7 +137,7 @@ def _join(
         started_at=ground.clock.now(),
         tracing=_tracing(config, profile, identity),
     )
-    node.scrub.is_busy = lambda: bool(node.uploads.active or node.downloads.active)
+    node.scrub.is_busy = node.is_busy
     register_metrics(registry, node)
     return node
 

@@ -69,6 +69,7 @@ class Lifecycle:
         self._run_loop(node.scrub.run())
         self._will_stop("fsck", lambda _: node.fsck.cancel())
         self._run_loop(node.resumable.run())
+        self._run_loop(node.protections.run())
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)

@@ -13,6 +13,7 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.protect import Protections
 from quire.flow.resume import ResumableUploads
 from quire.flow.upload import Uploads
 from quire.node.config import NodeConfig
@@ -55,6 +56,7 @@ class Node:
     resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
+    protections: Protections
     announcing: Announcing
     maintenance: Maintenance
     scrub: Scrub
@@ -65,3 +67,7 @@ class Node:
     started_at: float
     tracing: Tracing | None = None
     api_urls: list[str] = field(default_factory=list)
+
+    def is_busy(self) -> bool:
+        """Whether somebody waits for the disk just now."""
+        return bool(self.uploads.active or self.downloads.active or self.protections.active)

@@ -16,7 +16,9 @@ from quire.base.waits import Waits
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.protect import Protections, ProtectPorts
 from quire.flow.resume import ResumableUploads
+from quire.flow.slots import SlotHolds
 from quire.flow.upload import Uploads
 from quire.net.blockexc import Blockexc, Ids
 from quire.net.connector import Connector
@@ -25,6 +27,7 @@ from quire.net.exchange.engine import Exchange
 from quire.net.known_peer import KnownPeer
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
+from quire.store.slot_files import SlotFiles
 from quire.store.store import Store
 
 
@@ -45,7 +48,7 @@ class PartSettings:
     exchange_protocol: str
     fetch_idle_seconds: float
     keep_seconds: float | None
-    upload_lifetime_seconds: float  # of a resumable upload that is not finished
+    upload_lifetime_seconds: float  # of a resumable upload, or protection, that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
@@ -56,6 +59,7 @@ class Parts:
     """The parts of one node, joined."""
 
     store: Store
+    slot_files: SlotFiles
     transport: Transport
     finder: Finder
     announcer: Announcer
@@ -65,6 +69,8 @@ class Parts:
     resumable: ResumableUploads
     downloads: Downloads
     fetches: Fetches
+    protections: Protections
+    slot_holds: SlotHolds
     announcing: Announcing
 
 
@@ -78,7 +84,13 @@ class Stage:
     stop: Callable[[float], Awaitable[object]]
 
 
-def join_parts(ground: Ground, transport: Transport, store: Store, settings: PartSettings) -> Parts:
+def join_parts(
+    ground: Ground,
+    transport: Transport,
+    store: Store,
+    slot_files: SlotFiles,
+    settings: PartSettings,
+) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
     ids = settings.blockexc
@@ -108,6 +120,7 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
     )
     return Parts(
         store=store,
+        slot_files=slot_files,
         transport=transport,
         finder=finder,
         announcer=announcer,
@@ -124,21 +137,55 @@ def join_parts(ground: Ground, transport: Transport, store: Store, settings: Par
         ),
         downloads=Downloads(store, exchange, clock),
         fetches=fetches,
+        slot_holds=SlotHolds(
+            store,
+            exchange,
+            fetches,
+            slot_files,
+            events,
+            clock,
+            idle_seconds=settings.fetch_idle_seconds,
+        ),
+        protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
+    )
+
+
+def _protections(
+    ground: Ground,
+    store: Store,
+    slot_files: SlotFiles,
+    fetches: Fetches,
+    settings: PartSettings,
+) -> Protections:
+    ports = ProtectPorts(
+        store=store,
+        slots=slot_files,
+        complete=lambda cid: fetches.whole(cid, settings.fetch_idle_seconds),
+        events=ground.events,
+        clock=ground.clock,
+    )
+    return Protections(
+        ports,
+        lifetime_seconds=settings.upload_lifetime_seconds,
+        keep_seconds=settings.keep_seconds,
     )
 
 
 def stages(parts: Parts) -> list[Stage]:
     """In the order of the start. The store is open already, and closed last."""
-    announcing = parts.announcing
+    announcing, slot_files = parts.announcing, parts.slot_files
     return [
         Stage("store", None, lambda _: parts.store.close()),
+        Stage("slot files", lambda: slot_files.follow(parts.store), lambda _: slot_files.close()),
         Stage("network", parts.transport.start, parts.transport.stop),
         Stage("announcer", parts.announcer.start, lambda _: parts.announcer.stop()),
         Stage("finder", None, lambda _: parts.finder.stop()),
         Stage("exchange", parts.exchange.start, lambda _: parts.exchange.stop()),
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
+        Stage("protections", None, lambda _: parts.protections.stop()),
+        Stage("slot holds", None, lambda _: parts.slot_holds.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
         Stage("resumable uploads", None, parts.resumable.drain),
     ]

@@ -3,8 +3,8 @@
 Each file has two contents: what programs see, and what the medium holds. `sync` makes the second
 equal to the first. At a loss of power every page written since the last sync is, by the seed, kept,
 lost or torn (some of its sectors new, the rest old), and a length that changed ends up at the old
-value, the new one or a page boundary between. Creating and removing a file is durable at once, as
-the port promises. Operations are counted, and can be made to fail.
+value, the new one or a page boundary between. Creating, renaming and removing a file is durable
+at once, as the port promises. Operations are counted, and can be made to fail.
 """
 
 from __future__ import annotations
@@ -136,6 +136,12 @@ class SimDisk:
         file.pages = {page: None for page in file.pages if page < kept}
         file.bad = {page: None for page in file.bad if page < kept}
 
+    def rename(self, name: str, new_name: str) -> None:
+        self._step("rename")
+        self._files[new_name] = self._file(name)
+        if new_name != name:
+            del self._files[name]
+
     def remove(self, name: str) -> None:
         self._step("remove")
         self._file(name)
@@ -201,8 +207,8 @@ class SimDisk:
         self.medium.taken_bytes = 0
 
     def fail_next(self, operation: str, code: int, *, once: bool = False) -> None:
-        """The next `operation` (create, write, read, sync, punch, truncate, remove) raises this
-        errno; with `once`, only if none of its kind is going to already."""
+        """The next `operation` (create, write, read, sync, punch, truncate, rename, remove) raises
+        this errno; with `once`, only if none of its kind is going to already."""
         if once and self._failures.get(operation):
             return
         self._failures.setdefault(operation, []).append(OSError(code, errno.errorcode[code]))

@@ -13,7 +13,9 @@ from quire.base.units import KIB
 from quire.flow.announce import Announcing
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.protect import Protections
 from quire.flow.resume import ResumableUploads
+from quire.flow.slots import SlotHolds
 from quire.flow.upload import Uploads
 from quire.net.exchange.engine import Exchange
 from quire.net.known_peer import KnownPeer
@@ -25,6 +27,7 @@ from quire.sim.executor import SimExecutor
 from quire.sim.machine import Machine
 from quire.sim.net import SimTransport
 from quire.store.meta import Meta
+from quire.store.slot_files import SlotFiles
 from quire.store.store import Store
 
 PROTOCOL = "/quire/exchange/1.0.0"
@@ -84,6 +87,14 @@ class Parts:
     def fetches(self) -> Fetches:
         return self.joined.fetches
 
+    @property
+    def protections(self) -> Protections:
+        return self.joined.protections
+
+    @property
+    def slot_holds(self) -> SlotHolds:
+        return self.joined.slot_holds
+
     async def stop(self) -> None:
         """An orderly end, newest part first."""
         while self.stops:
@@ -93,6 +104,7 @@ class Parts:
 async def start_parts(ground: Ground) -> Parts:
     """Open the store of the machine and start everything on it."""
     machine, shared = ground.machine, ground.shared
+    executor = SimExecutor(STORE_LANES, machine.pace)
     store = await Store.open(
         machine.disk,
         Meta(machine.connect, on_commit=machine.committed),
@@ -102,7 +114,7 @@ async def start_parts(ground: Ground) -> Parts:
         clock=shared.clock,
         events=shared.events,
         default_ttl=None,
-        executor=SimExecutor(STORE_LANES, machine.pace),
+        executor=executor,
     )
     settings = PartSettings(
         exchange_protocol=PROTOCOL,
@@ -112,7 +124,8 @@ async def start_parts(ground: Ground) -> Parts:
         book=None,
         bootstrap=[KnownPeer(peer, (address,)) for peer, address in ground.neighbours],
     )
-    parts = Parts(ground, join_parts(shared, ground.transport, store, settings))
+    slot_files = SlotFiles(machine.disk, shared.events, executor)
+    parts = Parts(ground, join_parts(shared, ground.transport, store, slot_files, settings))
     for stage in stages(parts.joined):
         if stage.start is not None:
             await stage.start()

@@ -12,6 +12,7 @@ from quire.sim.loop import START_SECONDS, SimLoop, run
 from quire.sim.rng import Streams
 from quire.sim.scenarios.churn import Churn
 from quire.sim.scenarios.diagram_a import DiagramA
+from quire.sim.scenarios.dispersal import Dispersal
 from quire.sim.tally import Tally
 from quire.sim.world import World
 
@@ -26,6 +27,7 @@ class Scenario(Protocol):
 SCENARIOS: dict[str, Callable[[World, Streams], Scenario]] = {
     "diagram-a": DiagramA,
     "churn": Churn,
+    "dispersal": Dispersal,
 }
 
 

@@ -45,6 +45,10 @@ class Disk(Protocol):
     def truncate(self, name: str, size: int) -> None:
         """Cut the file to `size` bytes."""
 
+    def rename(self, name: str, new_name: str) -> None:
+        """Give the file another name, durably and in one step; a file that had it is gone.
+        FileNotFoundError when there is no such file."""
+
     def remove(self, name: str) -> None:
         """Delete the file, durably."""
 

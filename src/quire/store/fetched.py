@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from quire.base.ranges import RangeSet
 from quire.store.changes import dataset_of
 from quire.store.committer import Change
 from quire.store.core import Core
 from quire.store.dataset import Dataset
+from quire.store.growth import Growth
 from quire.store.meta import Tables
-from quire.store.page import LeafPage
 from quire.store.segment import LeafBatch, Segment
 from quire.store.shape import DIGEST_BYTES, PAGE_LEAVES
-from quire.store.trees import VISIBLE, TreeRow
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedRange:
-    """Verified leaves of a tree, from `start` on, and the proof that came with them."""
+    """Verified leaves of a tree, from `start` on, and the proof that came with them, if one did."""
 
     tree_id: int
     root: bytes
     start: int
     digests: bytes
-    proof: bytes
+    proof: bytes | None
 
     @property
     def leaf_count(self) -> int:
@@ -82,31 +80,12 @@ def fetched_change(core: Core, batch: FetchedBatch) -> Change[list[Gain]]:
     return Change(apply, leaves.packs, weight=len(leaves), done=done, failed=failed)
 
 
-@dataclass(slots=True)
-class _Growth:
-    """A tree with the pages that change in this transaction."""
-
-    row: TreeRow
-    nodes: bytearray
-    pages: dict[int, LeafPage] = field(default_factory=dict)
-    gained: RangeSet = field(default_factory=RangeSet)
-
-    def page(self, tables: Tables, number: int) -> LeafPage:
-        page = self.pages.get(number)
-        if page is None:
-            shape = self.row.shape
-            page = tables.trees.load_page(self.row.id, number, shape)
-            page = page or LeafPage.blank(self.row.id, number, shape)
-            self.pages[number] = page
-        return page
-
-
 def _record(tables: Tables, batch: FetchedBatch) -> list[Gain]:
-    growths: dict[int, _Growth | None] = {}
-    accepted: list[tuple[_Growth, int, bytes]] = []
+    growths: dict[int, Growth | None] = {}
+    accepted: list[tuple[Growth, int, bytes]] = []
     for each in batch.ranges:
         if each.tree_id not in growths:
-            growths[each.tree_id] = _growth(tables, each)
+            growths[each.tree_id] = Growth.of(tables, each.tree_id, each.root)
         growth = growths[each.tree_id]
         if growth is None:
             continue  # the dataset was deleted meanwhile
@@ -117,41 +96,16 @@ def _record(tables: Tables, batch: FetchedBatch) -> list[Gain]:
                 continue
             growth.gained.add(leaf, leaf + 1)
             accepted.append((growth, leaf, each.digest(position)))
-        _keep_proof(tables, growth, each)
+        if each.proof is not None:
+            growth.keep_proof(tables, each.start, each.leaf_count, each.proof)
     places = batch.leaves.record(tables.blocks, [digest for _, _, digest in accepted])
     _mark(tables, accepted, places)
     tables.damage.remove((growth.row.id, leaf) for growth, leaf, _ in accepted)
     return [_finish(tables, growth) for growth in growths.values() if growth is not None]
 
 
-def _growth(tables: Tables, fetched: FetchedRange) -> _Growth | None:
-    row = tables.trees.by_id(fetched.tree_id)
-    if row is None or row.state != VISIBLE or row.root != fetched.root:
-        return None
-    size = sum(row.shape.upper_layers()) * DIGEST_BYTES
-    return _Growth(row, bytearray(size) if row.nodes is None else bytearray(row.nodes))
-
-
-def _keep_proof(tables: Tables, growth: _Growth, fetched: FetchedRange) -> None:
-    """Remember the nodes of a proof, so that the leaves can be proved again."""
-    shape = growth.row.shape
-    positions = shape.proof_positions(fetched.start, fetched.leaf_count)
-    for order, (layer, index) in enumerate(positions):
-        node = fetched.proof[order * DIGEST_BYTES : (order + 1) * DIGEST_BYTES]
-        number, inner, at = shape.locate(layer, index)
-        if number < 0:
-            nodes, sizes = growth.nodes, shape.upper_layers()
-        else:
-            page = growth.page(tables, number)
-            if page.knows_all_leaves:
-                continue
-            nodes, sizes = page.nodes, shape.page_layers(number)
-        at = (sum(sizes[:inner]) + at) * DIGEST_BYTES
-        nodes[at : at + DIGEST_BYTES] = node
-
-
 def _mark(
-    tables: Tables, accepted: list[tuple[_Growth, int, bytes]], places: Mapping[bytes, int]
+    tables: Tables, accepted: list[tuple[Growth, int, bytes]], places: Mapping[bytes, int]
 ) -> None:
     for growth, leaf, digest in accepted:
         page = growth.page(tables, leaf // PAGE_LEAVES)
@@ -160,13 +114,9 @@ def _mark(
         page.mark(index, places[digest])
 
 
-def _finish(tables: Tables, growth: _Growth) -> Gain:
+def _finish(tables: Tables, growth: Growth) -> Gain:
     row = growth.row
-    for page in growth.pages.values():
-        tables.trees.save_page(page, page.settle())
-    present_count = row.present_count + growth.gained.count()
-    is_complete = present_count == row.leaf_count
-    tables.trees.set_progress(row.id, present_count, None if is_complete else bytes(growth.nodes))
+    is_complete = growth.save(tables) == row.leaf_count
     completed = []
     if is_complete and growth.gained:
         found = [tables.catalog.find(cid) for cid in tables.catalog.of_tree(row.id)]

@@ -154,6 +154,14 @@ class DirectoryDisk:
         with self._mapped(name), self._file(name) as file:
             os.ftruncate(file.cached, size)
 
+    def rename(self, name: str, new_name: str) -> None:
+        with self._mapped(name):
+            (self.directory / name).replace(self.directory / new_name)
+            with self._lock:
+                self._drop(name)
+                self._drop(new_name)
+            self._sync_directory()
+
     def remove(self, name: str) -> None:
         with self._lock:
             self._drop(name)

@@ -19,6 +19,7 @@ from quire.store.blocks import BlockTable
 from quire.store.catalog import CatalogTable
 from quire.store.damage import DamageTable
 from quire.store.extents import ExtentTable
+from quire.store.protections import ProtectionTable
 from quire.store.rows import CORRUPT_ADVICE, Rows, mapped
 from quire.store.schema import APPLICATION_ID, FORMAT_VERSION, STEPS, TABLES
 from quire.store.trees import TreeTable
@@ -39,6 +40,7 @@ class Tables:
         self.catalog = CatalogTable(rows)
         self.damage = DamageTable(rows)
         self.uploads = UploadTable(rows)
+        self.protections = ProtectionTable(rows)
 
 
 class Meta:

@@ -81,6 +81,12 @@ class LeafPage:
             return []
         return [i for i in range(start, stop) if not self.present[i]]
 
+    def unknown(self, start: int, stop: int) -> list[int]:
+        """Leaves of [start, stop), counted within the page, whose digest is not known."""
+        if self.knows_all_leaves:
+            return []
+        return [i for i in range(start, stop) if self.digest(i) == UNKNOWN]
+
     def present_count(self) -> int:
         return self.leaf_count if self.present is None else sum(self.present)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from quire.base.errors import BlockMissing, InputError, QuireError
+from quire.base.errors import BlockMissing, InputError, IntegrityError, QuireError
+from quire.base.ranges import RangeSet
 from quire.base.units import MIB
 from quire.formats.cid import manifest_cid
 from quire.formats.manifest import decode_manifest
@@ -17,10 +18,12 @@ from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.disk import Buffer
 from quire.store.fetched import FetchedBatch, FetchedRange, fetched_change
+from quire.store.leaflists import LeafLists, check_blocks
 from quire.store.read import check_range
 from quire.store.register import register_change
 from quire.store.segment import SegmentWriter
 from quire.store.shape import DIGEST_BYTES
+from quire.store.treecache import TreeEntry
 
 BATCH_BYTES = 16 * MIB
 BATCH_SECONDS = 0.1
@@ -30,9 +33,16 @@ QUEUED_BYTES_MAX = 48 * MIB  # written or being written, not in the index
 class PartialWriter:
     """Takes manifests and ranges. `write_ended` is called when blocks are pinned no more."""
 
-    def __init__(self, core: Core, writer: SegmentWriter, write_ended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        writer: SegmentWriter,
+        leaf_lists: LeafLists,
+        write_ended: Callable[[], None],
+    ) -> None:
         self._core = core
         self._writer = writer
+        self._leaf_lists = leaf_lists
         self._write_ended = write_ended
         self._batches: dict[int, FetchedBatch] = {}  # by block size, gathering
         self._decided: dict[asyncio.Future[None], None] = {}
@@ -58,28 +68,39 @@ class PartialWriter:
     ) -> None:
         """See BlockStore.put_range."""
         self._raise_late_error()
-        entry = self._core.trees.entry(root)
-        if entry is None:
-            raise BlockMissing(f"no tree with the root {root.hex()} is known here")
+        entry = self._entry(root)
         view = memoryview(data).cast("B")
         count = len(digests) // DIGEST_BYTES
         check_range(entry, start, count)
         if len(view) != count * entry.block_size:
             raise InputError(f"{len(view)} bytes are not {count} blocks of {entry.block_size}")
-        if entry.present.covers(start, start + count):
-            return
-        self._core.quota.reserve(len(view))
-        try:
-            await self._wait_for_room(len(view))
-        except BaseException:
-            self._core.quota.release(len(view))
-            raise
-        fetched = FetchedRange(entry.id, root, start, bytes(digests), bytes(proof))
-        loop = asyncio.get_running_loop()
-        writing = loop.create_task(self._write(fetched, view, entry.block_size))
-        self._writing[writing] = None
-        writing.add_done_callback(self._written)
-        await asyncio.shield(writing)
+        if not entry.present.covers(start, start + count):
+            fetched = FetchedRange(entry.id, root, start, bytes(digests), bytes(proof))
+            await self._take(fetched, view, entry.block_size)
+
+    async def put_block_range(self, root: bytes, start: int, data: Buffer) -> None:
+        """See BlockStore.put_block_range."""
+        self._raise_late_error()
+        entry = self._entry(root)
+        view, size = memoryview(data).cast("B"), entry.block_size
+        count, rest = divmod(len(view), size)
+        if rest:
+            raise InputError(f"{len(view)} bytes are not whole blocks of {size}")
+        check_range(entry, start, count)
+        digests = await self._leaf_lists.read(root, start, count)
+        blocks, bad = await self._core.off_loop(check_blocks, view, size, digests)
+        if bad is not None:
+            raise IntegrityError(
+                f"block {start + bad} does not match its digest in the tree {root.hex()[:16]}…; "
+                "nothing of the range was kept",
+                leaf=start + bad,
+            )
+        present = entry.present.within(start, start + count)
+        for low, high in RangeSet((start + a, start + b) for a, b in blocks).minus(present):
+            a, b = low - start, high - start
+            part = digests[a * DIGEST_BYTES : b * DIGEST_BYTES]
+            fetched = FetchedRange(entry.id, root, low, part, None)
+            await self._take(fetched, view[a * size : b * size], size)
 
     async def flush(self) -> None:
         """See BlockStore.flush."""
@@ -89,6 +110,26 @@ class PartialWriter:
         while self._decided:
             await asyncio.wait(list(self._decided))
         self._raise_late_error()
+
+    def _entry(self, root: bytes) -> TreeEntry:
+        entry = self._core.trees.entry(root)
+        if entry is None:
+            raise BlockMissing(f"no tree with the root {root.hex()} is known here")
+        return entry
+
+    async def _take(self, fetched: FetchedRange, view: memoryview, block_size: int) -> None:
+        """Write verified blocks; they enter the index soon."""
+        self._core.quota.reserve(len(view))
+        try:
+            await self._wait_for_room(len(view))
+        except BaseException:
+            self._core.quota.release(len(view))
+            raise
+        loop = asyncio.get_running_loop()
+        writing = loop.create_task(self._write(fetched, view, block_size))
+        self._writing[writing] = None
+        writing.add_done_callback(self._written)
+        await asyncio.shield(writing)
 
     async def _write(self, fetched: FetchedRange, view: memoryview, block_size: int) -> None:
         size = len(view)

@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from quire.base.errors import Busy
-from quire.base.invariant import invariant
-from quire.store.catalog import DatasetRow
-from quire.store.changes import dataset_of
 from quire.store.committer import Change
 from quire.store.core import Core
-from quire.store.dataset import Dataset, RetentionRoot
+from quire.store.dataset import RetentionRoot
 from quire.store.meta import Tables
+from quire.store.naming import Naming, Published, enlist, name_tree, tell
 from quire.store.page import LeafPage
 from quire.store.segment import LeafBatch
 from quire.store.shape import (
@@ -69,17 +67,6 @@ class Publication:
             leaves = b"".join(digests[at : at + PAGE_LEAVES])
             nodes.append(page_tree(leaves, height)[-DIGEST_BYTES:])
         return root_of_pages(nodes), leaf_count
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The outcome of the last transaction of an upload."""
-
-    dataset: Dataset
-    is_new: bool
-    was_needed: bool  # False: the tree was complete already, the upload's blocks are spare
-    replaced_tree: int | None  # a partial tree with the same root
-    completed: tuple[Dataset, ...]  # datasets that had only that
 
 
 def stage_change(
@@ -162,14 +149,8 @@ def publish_change(
             core.packs.settle(batch.extents)
         else:
             core.packs.discard(batch.extents)
-        if outcome.replaced_tree is not None:
-            core.trees.forget(outcome.replaced_tree, publication.tree_root)
         settled()
-        if outcome.is_new:
-            core.changes.tell("added", outcome.dataset)
-            core.changes.tell("complete", outcome.dataset)
-        for dataset in outcome.completed:
-            core.changes.tell("complete", dataset)
+        tell(core, outcome)
 
     return Change(apply, batch.packs, weight=len(batch) + 1, done=done, failed=lost)
 
@@ -182,12 +163,8 @@ def condemn_change(tree_id: int) -> Change[None]:
 def _publish(tables: Tables, batch: LeafBatch, publication: Publication, now: float) -> Published:
     staged, root = publication.staged, publication.tree_root
     existing = tables.trees.by_root(root)
-    before = tables.catalog.find(publication.manifest_digest)
-    was_needed = existing is None or not existing.is_complete
-    partial = existing if was_needed else None
-    incomplete = [] if partial is None else tables.catalog.of_tree(partial.id)
-    if existing is not None and not was_needed:
-        tree_id = existing.id
+    if existing is not None and existing.is_complete:
+        naming = Naming(existing.id, was_needed=False)
         if staged.tree_id is not None:
             tables.trees.condemn(staged.tree_id)
     else:
@@ -196,25 +173,9 @@ def _publish(tables: Tables, batch: LeafBatch, publication: Publication, now: fl
         height = TreeShape(publication.leaf_count).page_height
         places = batch.record(tables.blocks, batch.digests)
         _save_pages(tables, tree_id, _Leaves.of(staged, batch, places), height)
-        if partial is not None:
-            tables.trees.condemn(partial.id)
-            tables.catalog.move(partial.id, tree_id)
-        tables.trees.publish(tree_id, root, publication.leaf_count)
-    dataset_id = (
-        before.id
-        if before is not None
-        else tables.catalog.add(
-            publication.manifest_digest, publication.manifest_bytes, tree_id, now
-        )
-    )
-    tables.catalog.retain(dataset_id, publication.root)
-    return Published(
-        dataset=dataset_of(_found(tables, publication.manifest_digest)),
-        is_new=before is None,
-        was_needed=was_needed,
-        replaced_tree=None if partial is None else partial.id,
-        completed=tuple(dataset_of(_found(tables, cid)) for cid in incomplete),
-    )
+        naming = name_tree(tables, tree_id, root, publication.leaf_count)
+    manifest = (publication.manifest_bytes, publication.manifest_digest)
+    return enlist(tables, manifest, publication.root, naming, now)
 
 
 def _check_staged(tables: Tables, staged: Staged) -> None:
@@ -222,13 +183,6 @@ def _check_staged(tables: Tables, staged: Staged) -> None:
     row = None if staged.tree_id is None else tables.trees.by_id(staged.tree_id)
     if row is not None and row.present_count < 0:
         raise Busy(WENT_BAD)
-
-
-def _found(tables: Tables, digest: bytes) -> DatasetRow:
-    row = tables.catalog.find(digest)
-    invariant(row is not None, "a dataset that was just written is not there")
-    assert row is not None
-    return row
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.meta import Tables
 from quire.store.page import LeafPage
-from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, PAGE_LEAVES, TreeShape
+from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, PAGE_LEAVES, UNKNOWN, TreeShape
 from quire.store.trees import TreeRow
 
 
@@ -91,6 +91,11 @@ def _mark_padding(tables: Tables, tree_id: int, manifest: Manifest) -> None:
         added = 0
         for index in range(max(first - base, 0), min(stop - base, page.leaf_count)):
             if not page.has(index):
+                if page.digest(index) not in (UNKNOWN, EMPTY_DIGEST):
+                    raise BadManifest(
+                        f"the manifest says that block {base + index} of the tree "
+                        f"{manifest.tree_cid} is padding, but there is another in the tree"
+                    )
                 page.nodes[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES] = EMPTY_DIGEST
                 page.mark(index, 0)
                 added += 1

@@ -5,7 +5,7 @@ Digests, roots and CIDs are raw 32-byte SHA-256 digests. Places are pack << 32 |
 
 from __future__ import annotations
 
-FORMAT_VERSION = 2  # kept in user_version; a database of a newer version is refused
+FORMAT_VERSION = 3  # kept in user_version; a database of a newer version is refused
 APPLICATION_ID = 0x51_55_49_52  # "QUIR"
 
 # An upload that may be resumed. position: bytes that are durable, of which `tail` are those after
@@ -24,6 +24,21 @@ DAMAGE = """
 CREATE TABLE damage (
   tree INTEGER NOT NULL, leaf INTEGER NOT NULL, found REAL NOT NULL,
   PRIMARY KEY (tree, leaf)) WITHOUT ROWID;
+"""
+
+PROTECTIONS = """
+-- A dataset being protected, or protected before. source: digest of its manifest. tree: the
+-- protected tree being built (state 0), of which every parity leaf of the columns below `steps` and
+-- every original leaf below `adopted` is in. root: that tree's root, noted before slot files of it
+-- are written. cid: digest of the verifiable manifest once it is complete.
+CREATE TABLE protection (
+  id INTEGER PRIMARY KEY, source BLOB NOT NULL, k INTEGER NOT NULL, m INTEGER NOT NULL,
+  created REAL NOT NULL, expires REAL NOT NULL, tree INTEGER, steps INTEGER NOT NULL,
+  adopted INTEGER NOT NULL, root BLOB, cid BLOB, UNIQUE (source, k, m));
+
+-- Poseidon2 digests of the blocks of one slot from a column on. id: protection << 40 | slot << 32 |
+-- column.
+CREATE TABLE slot_digest (id INTEGER PRIMARY KEY, digests BLOB NOT NULL);
 """
 
 _OLDER_TABLES = """
@@ -76,7 +91,7 @@ CREATE TABLE root (
 CREATE UNIQUE INDEX root_name ON root (name) WHERE kind = 'name';
 """
 
-TABLES = _OLDER_TABLES + UPLOADS + DAMAGE
+TABLES = _OLDER_TABLES + UPLOADS + DAMAGE + PROTECTIONS
 
 _RETENTION = """
 -- A name names one dataset: the newest.
@@ -97,4 +112,4 @@ CREATE INDEX dataset_due ON dataset (kept_until) WHERE kept_until IS NOT NULL;
 """
 
 # What brings a database from each older version to the next, within one transaction.
-STEPS = {1: f"{_RETENTION}{UPLOADS}{DAMAGE}"}
+STEPS = {1: f"{_RETENTION}{UPLOADS}{DAMAGE}", 2: PROTECTIONS}

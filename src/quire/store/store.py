@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 
 from quire.base.clock import Clock
 from quire.base.events import EventBus
+from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid, is_manifest, tree_cid
 from quire.store.audit import Report, audit
 from quire.store.ballast import BALLAST_BYTES, Ballast
@@ -19,6 +20,7 @@ from quire.store.dataset import Dataset, Holding, RetentionRoot, Space, TreeStat
 from quire.store.disk import Buffer, Disk
 from quire.store.holds import Holds
 from quire.store.intake import IntakePorts, check_block_size
+from quire.store.leaflists import LeafLists
 from quire.store.mend import Mended, mend_change
 from quire.store.meta import Meta, Tables
 from quire.store.packs import PACK_BYTES_MAX, Packs
@@ -26,6 +28,7 @@ from quire.store.partial import PartialWriter
 from quire.store.pins import Pins
 from quire.store.port import Listener
 from quire.store.proof import Prover
+from quire.store.protecting import Protecting
 from quire.store.quarantine import quarantine_change
 from quire.store.quota import Quota
 from quire.store.read import Reader
@@ -35,6 +38,7 @@ from quire.store.resumable import Resumables
 from quire.store.retention import COLLECT_MAX, Retention, check_root
 from quire.store.scan import Scanned, Wound, present_bytes, scan, wounds
 from quire.store.segment import SegmentWriter
+from quire.store.shed import shed
 from quire.store.treecache import TreeCache
 from quire.store.upload import Upload
 from quire.store.usage import Doomed, Usage, doomed, usage
@@ -53,7 +57,8 @@ class Store:
         self._reader = Reader(core)
         self._prover = Prover(core)
         self._reclaimer = Reclaimer(core)
-        self._partial = PartialWriter(core, writer, self._reclaimer.write_ended)
+        self._leaf_lists = LeafLists(core)
+        self._partial = PartialWriter(core, writer, self._leaf_lists, self._reclaimer.write_ended)
         self.retention = Retention(core, self._reclaimer)
         self._uploads: dict[Upload, None] = {}
         self._intake_ports = IntakePorts(
@@ -65,6 +70,7 @@ class Store:
         self.resumables = Resumables(
             self._intake_ports, self._default_root, self._reclaimer.write_ended
         )
+        self.protecting = Protecting(core, writer, self._reclaimer.write_ended)
         core.committer.on_garbage = self._reclaimer.wake
         core.holds.on_end = self._reclaimer.hold_ended
 
@@ -128,6 +134,7 @@ class Store:
         for upload in list(self._uploads):
             await upload.abort()
         await self.resumables.close()
+        await self.protecting.close()
         try:
             await self._partial.flush()
         finally:
@@ -170,6 +177,32 @@ class Store:
         self, root: bytes, start: int, data: Buffer, digests: Buffer, proof: Buffer
     ) -> None:
         await self._partial.put_range(root, start, data, digests, proof)
+
+    async def put_block_range(self, root: bytes, start: int, data: Buffer) -> None:
+        await self._partial.put_block_range(root, start, data)
+
+    async def leaves(self, root: bytes) -> bytes | None:
+        return await self._leaf_lists.whole(root)
+
+    async def read_leaves(self, root: bytes, start: int, count: int) -> bytes:
+        return await self._leaf_lists.read(root, start, count)
+
+    async def unknown_leaves(self, root: bytes) -> RangeSet:
+        return await self._leaf_lists.unknown(root)
+
+    async def put_leaves(self, root: bytes, digests: Buffer) -> None:
+        await self._leaf_lists.put(root, digests)
+
+    async def put_leaf_range(self, root: bytes, start: int, digests: Buffer, proof: Buffer) -> None:
+        await self._leaf_lists.put_range(root, start, digests, proof)
+
+    async def shed(self, root: bytes, start: int, count: int) -> int:
+        """Give up blocks [start, start + count) of a tree whose dataset stays; how many were here.
+        Their space is given back soon. Raises InputError."""
+        await self.flush()
+        count = await shed(self._core, root, start, count)
+        self._reclaimer.wake()
+        return count
 
     async def flush(self) -> None:
         await self._partial.flush()

@@ -57,11 +57,12 @@ class TreeTable:
         sql = "SELECT root FROM tree WHERE state = 1 AND present_count < leaf_count ORDER BY id"
         return [row[0] for row in self._rows.all(sql)]
 
-    def add_staging(self, block_size: int) -> int:
-        """A tree that is being uploaded; its id."""
+    def add_staging(self, block_size: int, leaf_count: int = 0) -> int:
+        """A tree that is being made; its id. `leaf_count` when it is known before."""
         return self._rows.insert(
-            "INSERT INTO tree VALUES (?, NULL, 0, ?, 0, NULL, ?)",
+            "INSERT INTO tree VALUES (?, NULL, ?, ?, 0, NULL, ?)",
             self._next_id(),
+            leaf_count,
             block_size,
             STAGING,
         )
@@ -101,10 +102,11 @@ class TreeTable:
         self._rows.has_garbage = True
 
     def condemn_staging(self) -> None:
-        """Trees of uploads that nobody can go on with are to be taken apart."""
+        """Trees that were being made and that nobody can go on with are to be taken apart."""
         self._rows.run(
             "UPDATE tree SET state = ? WHERE state = ?"
-            " AND id NOT IN (SELECT tree FROM upload WHERE tree IS NOT NULL)",
+            " AND id NOT IN (SELECT tree FROM upload WHERE tree IS NOT NULL)"
+            " AND id NOT IN (SELECT tree FROM protection WHERE tree IS NOT NULL)",
             CONDEMNED,
             STAGING,
         )

@@ -41,6 +41,16 @@ FOUND = {
                 "reason": "1 MiB asked of 1 peers",
             }
         ],
+        "protections": [
+            {
+                "cid": "zDvZRwzm" + "b" * 44,
+                "k": 4,
+                "m": 2,
+                "verifiedBytes": 1 << 20,
+                "totalBytes": 4 << 20,
+                "reason": "column 5 of 9 is coded",
+            }
+        ],
         "uploads": [],
         "downloads": [
             {"id": 4, "subject": "zDv1", "doneBytes": 10, "totalBytes": 100, "seconds": 1.0}

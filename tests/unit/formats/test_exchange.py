@@ -15,9 +15,9 @@ from quire.formats.cid import block_cid, manifest_cid
 from quire.formats.exchange import (
     MAX_BLOCKS,
     MAX_DATA_BYTES,
+    MAX_LEAVES,
     MAX_MESSAGE_BYTES,
     MAX_PROOF_BYTES,
-    MAX_RANGES,
     BlockReply,
     BlockRequest,
     Cancel,
@@ -25,14 +25,14 @@ from quire.formats.exchange import (
     HaveReply,
     HaveRequest,
     HaveUpdate,
+    LeavesReply,
+    LeavesRequest,
     RangeReply,
     RangeRequest,
     Status,
     decode_message,
-    decode_ranges,
-    encode_ranges,
-    first_ranges,
 )
+from quire.formats.exchange_ranges import MAX_RANGES, decode_ranges, encode_ranges, first_ranges
 from quire.formats.protobuf import bytes_field, uint_field
 from quire.formats.varint import encode_varint
 
@@ -56,6 +56,11 @@ GOOD: dict[str, ExchangeMessage] = {
     "block reply": BlockReply(4, Status.OK, b"manifest"),
     "block reply refused": BlockReply(4, Status.REFUSED),
     "cancel": Cancel(5),
+    "leaves request": LeavesRequest(6, ROOT, 0, 1),
+    "leaves request of the most": LeavesRequest(6, ROOT, (1 << 62) - 1, MAX_LEAVES),
+    "leaves reply": LeavesReply(6, Status.OK, 32, b"p" * 64, ROOT * 3),
+    "leaves reply without need of a proof": LeavesReply(6, Status.OK, 0, b"", ROOT),
+    "leaves reply of one who does not know them": LeavesReply(6, Status.NOT_HAVE),
     "ranges up to the limit": HaveUpdate(
         ROOT, 2 * MAX_RANGES, RangeSet((2 * n, 2 * n + 1) for n in range(MAX_RANGES))
     ),
@@ -78,7 +83,7 @@ def ranges_of(*numbers: int) -> bytes:
 BAD: dict[str, bytes] = {
     "nothing": b"",
     "garbage": b"\xff" * 40,
-    "an unknown kind": message(9, ID),
+    "an unknown kind": message(11, ID),
     "kind zero": message(0, ID),
     "a kind above 32 bits": message(1 << 40, ID),
     "no id": message(8),
@@ -107,6 +112,18 @@ BAD: dict[str, bytes] = {
         3, TREE, uint_field(7, 10**6), ranges_of(0, 1, *([1, 1] * MAX_RANGES))
     ),
     "a block size above 32 bits": message(2, ID, OK, uint_field(7, 1), uint_field(11, 1 << 32)),
+    "a request for no leaf": message(9, ID, TREE, uint_field(5, 0)),
+    "a request for too many leaves": message(9, ID, TREE, uint_field(5, MAX_LEAVES + 1)),
+    "leaves of no tree": message(9, ID, uint_field(5, 1)),
+    "leaves from above 62 bits on": message(9, ID, TREE, uint_field(4, 1 << 62), uint_field(5, 1)),
+    "leaves without an id": message(9, TREE, uint_field(5, 1)),
+    "OK without digests": message(10, ID, OK, bytes_field(10, bytes(32))),
+    "half a digest": message(10, ID, OK, bytes_field(15, bytes(48))),
+    "too many digests": message(10, ID, OK, bytes_field(15, bytes(32 * (MAX_LEAVES + 1)))),
+    "BUSY with digests": message(10, ID, uint_field(6, 3), bytes_field(15, ROOT)),
+    "digests with a proof too long": message(
+        10, ID, OK, bytes_field(10, bytes(MAX_PROOF_BYTES + 1)), bytes_field(15, ROOT)
+    ),
     "a message too long": message(8, ID, bytes_field(14, bytes(MAX_MESSAGE_BYTES))),
 }
 

@@ -11,11 +11,13 @@
 
 use super::code::Code;
 
-/// `L_x` for every position x, where `is_lost[q]` says whether q is in U.
-pub(super) fn locator(code: Code, mut is_lost: Vec<u32>) -> Vec<u32> {
+/// `L_x` for every position x, with U all positions but those of the rows at hand.
+pub(super) fn locator_without(code: Code, at_hand: &[usize]) -> Vec<u32> {
     let (field, n) = (code.field(), code.positions());
-    debug_assert_eq!(is_lost.len(), n);
     let order = field.order;
+    let mut is_lost = vec![0; n];
+    is_lost[..code.span() + code.k()].fill(1);
+    at_hand.iter().for_each(|&row| is_lost[code.position(row)] = 0);
     let mut logs: Vec<u32> = (0..n).map(|symbol| field.log(symbol)).collect();
     walsh_hadamard(&mut logs, order);
     walsh_hadamard(&mut is_lost, order);
@@ -49,10 +51,7 @@ fn walsh_hadamard(values: &mut [u32], order: u32) {
 pub(super) fn coefficients(code: Code, at_hand: &[usize], wanted: &[usize]) -> Vec<u16> {
     debug_assert_eq!(at_hand.len(), code.k());
     let field = code.field();
-    let mut is_lost = vec![0; code.positions()];
-    is_lost[..code.span() + code.k()].fill(1);
-    at_hand.iter().for_each(|&row| is_lost[code.position(row)] = 0);
-    let product = locator(code, is_lost);
+    let product = locator_without(code, at_hand);
     let of = |e: usize, j: usize| field.exp(product[j] + 2 * field.order - field.log(j ^ e) - product[e]);
     let of_row = |&e: &usize| at_hand.iter().map(move |&j| of(code.position(e), code.position(j)));
     wanted.iter().flat_map(of_row).collect()

@@ -80,6 +80,11 @@ impl Field {
         if a == 0 || b == 0 { 0 } else { self.exp(self.log(a.into()) + self.log(b.into())) }
     }
 
+    /// One over a symbol that is not zero.
+    pub fn inverse(&self, symbol: u16) -> u16 {
+        self.exp(self.order - self.log(symbol.into()))
+    }
+
     /// The linear map "times `factor`".
     pub fn columns(&self, factor: u16) -> Columns {
         std::array::from_fn(|bit| if (bit as u32) < self.bits { self.mul(factor, 1 << bit) } else { 0 })

@@ -6,23 +6,43 @@
 mod code;
 mod coefficients;
 mod field;
+mod path;
 mod run;
 mod simd;
+mod skews;
 
 pub use code::{CHUNK_BYTES, Code, CodeError, MAX_ROWS};
+pub use path::Path;
+pub use run::Method;
+
+use run::Rows;
 
 /// The parity rows of `data` into `parity`.
 ///
 /// # Errors
 /// Not K data rows or not M parity rows, or lengths that are no multiple of 64 or differ.
 pub fn encode(code: Code, data: &[&[u8]], parity: &mut [&mut [u8]]) -> Result<(), CodeError> {
+    encode_by(Path::best(), Method::Matrix, code, data, parity)
+}
+
+/// The same on one path by one method, for tests and measurements.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_by(
+    path: Path,
+    method: Method,
+    code: Code,
+    data: &[&[u8]],
+    parity: &mut [&mut [u8]],
+) -> Result<(), CodeError> {
     check_count("data", data.len(), code.k())?;
     check_count("parity", parity.len(), code.m())?;
     let rows = data.iter().map(|row| row.len()).chain(parity.iter().map(|row| row.len()));
     code::one_length(rows.enumerate())?;
     let at_hand: Vec<usize> = (0..code.k()).collect();
     let wanted: Vec<usize> = (code.k()..code.rows()).collect();
-    run::combine(code, data, &coefficients::coefficients(code, &at_hand, &wanted), parity);
+    Rows { code, method, at_hand: &at_hand, inputs: data, wanted: &wanted, outputs: parity }.make(path);
     Ok(())
 }
 
@@ -32,6 +52,21 @@ pub fn encode(code: Code, data: &[&[u8]], parity: &mut [&mut [u8]]) -> Result<()
 /// Fewer than K rows, numbers out of range or named twice, not as many places in `out` as rows are
 /// wanted, or lengths that are no multiple of 64 or differ.
 pub fn rebuild(code: Code, rows: &[(usize, &[u8])], wanted: &[usize], out: &mut [&mut [u8]]) -> Result<(), CodeError> {
+    rebuild_by(Path::best(), Method::Matrix, code, rows, wanted, out)
+}
+
+/// The same on one path by one method, for tests and measurements.
+///
+/// # Errors
+/// As [`rebuild`].
+pub fn rebuild_by(
+    path: Path,
+    method: Method,
+    code: Code,
+    rows: &[(usize, &[u8])],
+    wanted: &[usize],
+    out: &mut [&mut [u8]],
+) -> Result<(), CodeError> {
     let mut sorted = rows.to_vec();
     sorted.sort_unstable_by_key(|&(row, _)| row);
     check_rows(code, sorted.iter().map(|&(row, _)| row))?;
@@ -57,8 +92,7 @@ pub fn rebuild(code: Code, rows: &[(usize, &[u8])], wanted: &[usize], out: &mut 
     }
     sorted.truncate(code.k());
     let (at_hand, inputs): (Vec<usize>, Vec<&[u8]>) = sorted.into_iter().unzip();
-    let factors = coefficients::coefficients(code, &at_hand, &missing);
-    run::combine(code, &inputs, &factors, &mut places);
+    Rows { code, method, at_hand: &at_hand, inputs: &inputs, wanted: &missing, outputs: &mut places }.make(path);
     Ok(())
 }
 

@@ -43,3 +43,28 @@ fn lost_rows_come_back() {
         assert_eq!(found, all, "{k} {m}");
     }
 }
+
+#[test]
+fn every_path_and_method_give_the_same_bytes() {
+    for (k, m) in [(2, 2), (3, 2), (10, 10), (20, 10), (64, 64), (192, 64), (128, 128), (5, 3), (200, 56), (300, 100)] {
+        let (code, bytes) = (Code::new(k, m).unwrap(), 192);
+        let data: Vec<Vec<u8>> = (0..k).map(|i| shard(i, bytes)).collect();
+        let rows: Vec<&[u8]> = data.iter().map(Vec::as_slice).collect();
+        let parity = parity_of(k, m, &data);
+        let all: Vec<&Vec<u8>> = data.iter().chain(&parity).collect();
+        let given: Vec<(usize, &[u8])> = (m..k + m).map(|row| (row, all[row].as_slice())).collect();
+        let wanted: Vec<usize> = (0..m).collect();
+        for path in Path::ALL {
+            for method in [Method::Matrix, Method::Transform] {
+                let mut found = vec![vec![0xEE; bytes]; m];
+                let mut places: Vec<&mut [u8]> = found.iter_mut().map(Vec::as_mut_slice).collect();
+                encode_by(path, method, code, &rows, &mut places).unwrap();
+                assert_eq!(found, parity, "{k} {m} {path:?} {method:?}");
+                let mut found = vec![vec![0xEE; bytes]; m];
+                let mut places: Vec<&mut [u8]> = found.iter_mut().map(Vec::as_mut_slice).collect();
+                rebuild_by(path, method, code, &given, &wanted, &mut places).unwrap();
+                assert!(found.iter().eq(all[..m].iter().copied()), "{k} {m} {path:?} {method:?}");
+            }
+        }
+    }
+}

@@ -301,8 +301,8 @@ fn product_of(a: &F, b: &F) -> F {
 fn square_of(a: &F) -> F {
     let mut wide = Wide::zero();
     for (i, limb) in a.iter().enumerate() {
-        for j in i + 1..LIMBS {
-            wide.add(i + j, *limb, a[j]);
+        for (j, other) in a.iter().enumerate().skip(i + 1) {
+            wide.add(i + j, *limb, *other);
         }
     }
     for place in 1..2 * LIMBS - 2 {

@@ -11,7 +11,7 @@ from quire.base.units import format_size
 from quire.faces.cli.common import dataset_of, json_option, show_json, timeout_option, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
-from quire.faces.client import Client, error_of
+from quire.faces.client import Client, error_of_job
 
 POLL_SECONDS = 0.25
 ENDED = ("complete", "failed", "cancelled")
@@ -41,7 +41,7 @@ def fetch_command(
 
     status = with_client(context, fetch)
     if status["error"] is not None:
-        raise _error(status["error"])
+        raise error_of_job(status["error"])
     if as_json:
         show_json(status)
     elif not no_wait:
@@ -60,9 +60,3 @@ async def _watch(client: Client, path: str, *, is_quiet: bool) -> dict[str, Any]
             if status["state"] in ENDED:
                 return status
             await asyncio.sleep(POLL_SECONDS)
-
-
-def _error(body: dict[str, Any]) -> Exception:
-    import json
-
-    return error_of(500, json.dumps(body).encode())

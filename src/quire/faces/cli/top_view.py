@@ -89,6 +89,10 @@ def _transfers(status: dict[str, Any], rates: Rates) -> RenderableType:
                 f"{len(fetch['peers'])} peers; {fetch['reason']}",
             )
         )
+    for job in status["protections"]:
+        total, done = job["totalBytes"], job["verifiedBytes"]
+        sizes = (_bar(done, total), _of(done, total), "", "", job["reason"])
+        rows.append((f"protect {job['k']}+{job['m']}", short(job["cid"]), *sizes))
     for kind, word in (("uploads", "upload"), ("downloads", "download")):
         for transfer in status[kind]:
             total, done = transfer["totalBytes"], transfer["doneBytes"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from quire.faces.rest.schemas import Shape
+from quire.faces.rest.shape import Shape
 from quire.formats.directory import FILE, KIND_WORDS, SYMLINK, Entry
 from quire.formats.directory_listed import Listed
 

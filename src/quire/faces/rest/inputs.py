@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from quire.formats.names import check_mimetype
 from quire.node.node import Node
 
 MAX_TIMEOUT_SECONDS = 3600.0
+YEARS_MAX_SECONDS = 1000 * 365.25 * 86_400  # beyond it nobody means a time
 MIN_UPLOAD_BLOCK_BYTES, MAX_UPLOAD_BLOCK_BYTES = 4096, 524288
 _MALFORMED_TYPE = re.compile(r"[^/\s;]+/[^/\s;]+\s*(;.*)?")
 _FORM = "application/x-www-form-urlencoded"
@@ -34,6 +36,15 @@ def timeout_of(request: web.Request, node: Node) -> float:
     if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
         raise InputError(f"timeout={text} is not above 0 and at most {MAX_TIMEOUT_SECONDS:.0f} s")
     return seconds
+
+
+def until_of(request: web.Request, node: Node) -> float | None:
+    """When `?for=` from now is over; None for ever. Raises InputError."""
+    text = request.query.get("for")
+    seconds = 0.0 if text is None else parse_duration(text)
+    if not math.isfinite(seconds) or seconds > YEARS_MAX_SECONDS:
+        raise InputError(f"for={text} is beyond 1000 years; 0 is for ever")
+    return node.clock.now() + seconds if seconds else None
 
 
 def whole_of(text: str, name: str, low: int, high: int) -> int:

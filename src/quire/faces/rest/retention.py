@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import math
 
 import msgspec
 from aiohttp import web
 
 from quire.base.errors import InputError, UnknownDataset
-from quire.base.units import format_size, parse_duration
-from quire.faces.rest.inputs import cid_of
+from quire.base.units import format_size
+from quire.faces.rest.inputs import cid_of, until_of
 from quire.faces.rest.reply import reply_json
 from quire.faces.rest.retention_shapes import (
     CollectionBody,
@@ -28,7 +27,6 @@ from quire.node.node import Node
 from quire.store.usage import Doomed, Usage
 
 LISTED_MAX = 1000  # datasets that one answer lists
-YEARS_MAX_SECONDS = 1000 * 365.25 * 86_400  # beyond it nobody means a time
 BODY_BYTES_MAX = 4096
 _TROUBLES = (  # what fills a disk besides datasets: field, words
     ("unfinished_bytes", "are of uploads that have not ended"),
@@ -60,7 +58,7 @@ async def roots(request: web.Request, node: Node) -> web.Response:
 
 async def pin(request: web.Request, node: Node) -> web.Response:
     """Keep a dataset for ever, or for `?for=`."""
-    until = _until(request, node, "for")
+    until = until_of(request, node)
     return reply_json(roots_body(await node.store.retention.pin(cid_of(request), until), node))
 
 
@@ -72,7 +70,7 @@ async def limit(request: web.Request, node: Node) -> web.Response:
     """Give a dataset a time to live from now on; 0 is for ever."""
     if "for" not in request.query:
         raise InputError("how long? give ?for=30d, or ?for=0 for ever")
-    until = _until(request, node, "for")
+    until = until_of(request, node)
     return reply_json(roots_body(await node.store.retention.limit(cid_of(request), until), node))
 
 
@@ -152,15 +150,6 @@ def _usage_in_words(found: Usage, node: Node) -> list[str]:
         if getattr(found, name)
     ]
     return lines
-
-
-def _until(request: web.Request, node: Node, name: str) -> float | None:
-    """When `?for=` from now is over; None for ever. Raises InputError."""
-    text = request.query.get(name)
-    seconds = 0.0 if text is None else parse_duration(text)
-    if not math.isfinite(seconds) or seconds > YEARS_MAX_SECONDS:
-        raise InputError(f"{name}={text} is beyond 1000 years; 0 is for ever")
-    return node.clock.now() + seconds if seconds else None
 
 
 async def _target(request: web.Request) -> Cid:

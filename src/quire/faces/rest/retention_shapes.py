@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quire.faces.rest.schemas import Shape
+from quire.faces.rest.shape import Shape
 from quire.node.kept import kept_in_words, root_in_words
 from quire.node.node import Node
 from quire.store.dataset import Dataset

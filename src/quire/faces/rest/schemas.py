@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
+from quire.faces.rest.protect_shapes import ProtectStatus
+from quire.faces.rest.shape import Shape
 from quire.node.finding import Finding
 from quire.store.dataset import Dataset
-
-
-class Shape(msgspec.Struct, frozen=True, rename="camel"):
-    """Base: names are written in camelCase."""
 
 
 class ManifestBody(Shape, frozen=True):
@@ -282,6 +279,7 @@ class StatusBody(Shape, frozen=True):
     uploads: list[TransferBody]
     downloads: list[TransferBody]
     fetches: list[FetchStatus]
+    protections: list[ProtectStatus]
     announce: AnnounceBody
     exchange: dict[str, Any]
     waits: list[dict[str, Any]]

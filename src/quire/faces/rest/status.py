@@ -16,6 +16,7 @@ from quire.faces.rest.check import scrub_body
 from quire.faces.rest.data import space_body
 from quire.faces.rest.identity import announced_addresses, spr_of
 from quire.faces.rest.inputs import cid_of, timeout_of
+from quire.faces.rest.protect_shapes import protect_status
 from quire.faces.rest.reply import reply_empty, reply_json, reply_text
 from quire.faces.rest.schemas import (
     AnnounceBody,
@@ -62,6 +63,7 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         uploads=_transfers([*node.uploads.active, *node.resumable.active], node),
         downloads=_transfers(node.downloads.active, node),
         fetches=[fetch_status(f) for f in node.fetches.all() if not f.has_ended],
+        protections=[protect_status(job) for job in node.protections.active],
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
         exchange=node.exchange.status(),
         waits=node.waits.of(),

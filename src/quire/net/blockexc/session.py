@@ -11,11 +11,18 @@ from __future__ import annotations
 
 import asyncio
 
-from quire.base.errors import PeerError, PeerGone, PeerLied, PeerSilent
+from quire.base.errors import PeerError, PeerGone, PeerLied, PeerSilent, ProtocolMismatch
 from quire.base.ranges import RangeSet
 from quire.formats.blockexc import MAX_ENTRIES, BlockAddress, Delivery, Message, Want
 from quire.formats.cid import Cid, tree_cid
-from quire.formats.exchange import BlockReply, HaveReply, HaveUpdate, RangeReply, Status
+from quire.formats.exchange import (
+    BlockReply,
+    HaveReply,
+    HaveUpdate,
+    LeavesReply,
+    RangeReply,
+    Status,
+)
 from quire.formats.merkle_run import ProofChecker
 from quire.net.blockexc.limits import RUN_BLOCKS, BlockexcLimits
 from quire.net.blockexc.link import Link
@@ -120,6 +127,15 @@ class BlockexcSession(PeerSession):
         if delivery.cid != cid:
             raise PeerLied(f"{self.peer} sent {delivery.cid} for {cid}", peer=self.peer)
         return BlockReply(0, Status.OK, delivery.data)
+
+    async def ask_leaves(
+        self, tree: AskedTree, start: int, count: int, deadline: float
+    ) -> LeavesReply:
+        raise ProtocolMismatch(
+            f"{self.peer} speaks {self.protocol}, which has no lists of leaves; only a node of "
+            "Quire can give one",
+            peer=self.peer,
+        )
 
     def end(self, problem: PeerError) -> None:
         if self._ended is not None:

@@ -1,6 +1,7 @@
 """The block exchange of one node: fetch from others, serve others. Begin reading here.
 
     fetch_manifest, fetch_block -> Hunt      one CID from whoever has it
+    fetch_leaves                -> LeafHunt  the digests of a tree's leaves, without the blocks
     fetch, ensure               -> Transfer  one tree, in pieces, from several peers at once
     channels that peers open    -> Responder
     peers that speak another protocol (net/blockexc) are asked and served through a Dialect
@@ -35,6 +36,7 @@ from quire.net.exchange.context import ExchangeContext, ProviderSource
 from quire.net.exchange.dialect import Dialect, DialectPorts
 from quire.net.exchange.explain import Explanation
 from quire.net.exchange.job import FetchJob, Progress
+from quire.net.exchange.leaf_hunt import LeafHunt
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.peer_session import PeerSession
@@ -89,6 +91,7 @@ class Exchange:
         self._bans: dict[PeerId, Ban] = {}
         self._transfers: dict[bytes, Transfer] = {}  # by tree root
         self._hunts: dict[Cid, Hunt] = {}
+        self._leaf_hunts: dict[bytes, LeafHunt] = {}  # by tree root
         self._is_stopped = False
         self._dialect = dialect
         self._sessions = Sessions(
@@ -130,8 +133,8 @@ class Exchange:
         self._is_stopped = True
         for transfer in list(self._transfers.values()):
             await transfer.stop(PeerGone("the node stops"))
-        for hunt in list(self._hunts.values()):
-            await hunt.stop(PeerGone("the node stops"))
+        for search in self._searches():
+            await search.stop(PeerGone("the node stops"))
         self._sessions.stop()
         await self._responder.stop()
         if self._dialect is not None:
@@ -193,6 +196,28 @@ class Exchange:
             return
         await self._transfer(dataset).until_local(start, start + count, deadline)
 
+    async def fetch_leaves(self, dataset: Dataset, deadline: float) -> None:
+        """The store knows the digests of all leaves of the dataset's tree when this returns.
+
+        Raises   LeavesUnknown     nobody who answered can give them, up to `deadline`
+                 DeadlineExceeded  somebody should have them and did not deliver, or lied
+                 BlockMissing      the dataset is not registered  ·  DiskFull
+        """
+        root = dataset.tree_root
+        unknown = await self._store.unknown_leaves(root)
+        if not unknown:
+            return
+        hunt = self._leaf_hunts.get(root)
+        if hunt is None or hunt.is_over:
+            self._check_running()
+            hunt = LeafHunt(self._context, dataset, unknown)
+            self._leaf_hunts[root] = hunt
+        try:
+            await hunt.wait(deadline)
+        finally:
+            if hunt.is_over and self._leaf_hunts.get(root) is hunt:
+                del self._leaf_hunts[root]
+
     # ---- insight ----
 
     def status(self) -> dict[str, object]:
@@ -208,7 +233,7 @@ class Exchange:
                 }
                 for t in self._transfers.values()
             ],
-            "searches": [{"cid": str(h.cid), "reason": h.describe()} for h in self._hunts.values()],
+            "searches": [{"cid": s.subject, "reason": s.describe()} for s in self._searches()],
             "peers": [_describe(session) for session in self._sessions.all().values()],
             "serving": [
                 *self._responder.status(),
@@ -230,9 +255,9 @@ class Exchange:
     def explain(self, cid: Cid) -> Explanation | None:
         """Why the fetch of a dataset, or the search for one manifest or block, is where it is;
         None when neither is under way."""
-        hunt = self._hunts.get(cid)
-        if hunt is not None and not hunt.is_over:
-            return hunt.explain()
+        for search in self._searches():
+            if search.subject == str(cid) and not search.is_over:
+                return search.explain()
         for transfer in self._transfers.values():
             if transfer.subject == str(cid) or transfer.dataset.manifest.tree_cid == cid:
                 return transfer.explain()
@@ -278,8 +303,8 @@ class Exchange:
     def _peer_joined(self, peer: PeerId) -> None:
         for transfer in self._transfers.values():
             transfer.peer_joined()
-        for hunt in self._hunts.values():
-            hunt.peer_joined()
+        for search in self._searches():
+            search.peer_joined()
 
     def _updated(self, peer: PeerId, update: HaveUpdate) -> bool:
         transfer = self._transfers.get(update.root)
@@ -298,6 +323,9 @@ class Exchange:
             transfer = Transfer(self._context, dataset, self._transfer_over)
             self._transfers[dataset.tree_root] = transfer
         return transfer
+
+    def _searches(self) -> list[Hunt | LeafHunt]:
+        return [*self._hunts.values(), *self._leaf_hunts.values()]
 
     def _check_running(self) -> None:
         if self._is_stopped:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from quire.base.errors import PeerError
 from quire.formats.cid import Cid
-from quire.formats.exchange import BlockReply, HaveReply, HaveUpdate, RangeReply
+from quire.formats.exchange import BlockReply, HaveReply, HaveUpdate, LeavesReply, RangeReply
 from quire.net.exchange.estimate import PeerEstimate
 from quire.net.exchange.ledger import Account
 from quire.net.exchange.limits import ExchangeLimits
@@ -80,6 +80,13 @@ class PeerSession(ABC):
     @abstractmethod
     async def ask_block(self, cid: Cid, deadline: float) -> BlockReply:
         """A manifest or a block by its CID. Not verified yet."""
+
+    @abstractmethod
+    async def ask_leaves(
+        self, tree: AskedTree, start: int, count: int, deadline: float
+    ) -> LeavesReply:
+        """Digests of leaves of a tree: as many as were asked for, not verified yet. Raises
+        ProtocolMismatch when the peer's protocol cannot say them."""
 
     @abstractmethod
     def end(self, problem: PeerError) -> None:

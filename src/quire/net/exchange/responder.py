@@ -18,22 +18,26 @@ from quire.formats.exchange import (
     BlockReply,
     BlockRequest,
     Cancel,
+    DataReply,
+    DataRequest,
     HaveReply,
     HaveRequest,
     HaveUpdate,
+    LeavesReply,
+    LeavesRequest,
     RangeReply,
     RangeRequest,
-    Reply,
     Status,
     decode_message,
-    first_ranges,
 )
+from quire.formats.exchange_ranges import first_ranges
 from quire.net.exchange.fair_queue import FairQueue
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.outbox import Outbox
 from quire.net.transport import Channel, PeerId
 from quire.store.port import BlockStore
+from quire.store.shape import DIGEST_BYTES
 
 _BLOCK_COST = 64 << 10  # what a manifest or single block counts for in the queue
 
@@ -98,19 +102,12 @@ class Responder:
         message = decode_message(data)
         if isinstance(message, HaveRequest):
             self._answer_have(line, message)
-        elif isinstance(message, RangeRequest):
-            refusal = self._refusal(line, message)
+        elif isinstance(message, DataRequest):
+            cost, refusal = self._weigh(line, message)
             if refusal is None:
-                tree = self._store.tree(message.root)
-                block_size = tree.block_size if tree is not None else 0
-                self._enqueue(line, message, message.count * block_size)
+                self._enqueue(line, message, cost)
             else:
-                line.outbox.put(RangeReply(message.id, refusal))
-        elif isinstance(message, BlockRequest):
-            if line.queued >= self._limits.requests_per_peer:
-                line.outbox.put(BlockReply(message.id, Status.BUSY))
-            else:
-                self._enqueue(line, message, _BLOCK_COST)
+                line.outbox.put(_refused(message, refusal))
         elif isinstance(message, Cancel):
             self._cancel(line, message.id)
         else:
@@ -129,22 +126,26 @@ class Responder:
                 del line.told[next(iter(line.told))]
             line.has_partial.set()
 
-    def _refusal(self, line: _Inbound, request: RangeRequest) -> Status | None:
-        """Why a range is not even queued; None when it is."""
-        tree = self._store.tree(request.root)
-        if tree is None or not tree.present.covers(request.start, request.start + request.count):
-            return Status.NOT_HAVE
-        size = request.count * tree.block_size
-        if size > MAX_DATA_BYTES:
-            return Status.REFUSED
-        if (
-            line.queued >= self._limits.requests_per_peer
-            or line.queued_bytes + size > self._limits.bytes_per_peer
-        ):
-            return Status.BUSY
-        return None
+    def _weigh(self, line: _Inbound, request: DataRequest) -> tuple[int, Status | None]:
+        """What a request counts for in the queue, and why it is not even queued, if it is not."""
+        cost = _BLOCK_COST
+        if not isinstance(request, BlockRequest):
+            tree, stop = self._store.tree(request.root), request.start + request.count
+            if tree is None or stop > tree.leaf_count:
+                return 0, Status.NOT_HAVE
+            if isinstance(request, LeavesRequest):
+                cost = request.count * DIGEST_BYTES
+            elif not tree.present.covers(request.start, stop):
+                return 0, Status.NOT_HAVE
+            else:
+                cost = request.count * tree.block_size
+                if cost > MAX_DATA_BYTES:
+                    return 0, Status.REFUSED
+                if line.queued_bytes + cost > self._limits.bytes_per_peer:
+                    return 0, Status.BUSY
+        return cost, Status.BUSY if line.queued >= self._limits.requests_per_peer else None
 
-    def _enqueue(self, line: _Inbound, request: RangeRequest | BlockRequest, cost: int) -> None:
+    def _enqueue(self, line: _Inbound, request: DataRequest, cost: int) -> None:
         if request.id in line.jobs:
             raise PeerLied(f"{line.peer} used a request id twice", peer=line.peer)
         job = _Job(line, request, cost)
@@ -196,21 +197,25 @@ class Responder:
         finally:
             self._finish(job, reply, is_reading=True)
 
-    async def _reply(self, request: RangeRequest | BlockRequest) -> Reply:
+    async def _reply(self, request: DataRequest) -> DataReply:
         if isinstance(request, BlockRequest):
             return BlockReply(request.id, Status.OK, await self._store.read_block(request.cid))
-        data = await self._store.read_range(request.root, request.start, request.count)
-        proof = await self._store.prove_range(request.root, request.start, request.count)
+        span = (request.root, request.start, request.count)
+        if isinstance(request, LeavesRequest):
+            digests = await self._store.read_leaves(*span)
+            proof = await self._store.prove_range(*span)
+            return LeavesReply(request.id, Status.OK, request.start, proof, digests)
+        data = await self._store.read_range(*span)
+        proof = await self._store.prove_range(*span)
         return RangeReply(request.id, Status.OK, request.start, proof, data)
 
-    def _finish(self, job: _Job, reply: Reply, *, is_reading: bool) -> None:
+    def _finish(self, job: _Job, reply: DataReply, *, is_reading: bool) -> None:
         """Hand the reply of a job to the writer and forget the job."""
         line = job.line
         line.jobs.pop(job.request.id, None)
         line.queued -= 1
         line.queued_bytes -= job.cost
-        size = len(reply.data) if isinstance(reply, RangeReply | BlockReply) else 0
-        blocks = job.request.count if isinstance(job.request, RangeRequest) else 1
+        size, blocks = len(reply.data), _blocks_of(job.request)
 
         def sent(was_sent: bool) -> None:
             if was_sent and size:
@@ -277,14 +282,22 @@ class _Job:
 
     __slots__ = ("cost", "is_cancelled", "line", "request")
 
-    def __init__(self, line: _Inbound, request: RangeRequest | BlockRequest, cost: int) -> None:
+    def __init__(self, line: _Inbound, request: DataRequest, cost: int) -> None:
         self.line = line
         self.request = request
         self.cost = cost
         self.is_cancelled = False
 
 
-def _refused(request: RangeRequest | BlockRequest, status: Status) -> Reply:
+def _refused(request: DataRequest, status: Status) -> DataReply:
     if isinstance(request, RangeRequest):
         return RangeReply(request.id, status)
+    if isinstance(request, LeavesRequest):
+        return LeavesReply(request.id, status)
     return BlockReply(request.id, status)
+
+
+def _blocks_of(request: DataRequest) -> int:
+    if isinstance(request, RangeRequest):
+        return request.count
+    return 1 if isinstance(request, BlockRequest) else 0

@@ -19,6 +19,8 @@ from quire.formats.exchange import (
     HaveReply,
     HaveRequest,
     HaveUpdate,
+    LeavesReply,
+    LeavesRequest,
     RangeReply,
     RangeRequest,
     Reply,
@@ -30,8 +32,9 @@ from quire.net.exchange.ledger import Account
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.peer_session import AskedTree, OnEnd, OnUpdate, PeerSession
 from quire.net.transport import Channel
+from quire.store.shape import DIGEST_BYTES
 
-AnyReply = TypeVar("AnyReply", HaveReply, RangeReply, BlockReply)
+AnyReply = TypeVar("AnyReply", HaveReply, RangeReply, BlockReply, LeavesReply)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,23 +91,41 @@ class Session(PeerSession):
         self._last_id += 1
         request = RangeRequest(self._last_id, tree.root, start, count)
         reply = await self._ask(request, RangeReply, size_bytes, deadline)
-        if reply.status is Status.OK:
-            if reply.start != start:
-                raise PeerLied(
-                    f"{self.peer} sent blocks from {reply.start} on where {start} was asked for",
-                    peer=self.peer,
-                )
-            if len(reply.data) != size_bytes:
-                raise PeerLied(
-                    f"{self.peer} sent {len(reply.data)} bytes for {count} blocks of "
-                    f"{size_bytes} bytes",
-                    peer=self.peer,
-                )
+        self._check_answer(reply, start, size_bytes, f"{count} blocks")
         return reply
 
     async def ask_block(self, cid: Cid, deadline: float) -> BlockReply:
         self._last_id += 1
         return await self._ask(BlockRequest(self._last_id, cid), BlockReply, 0, deadline)
+
+    async def ask_leaves(
+        self, tree: AskedTree, start: int, count: int, deadline: float
+    ) -> LeavesReply:
+        size_bytes = count * DIGEST_BYTES
+        self._last_id += 1
+        request = LeavesRequest(self._last_id, tree.root, start, count)
+        # A short list tells how far the peer is, not how fast.
+        expected = size_bytes if size_bytes >= self._limits.piece_bytes_first else 0
+        reply = await self._ask(request, LeavesReply, expected, deadline)
+        self._check_answer(reply, start, size_bytes, f"{count} leaves")
+        return reply
+
+    def _check_answer(
+        self, reply: RangeReply | LeavesReply, start: int, size_bytes: int, what: str
+    ) -> None:
+        """Raise PeerLied when data is not what was asked for."""
+        if reply.status is not Status.OK:
+            return
+        if reply.start != start:
+            raise PeerLied(
+                f"{self.peer} sent what begins at {reply.start} where {start} was asked for",
+                peer=self.peer,
+            )
+        if len(reply.data) != size_bytes:
+            raise PeerLied(
+                f"{self.peer} sent {len(reply.data)} bytes for {what} of {size_bytes} bytes",
+                peer=self.peer,
+            )
 
     def end(self, problem: PeerError) -> None:
         if self._ended is not None:
@@ -185,7 +206,7 @@ class Session(PeerSession):
         if isinstance(message, HaveUpdate):
             self._on_update(self.peer, message)
             return
-        if not isinstance(message, HaveReply | RangeReply | BlockReply):
+        if not isinstance(message, HaveReply | RangeReply | BlockReply | LeavesReply):
             raise PeerLied(f"{self.peer} sent a request where replies are due", peer=self.peer)
         entry = self._open.pop(message.id, None)
         if entry is None:
@@ -203,5 +224,5 @@ class Session(PeerSession):
         if message.id not in self._abandoned:
             raise PeerLied(f"{self.peer} sent a reply that nobody asked for", peer=self.peer)
         del self._abandoned[message.id]
-        if isinstance(message, RangeReply):
+        if isinstance(message, RangeReply | LeavesReply):
             self.account.wasted_bytes += len(message.data)

@@ -13,6 +13,7 @@ from quire.base.ranges import RangeSet
 from quire.formats.cid import manifest_cid
 from quire.formats.exchange import (
     MAX_BLOCKS,
+    MAX_LEAVES,
     MAX_MESSAGE_BYTES,
     BlockReply,
     BlockRequest,
@@ -21,12 +22,14 @@ from quire.formats.exchange import (
     HaveReply,
     HaveRequest,
     HaveUpdate,
+    LeavesReply,
+    LeavesRequest,
     RangeReply,
     RangeRequest,
     Status,
     decode_message,
 )
-from quire.kernels.hashing import verify_range
+from quire.kernels.hashing import sha256_blocks, verify_leaves, verify_range
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.transport import Channel
 from quire.store.dataset import Dataset
@@ -72,6 +75,29 @@ async def test_a_range_comes_with_a_proof_that_verifies() -> None:
         assert (reply.id, reply.status, reply.start) == (7, Status.OK, 5)
         assert reply.data == DATA[5 * BLOCK : 16 * BLOCK]
         assert verify_range(reply.data, BLOCK, 5, 64, reply.proof, dataset.tree_root)
+
+
+async def test_digests_of_leaves_come_with_a_proof_that_verifies() -> None:
+    async with serving() as (_, node, dataset, channel):
+        reply = await ask(channel, LeavesRequest(7, dataset.tree_root, 5, 11))
+        assert isinstance(reply, LeavesReply)
+        assert (reply.id, reply.status, reply.start) == (7, Status.OK, 5)
+        assert reply.data == sha256_blocks(DATA, BLOCK)[5 * 32 : 16 * 32]
+        assert verify_leaves(reply.data, 5, 64, reply.proof, dataset.tree_root)
+        assert node.store.reads == []
+
+
+@pytest.mark.parametrize(("start", "count"), [(64, 1), (60, 5), (1 << 61, MAX_LEAVES), (0, 65)])
+async def test_leaves_outside_the_tree_are_not_had(start: int, count: int) -> None:
+    async with serving() as (_, _, dataset, channel):
+        reply = await ask(channel, LeavesRequest(1, dataset.tree_root, start, count))
+        assert reply == LeavesReply(1, Status.NOT_HAVE)
+
+
+async def test_leaves_of_unknown_trees_are_not_had() -> None:
+    async with serving() as (_, _, _, channel):
+        reply = await ask(channel, LeavesRequest(2, bytes(32), 0, 1))
+        assert reply == LeavesReply(2, Status.NOT_HAVE)
 
 
 async def test_a_manifest_is_given_by_its_cid() -> None:

@@ -27,7 +27,9 @@ fn add_products(sums: &mut [u8], symbols: &[u8], columns: &[u8]) {
 macro_rules! kernel {
     () => {
         const BYTES: usize = BYTES;
-        const SUMS: usize = 1;
+        const OUTPUTS: usize = 1;
+        const VECTORS: usize = 1;
+        const RADIX_LOG: u32 = 1;
         type Vector = Vector;
         type Operand = Vector;
 

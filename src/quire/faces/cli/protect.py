@@ -1,0 +1,116 @@
+"""quire protect, quire slots: datasets in slots that prove themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from quire.base.errors import InputError
+from quire.base.units import format_size
+from quire.faces.cli.common import Duration, dataset_of, json_option, show_json, with_client
+from quire.faces.cli.main import Context
+from quire.faces.cli.progress import progress
+from quire.faces.client import Client, error_of_job
+
+POLL_SECONDS = 0.25
+ENDED = ("complete", "failed", "cancelled", "interrupted")
+
+
+@click.command()
+@click.argument("cid")
+@click.option("-k", "k", type=int, help="Data rows: any K of the K + M slots give the data back.")
+@click.option("-m", "m", type=int, help="Parity rows: so many slots may be lost.")
+@click.option("--for", "seconds", type=Duration(), help="How long the result is kept.")
+@click.option("--no-wait", is_flag=True, help="Return at once; the node goes on.")
+@click.option("--cancel", is_flag=True, help="Stop it, and leave nothing of it.")
+@json_option
+@click.pass_obj
+def protect_command(
+    context: Context,
+    cid: str,
+    k: int | None,
+    m: int | None,
+    seconds: float | None,
+    no_wait: bool,
+    cancel: bool,
+    as_json: bool,
+) -> None:
+    """Protect the dataset CID with K data and M parity rows, each of them a slot that can be
+    proved. Asked again, it goes on where it was interrupted."""
+    path = f"/datasets/{dataset_of(context, cid)}/protect"
+    if cancel:
+        with_client(context, lambda client: client.json("DELETE", _query(path, k=k, m=m)))
+        if as_json:
+            show_json({"cid": cid, "state": "cancelled"})
+        return
+    if k is None or m is None:
+        raise InputError("how many rows? -k 4 -m 2 survives the loss of any 2 of 6 slots")
+    keep = None if seconds is None else f"{seconds:.6f}"
+
+    async def protect(client: Client) -> dict[str, Any]:
+        job: dict[str, Any] = await client.json("POST", _query(path, k=k, m=m, **{"for": keep}))
+        if no_wait:
+            return job
+        return await _watch(client, _query(path, k=k, m=m), is_quiet=as_json)
+
+    job = with_client(context, protect)
+    if job["error"] is not None:
+        raise error_of_job(job["error"])
+    if no_wait:
+        _show_job(job, as_json)
+    elif job["result"] is None:
+        raise InputError(f"protecting ended: {job['reason']}")
+    elif as_json:
+        show_json(job["result"])
+    else:
+        click.echo(job["result"]["cid"])
+
+
+@click.command()
+@click.argument("cid")
+@json_option
+@click.pass_obj
+def slots_command(context: Context, cid: str, as_json: bool) -> None:
+    """Show the slots of the verifiable dataset CID, and what of each is on this node."""
+    path = f"/datasets/{dataset_of(context, cid)}/slots"
+    found = with_client(context, lambda client: client.json("GET", path))
+    if as_json:
+        show_json(found)
+        return
+    click.echo(
+        f"{found['k']} data and {found['m']} parity slots of {format_size(found['slotSize'])}; "
+        f"any {found['k']} of them give {format_size(found['originalSize'])} back"
+    )
+    click.echo(f"tree    {found['treeCid']}")
+    click.echo(f"verify  {found['verifyRoot']}")
+    for slot in found["slots"]:
+        tree = "" if slot["tree"] else "  no slot tree"
+        click.echo(
+            f"{slot['index']:>3}  {slot['kind']:<6}  {slot['root']}  "
+            f"{slot['presentBlocks']}/{slot['blocks']}{tree}"
+        )
+
+
+async def _watch(client: Client, path: str, *, is_quiet: bool) -> dict[str, Any]:
+    with progress("protect", None, is_quiet=is_quiet) as report:
+        while True:
+            jobs = (await client.json("GET", path))["jobs"]
+            job: dict[str, Any] = jobs[-1]
+            report(job["verifiedBytes"], job["reason"], total=job["totalBytes"])
+            if job["state"] in ENDED:
+                return job
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _show_job(job: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(job)
+    else:
+        click.echo(f"{job['state']}: {job['reason']}")
+
+
+def _query(path: str, **values: object) -> str:
+    given = "&".join(f"{name}={value}" for name, value in values.items() if value is not None)
+    return f"{path}?{given}" if given else path

@@ -1,0 +1,217 @@
+"""Dispersal: a protected dataset is given away slot by slot, and outlives the node that made it.
+
+    1 the owner uploads and protects 4 + 2     2 six hosts take a slot each
+    3 the owner and the holders of parity die for good
+    4 a reader gets the data rows from the four holders of data, and the list of leaves
+    5 a host drops its slot, and takes it again from the reader
+
+Faults befall owner and hosts during steps 1 and 2, the holders of data and the reader during steps
+4 and 5. Every fault ends, and nobody dies for good before the slots are held, so every step can
+succeed and must, `GRACE_SECONDS` after the last fault of its phase ended. A slot that a host holds
+must be there, whole and provable, after every restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
+
+from quire.base.errors import Bug, QuireError
+from quire.base.invariant import invariant
+from quire.base.units import KIB
+from quire.dataset.geometry import Geometry
+from quire.flow.upload import UploadOrder
+from quire.kernels.hashing import sha256_blocks
+from quire.sim.checks import check_bytes
+from quire.sim.faults import draw_faults
+from quire.sim.node import NodeDown, NodeSizes, SimNode
+from quire.sim.parts import Parts
+from quire.sim.rng import Streams
+from quire.sim.world import World
+from quire.store.dataset import Dataset
+
+K, M = 4, 2
+GRACE_SECONDS = 300.0
+ASK_SECONDS = 30.0
+ROW_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+FAULTS_MAX = 8
+BLOCK_SIZES = (4 * KIB, 8 * KIB)
+BLOCKS_MAX = 40
+
+T = TypeVar("T")
+
+
+class Dispersal:
+    """The run of one seed."""
+
+    def __init__(self, world: World, streams: Streams) -> None:
+        self.world = world
+        rng = streams.stream("file")
+        self.block_size = rng.choice(BLOCK_SIZES)
+        blocks = rng.randint(K, BLOCKS_MAX)
+        self.content = rng.randbytes(blocks * self.block_size - rng.randrange(self.block_size))
+        self._rng = streams.stream("choices")
+        self._faults = streams.stream("faults")
+        size = 8 * BLOCKS_MAX * self.block_size
+        sizes = NodeSizes(disk_bytes=64 * 1024 * KIB, quota_bytes=size)
+        self.owner = world.add("owner", sizes)
+        self.hosts = [world.add(f"host{slot}", sizes) for slot in range(K + M)]
+        self.reader = world.add("reader", sizes)
+        self._rows: list[bytes] = []  # what each slot is, once the owner has said so
+        self._held: dict[str, tuple[Dataset, int]] = {}  # what hosts have promised
+        world.on_started = self._check_promise
+
+    async def run(self) -> None:
+        """All steps. Raises `Bug` when one cannot be reached or a promise is broken."""
+        world = self.world
+        self._step(0, f"{len(self.content)} bytes in blocks of {self.block_size}")
+        await asyncio.gather(*(world.start(node) for node in world.nodes.values()))
+        names = ("owner", *(host.name for host in self.hosts))
+        dataset = await self._phase(names, self._disperse())
+        for node in (self.owner, *self.hosts[K:]):
+            self._held.pop(node.name, None)
+            world.retire(node, notice_seconds=self._faults.choice((0.0, 0.0, 20.0)))
+        self._step(3, "the owner and the holders of parity are gone for good")
+        names = ("reader", *(host.name for host in self.hosts[:K]))
+        await self._phase(names, self._read(dataset))
+        await world.finish()
+
+    async def _phase(self, names: tuple[str, ...], work: Coroutine[Any, Any, T]) -> T:
+        """Do the work while faults befall the named nodes; it must end soon after they do."""
+        faults = draw_faults(self._faults, names, count_max=FAULTS_MAX)
+        self.world.weather.is_calm = False
+        try:
+            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
+                result = group.create_task(work, name=f"phase of {names[0]}")
+                await self.world.suffer(faults)
+                limit.reschedule(self.world.now() + GRACE_SECONDS)
+            return result.result()
+        except TimeoutError:
+            raise Bug(f"not done {GRACE_SECONDS:.0f} s after the last fault ended") from None
+
+    # ---- steps 1 and 2 ----
+
+    async def _disperse(self) -> Dataset:
+        dataset = await self._until_done(self.owner, "protect", self._protect)
+        geometry = Geometry.of(dataset.manifest)
+        whole = await self._until_done(
+            self.owner,
+            "read",
+            lambda parts: parts.store.read_range(dataset.tree_root, 0, geometry.total),
+        )
+        size = geometry.steps * geometry.block_size
+        self._rows = [whole[at : at + size] for at in range(0, len(whole), size)]
+        check_bytes(self.content, whole[: len(self.content)], "what the owner protected")
+        self._step(1, f"the owner has {dataset.manifest_cid} in {geometry.slots} slots")
+        async with asyncio.TaskGroup() as group:
+            for slot, host in enumerate(self.hosts):
+                group.create_task(self._hold(host, dataset, slot), name=f"slot {slot}")
+        self._step(2, "every slot is held by a host")
+        return dataset
+
+    async def _protect(self, parts: Parts) -> Dataset:
+        dataset = await parts.uploads.run(
+            self._stream(), UploadOrder(block_size=self.block_size, expected_bytes=None)
+        )
+        job = await parts.protections.start(dataset.manifest_cid, K, M)
+        return await parts.protections.wait(job)
+
+    async def _stream(self) -> AsyncIterator[bytes]:
+        yield self.content
+
+    async def _hold(self, host: SimNode, dataset: Dataset, slot: int) -> None:
+        async def take(parts: Parts) -> None:
+            job = await parts.slot_holds.start(dataset.manifest_cid, slot, ASK_SECONDS)
+            if job.task is not None:
+                await asyncio.wait([job.task])
+            if job.error is not None:
+                raise job.error
+            if job.state == "cancelled":
+                raise NodeDown(f"{host.name} stopped while it took a slot")
+            invariant(job.state == "held", f"the taking of a slot ended as {job.state}")
+
+        await self._until_done(host, "take", take)
+        self._held[host.name] = (dataset, slot)
+
+    async def _check_promise(self, node: SimNode) -> None:
+        """What a host has said it holds, it still holds: every block, the tree, and a proof."""
+        held = self._held.get(node.name)
+        if held is None:
+            return
+        dataset, slot = held
+        row = Geometry.of(dataset.manifest).row_range(slot)
+
+        async def check(parts: Parts) -> None:
+            state = await parts.slot_holds.state(dataset.manifest_cid, slot)
+            invariant(
+                state is not None and state.state == "held",
+                f"{node.name} held slot {slot}, and now: {state}",
+            )
+            found = await parts.store.read_range(dataset.tree_root, row.start, len(row))
+            check_bytes(self._rows[slot], found, f"slot {slot} of {node.name}")
+            await parts.store.prove_range(dataset.tree_root, row.start, len(row))
+            tree = await parts.joined.slot_files.open(dataset.tree_root, slot)
+            tree.check()
+
+        await node.call(check)
+        self.world.note_checked(self._rows[slot])
+
+    # ---- steps 4 and 5 ----
+
+    async def _read(self, dataset: Dataset) -> None:
+        geometry = Geometry.of(dataset.manifest)
+
+        async def read(parts: Parts) -> bytes:
+            found = await parts.fetches.manifest(dataset.manifest_cid, ASK_SECONDS)
+            rows = []
+            for row in range(K):
+                leaves = geometry.row_range(row)
+                deadline = self.reader.clock.monotonic() + ROW_SECONDS
+                await parts.exchange.ensure(found, leaves.start, len(leaves), deadline)
+                rows.append(
+                    await parts.store.read_range(found.tree_root, leaves.start, len(leaves))
+                )
+            return b"".join(rows)
+
+        async def learn(parts: Parts) -> bytes | None:
+            found = await parts.fetches.manifest(dataset.manifest_cid, ASK_SECONDS)
+            deadline = self.reader.clock.monotonic() + ASK_SECONDS
+            await parts.exchange.fetch_leaves(found, deadline)
+            return await parts.store.leaves(found.tree_root)
+
+        data = await self._until_done(self.reader, "read", read)
+        check_bytes(b"".join(self._rows[:K]), data, "what the reader got")
+        leaves = await self._until_done(self.reader, "leaves", learn) or b""
+        parity = sha256_blocks(b"".join(self._rows[K:]), geometry.block_size)
+        check_bytes(parity, leaves[-len(parity) :], "the leaves of parity that nobody has")
+        self._step(4, "the reader has the data rows, and every leaf's digest")
+        slot = self._rng.randrange(K)
+        host = self.hosts[slot]
+        del self._held[host.name]
+        await self._until_done(
+            host, "drop", lambda parts: parts.slot_holds.drop(dataset.manifest_cid, slot)
+        )
+        await self._hold(host, dataset, slot)
+        self._step(5, f"{host.name} has dropped slot {slot} and taken it again")
+
+    # ---- what several steps need ----
+
+    async def _until_done(
+        self, node: SimNode, what: str, work: Callable[[Parts], Coroutine[Any, Any, T]]
+    ) -> T:
+        """Repeat the work on the node until it succeeds. A `Bug` is never tried again."""
+        while True:
+            try:
+                return await node.call(work)
+            except Bug:
+                raise
+            except NodeDown:
+                pass
+            except QuireError as problem:
+                self.world.trace.record(node.name, f"{what}.failed", "", problem.message)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _step(self, number: int, text: str) -> None:
+        self.world.trace.record(f"step {number}", "step", "", text)
