@@ -143,7 +143,8 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         float, Setting("duration", "an upload whose client sends nothing for so long is dropped")
     ] = 600.0
     upload_expiry: Annotated[
-        float, Setting("duration", "how long an upload that was begun waits to be resumed")
+        float,
+        Setting("duration", "how long an upload or protection that was begun waits to be resumed"),
     ] = 86400.0
     fetch_idle_timeout: Annotated[
         float, Setting("duration", "a background fetch without progress for so long fails")

@@ -98,20 +98,10 @@ def join_parts(
 ) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
-    ids, idle = settings.blockexc, settings.fetch_idle_seconds
+    idle = settings.fetch_idle_seconds
     finder = Finder(transport, clock, rng, events, waits=waits)
     announcer = Announcer(transport, clock, rng, events)
-    exchange = Exchange(
-        transport,
-        store,
-        finder,
-        clock=clock,
-        rng=rng,
-        events=events,
-        waits=waits,
-        protocol_id=settings.exchange_protocol,
-        dialect=None if ids is None else Blockexc(transport, store, ids),
-    )
+    exchange = _exchange(ground, transport, store, finder, settings)
     connector = Connector(
         transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
     )
@@ -144,6 +134,27 @@ def join_parts(
         rebuilds=rebuilds,
         protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
+    )
+
+
+def _exchange(
+    ground: Ground,
+    transport: Transport,
+    store: Store,
+    finder: Finder,
+    settings: PartSettings,
+) -> Exchange:
+    ids = settings.blockexc
+    return Exchange(
+        transport,
+        store,
+        finder,
+        clock=ground.clock,
+        rng=ground.rng,
+        events=ground.events,
+        waits=ground.waits,
+        protocol_id=settings.exchange_protocol,
+        dialect=None if ids is None else Blockexc(transport, store, ids),
     )
 
 
