@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from quire.base.errors import BadManifest, InputError, QuireError
 from quire.dataset.geometry import CELL_BYTES, Geometry
-from quire.dataset.slot_tree import padded_leaves, slot_root_cid
+from quire.dataset.slot_tree import slot_root_cid
 from quire.formats.cid import Cid
-from quire.kernels import poseidon2
 from quire.store.dataset import Dataset
 
 ROOT_KIND = "slot"
@@ -91,11 +90,6 @@ def unfinished_name(slot: int) -> str:
 
 def _is_unfinished(name: str) -> bool:
     return name.startswith("slot ")
-
-
-def slot_layers(digests: bytes, block_size: int) -> bytes:
-    """All layers of the tree over the digests of a slot's blocks. Blocking."""
-    return poseidon2.tree(padded_leaves(digests, poseidon2.zero_block_digest(block_size)))
 
 
 def check_slot_root(dataset: Dataset, slot: int, root: bytes) -> None:

@@ -19,11 +19,12 @@ from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, Busy, DeadlineExceeded, QuireError
 from quire.base.events import EventBus
 from quire.base.spans import span
-from quire.base.units import MIB, format_size
+from quire.base.units import format_size
 from quire.dataset.geometry import Geometry
-from quire.dataset.slot_tree import NODE_BYTES
+from quire.dataset.slot_tree import NODE_BYTES, slot_layers
 from quire.flow.encode import SlotTrees
 from quire.flow.fetch import Fetches, check_manifest_cid
+from quire.flow.slot_digests import slot_digests
 from quire.flow.slot_state import (
     ROOT_KIND,
     SlotJob,
@@ -32,17 +33,14 @@ from quire.flow.slot_state import (
     check_slot_root,
     held_slots,
     is_kept_whole,
-    slot_layers,
     unfinished_name,
 )
 from quire.formats.cid import Cid
-from quire.kernels import poseidon2
 from quire.net.exchange.engine import Exchange
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.store import Store
 
 KEPT_JOBS = 256  # ended jobs that can still be asked about
-HASH_BYTES = 4 * MIB  # read and hashed at a time
 REFETCHES_MAX = 3  # of blocks that went bad while they were hashed
 UNFINISHED_SECONDS = 86_400.0  # what a job that broke off has got is kept so long
 
@@ -199,7 +197,7 @@ class SlotHolds:
             await self._fetch(dataset, row)
             job.state, job.hashed_blocks = "hashing", 0
             try:
-                digests = await self._digests(job, dataset, row)
+                digests = await self._digests(job, dataset)
                 break
             except BlockMissing:
                 if is_last:
@@ -223,19 +221,13 @@ class SlotHolds:
                 if self._present(dataset, row) <= before:
                     raise
 
-    async def _digests(self, job: SlotJob, dataset: Dataset, row: range) -> bytes:
-        """The digest of each block of the slot. Raises BlockMissing."""
-        size, parts = dataset.manifest.block_size, []
-        count = max(1, HASH_BYTES // size)
-        for at in range(row.start, row.stop, count):
-            part = min(count, row.stop - at)
-            data = await self._store.read_range(dataset.tree_root, at, part)
-            hashing = asyncio.get_running_loop().run_in_executor(
-                self._executor, poseidon2.block_digests, data, size
-            )
-            parts.append(await hashing)
-            job.hashed_blocks += part
-        return b"".join(parts)
+    async def _digests(self, job: SlotJob, dataset: Dataset) -> bytes:
+        def note(blocks: int) -> None:
+            job.hashed_blocks = blocks
+
+        geometry = Geometry.of(dataset.manifest)
+        root, executor = dataset.tree_root, self._executor
+        return await slot_digests(self._store, root, geometry, job.slot, executor, note)
 
     def _present(self, dataset: Dataset, row: range) -> int:
         """Blocks of a row that are here, pads included."""
