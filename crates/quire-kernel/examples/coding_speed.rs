@@ -49,7 +49,7 @@ fn ours(path: Path, code: Code, data: &[Vec<u8>]) -> [f64; 3] {
     let encode = speed(k * len, || {
         encode_by(path, Method::of_encoding(code), code, &slices(data), &mut places(&mut parity)).expect("rows fit");
     });
-    let mut rebuild = |lost: usize| {
+    let rebuild = |lost: usize| {
         let mut given: Vec<(usize, &[u8])> = (lost..k).map(|row| (row, &data[row][..])).collect();
         given.extend((0..lost).map(|row| (k + row, &parity[row][..])));
         let wanted: Vec<usize> = (0..lost).collect();
