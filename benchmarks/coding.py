@@ -1,7 +1,7 @@
 """The erasure code beside copying, beside other implementations, and on every instruction set.
 
-The C++ library is not built here: its figures were recorded on another day, on another machine (AVX2,
-one thread, processor time), and are shown as such.
+The C++ library is not built here: its figures were recorded on another day, on another machine
+(AVX2, one thread, processor time), and are shown as such.
 """
 
 from __future__ import annotations
