@@ -70,6 +70,18 @@ class MemoryStore:
             state.present.add(start, stop)
         return dataset
 
+    def add_protected(
+        self, manifest: bytes, nodes: bytes, blocks: bytes, present: RangeSet
+    ) -> Dataset:
+        """Hold blocks of a protected tree, all of which is known; `blocks` has pads as zeros."""
+        dataset = self.register(manifest)
+        state = self._trees[dataset.tree_root]
+        state.nodes = nodes
+        state.data[:] = blocks
+        for start, stop in present:
+            state.present.add(start, stop)
+        return dataset
+
     def hold(self, root: bytes, start: int, stop: int) -> None:
         """More blocks of a tree that `add` knows are there now."""
         self._trees[root].present.add(start, stop)
@@ -85,12 +97,21 @@ class MemoryStore:
         manifest = decode_manifest(data)
         root = manifest.tree_cid.digest
         if root not in self._trees:
-            self._trees[root] = _Tree(manifest)
+            self._trees[root] = tree = _Tree(manifest)
+            if manifest.protection is not None:  # padding is always there
+                rows = -(-manifest.original_block_count // manifest.protection.k)
+                tree.present.add(manifest.original_block_count, rows * manifest.protection.k)
         cid = manifest_cid(data)
         if cid not in self._manifests:
             self._manifests[cid] = Dataset(cid, manifest, data, 0.0, (), 0)
             self._tell("added", self._manifests[cid])
         return self._manifests[cid]
+
+    async def dataset(self, cid: Cid) -> Dataset | None:
+        return self._manifests.get(cid)
+
+    async def retain(self, cid: Cid, root: RetentionRoot) -> None:
+        """Nothing is ever collected here."""
 
     def content(self, dataset: Dataset) -> bytes:
         """The bytes of a complete dataset."""
@@ -155,6 +176,8 @@ class MemoryStore:
     async def put_block_range(self, root: bytes, start: int, data: Buffer) -> None:
         tree = self._known(root, start, 1)
         count = len(data) // tree.block_size
+        if self.put_problem is not None:
+            raise self.put_problem
         digests = await self.read_leaves(root, start, count)
         bad = verify_blocks(data, tree.block_size, digests)
         if bad >= 0:

@@ -10,7 +10,11 @@ from quire.base.events import EventBus
 from quire.base.rng import seeded_rng
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
+from quire.flow.assemble import Assembler
+from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
+from quire.flow.rebuild import Rebuilds
+from quire.flow.rebuild_job import RebuildJob
 from quire.flow.slot_state import SlotJob
 from quire.flow.slots import SlotHolds
 from quire.net.discovery import Announcer, Finder
@@ -39,6 +43,9 @@ class SlotNode:
     announcing: Announcing
     slots: MemorySlots
     holds: SlotHolds
+    rebuilds: Rebuilds
+    downloads: Downloads
+    fetches: Fetches
     events: EventBus
 
     @classmethod
@@ -71,7 +78,8 @@ class SlotNode:
             limits=limits,
         )
         slots = MemorySlots()
-        fetches = Fetches(store, exchange, events, clock, idle_seconds=idle_seconds)
+        assembler = Assembler(store, exchange, clock, events, waits)
+        fetches = Fetches(store, exchange, assembler, events, clock, idle_seconds=idle_seconds)
         holds = SlotHolds(store, exchange, fetches, slots, events, clock, idle_seconds=idle_seconds)
         node = cls(
             transport,
@@ -82,6 +90,9 @@ class SlotNode:
             Announcing(store, announcer),
             slots,
             holds,
+            Rebuilds(store, exchange, fetches, holds, events, clock, idle_seconds=idle_seconds),
+            Downloads(store, assembler, clock),
+            fetches,
             events,
         )
         await transport.start()
@@ -101,7 +112,14 @@ class SlotNode:
         await until(lambda: job.has_ended, 30)
         return job
 
+    async def rebuild(self, dataset: Dataset, *slots: int, seconds: float = 5.0) -> RebuildJob:
+        """Rebuild slots and wait for the end of that."""
+        job = await self.rebuilds.start(dataset.manifest_cid, slots, seconds)
+        await until(lambda: job.has_ended, 30)
+        return job
+
     async def close(self) -> None:
+        await self.rebuilds.stop()
         await self.holds.stop()
         self.announcing.stop()
         await self.exchange.stop()

@@ -37,7 +37,7 @@ pub(crate) fn fill<T: Send>(out: &mut [T], task: usize, work: impl Fn(usize, &mu
 }
 
 /// Whether the pool's threads, which start with its first use, belong to this process.
-fn pool_is_ours() -> bool {
+pub(crate) fn pool_is_ours() -> bool {
     static OWNER: OnceLock<u32> = OnceLock::new();
     *OWNER.get_or_init(std::process::id) == std::process::id()
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::bytes::limbs_of_le;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::msm;
+use crate::msm::{self, Digits};
 use crate::points::{self, G1Bytes, G2Bytes};
 use crate::seed::Stream;
 use crate::zkey::ProvingKey;
@@ -63,7 +63,7 @@ fn check_group(points: &[G2Bytes], seed: &[u8; 32], cancel: &Cancel) -> Result<(
     let mut stream = Stream::new("quire key check", seed);
     for _ in 0..COMBINATIONS {
         let weights: Vec<Fr> = points.iter().map(|_| Fr::from(stream.short())).collect();
-        let sum: G2Affine = msm::g2(points, &weights, cancel)?.into();
+        let sum: G2Affine = msm::g2(points, &Digits::new(&weights), 0, cancel)?.into();
         if !sum.is_zero() && !sum.is_in_correct_subgroup_assuming_on_curve() {
             return Err(Error::BadKey("a point B in G2 of the key is outside the group".into()));
         }

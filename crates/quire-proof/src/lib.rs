@@ -4,7 +4,11 @@
 //! Nothing here knows of Python or of sockets; files are read and written where a name says so.
 //! Read next: `r1cs.rs`, `zkey.rs`, then `prove.rs` and `verify.rs`.
 
+pub mod addition;
+#[cfg(target_arch = "x86_64")]
+mod addition_ifma;
 pub mod batch;
+mod buckets;
 mod bytes;
 pub mod cancel;
 pub mod circom_input;
@@ -12,6 +16,8 @@ pub mod circuit;
 pub mod error;
 mod fixed_base;
 pub mod key_check;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod mapped;
 pub mod msm;
 pub mod ntt;
@@ -19,6 +25,9 @@ pub mod part_file;
 pub mod points;
 pub mod proof;
 pub mod prove;
+pub mod quotient;
+#[cfg(target_arch = "x86_64")]
+mod quotient_ifma;
 pub mod r1cs;
 pub mod seed;
 pub mod setup;

@@ -11,9 +11,10 @@ use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{Field, Zero};
 use sha2::{Digest, Sha256};
 
+use crate::addition::{G1, G2, Machine};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::fixed_base::{self, TableG1, TableG2};
+use crate::fixed_base::Table;
 use crate::ntt::{self, Domain};
 use crate::part_file::write_whole;
 use crate::r1cs::{FORMS, Form, R1cs};
@@ -103,12 +104,13 @@ fn write_key(
         done += count;
         progress(Progress { done, total });
     };
-    let (table1, table2) = (TableG1::new(g1), TableG2::new(g2));
-    zkey_writer::write_g1(out, number::A, &fixed_base::g1(&table1, &scalars.a, cancel, &mut report)?)?;
-    zkey_writer::write_g1(out, number::B1, &fixed_base::g1(&table1, &scalars.b, cancel, &mut report)?)?;
-    zkey_writer::write_g2(out, number::B2, &fixed_base::g2(&table2, &scalars.b, cancel, &mut report)?)?;
-    zkey_writer::write_g1(out, number::C, &fixed_base::g1(&table1, &scalars.c, cancel, &mut report)?)?;
-    zkey_writer::write_g1(out, number::H, &fixed_base::g1(&table1, &scalars.h, cancel, &mut report)?)?;
+    let table = Table::<G1>::new(Machine::best(), g1);
+    zkey_writer::write_g1(out, number::A, &table.multiples(&scalars.a, cancel, &mut report)?)?;
+    zkey_writer::write_g1(out, number::B1, &table.multiples(&scalars.b, cancel, &mut report)?)?;
+    let table2 = Table::<G2>::new(Machine::best(), g2);
+    zkey_writer::write_g2(out, number::B2, &table2.multiples(&scalars.b, cancel, &mut report)?)?;
+    zkey_writer::write_g1(out, number::C, &table.multiples(&scalars.c, cancel, &mut report)?)?;
+    zkey_writer::write_g1(out, number::H, &table.multiples(&scalars.h, cancel, &mut report)?)?;
     zkey_writer::write_circuit(out, circuit_hash)?;
     Ok(vk)
 }

@@ -18,12 +18,10 @@ use crate::cancel::Cancel;
 use crate::circom_input::Signal;
 use crate::error::{Error, Result};
 
-/// Steps between two looks at the flag of the caller; some tenths of a second.
-const SLICE: u64 = 1 << 26;
+/// Steps between two looks at the flag of the caller; less than a tenth of a second.
+const SLICE: u64 = 1 << 27;
 /// What a program may say about an error.
 const MOST_TEXT: usize = 2_000;
-/// Wires of the largest circuit that a key can be made for.
-const MOST_WIRES: u32 = 1 << 28;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -33,9 +31,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Room for a storage circuit of a hundred samples.
+    /// Room for the official storage circuit at a hundred samples, twice; half a minute at most.
     fn default() -> Self {
-        Limits { memory_bytes: 2 << 30, steps: 1 << 36 }
+        Limits { memory_bytes: 1 << 30, steps: 1 << 36 }
     }
 }
 
@@ -97,9 +95,9 @@ impl<'a> Program<'a> {
         let mut config = Config::default();
         config.consume_fuel(true).allow_start_fn(false);
         let engine = Engine::new(&config);
-        let no_program =
-            |error: wasmi::Error| Error::Malformed(format!("this is no witness program of circom: {error}"));
-        let module = Module::new(&engine, program).map_err(no_program)?;
+        let module = Module::new(&engine, program)
+            .map_err(|error| Error::Malformed(format!("this is no witness program of circom: {error}")))?;
+        let not_started = |error| Error::Malformed(format!("the witness program cannot be started: {error}"));
         let store_limits = StoreLimitsBuilder::new()
             .memory_size(limits.memory_bytes)
             .table_elements(1 << 20)
@@ -109,9 +107,9 @@ impl<'a> Program<'a> {
             .build();
         let mut store = Store::new(&engine, State { limits: store_limits, said: String::new() });
         store.limiter(|state| &mut state.limits);
-        store.set_fuel(SLICE.min(limits.steps)).map_err(no_program)?;
+        store.set_fuel(SLICE.min(limits.steps)).map_err(not_started)?;
         let instance =
-            linker(&engine).map_err(no_program)?.instantiate_and_start(&mut store, &module).map_err(no_program)?;
+            linker(&engine).map_err(not_started)?.instantiate_and_start(&mut store, &module).map_err(not_started)?;
         let Some(memory) = instance.get_memory(&store, "memory") else { return malformed("shows no memory") };
         let steps_left = limits.steps.saturating_sub(SLICE);
         let mut program = Program { store, instance, memory, shared: 0, steps_left, cancel };
@@ -195,7 +193,7 @@ impl<'a> Program<'a> {
             }
             let [upper, lower] = signal.hash();
             let size = self.call::<_, i32>("getInputSignalSize", (upper, lower))?;
-            if size < 0 {
+            if size <= 0 {
                 return Err(Error::Malformed(format!("the circuit has no input signal {name}")));
             }
             if size as usize != count {
@@ -213,7 +211,8 @@ impl<'a> Program<'a> {
 
     fn wires(&mut self) -> Result<Vec<Fr>> {
         let count = self.call::<(), i32>("getWitnessSize", ())? as u32;
-        if count == 0 || count > MOST_WIRES {
+        // It keeps them in its memory, so a false count cannot ask for more than that.
+        if count == 0 || count as usize > self.memory.data_size(&self.store) / ELEMENT_BYTES {
             return malformed(format_args!("announces {count} wires"));
         }
         let mut wires: Vec<Fr> = Vec::new();

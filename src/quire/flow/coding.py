@@ -34,13 +34,22 @@ async def read_rows(
     """The data rows of these columns of the original, pads as zeros, each block verified.
 
     Raises BlockMissing."""
-    reads = [_read_row(store, root, geometry, row, columns) for row in range(geometry.k)]
-    rows: list[bytes] = []
-    for found in await asyncio.gather(*reads, return_exceptions=True):
-        if isinstance(found, BaseException):
-            raise found
-        rows.append(found)
-    return rows
+    loop = asyncio.get_running_loop()
+    reads = [
+        loop.create_task(_read_row(store, root, geometry, row, columns), name="read row")
+        for row in range(geometry.k)
+    ]
+    try:
+        await asyncio.wait(reads)
+    finally:
+        for read in reads:
+            read.cancel()
+        await asyncio.wait(reads)
+        failures = [None if read.cancelled() else read.exception() for read in reads]
+    for failure in failures:  # of several, one is told
+        if failure is not None:
+            raise failure
+    return [read.result() for read in reads]
 
 
 async def _read_row(

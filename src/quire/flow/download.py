@@ -7,7 +7,7 @@ Nothing runs further ahead than that, so a slow reader costs a fixed amount of m
 network. The network begins with little and runs further ahead the more the reader has taken: one
 that looks here and there (a video player that seeks) moves little more than it looks at, and gets
 its first bytes soon. A block that fails its hash counts as missing: it is asked from the network
-and read again.
+and read again. Blocks of a protected dataset that cannot be had are computed (`assemble.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
 from quire.base.spans import span
 from quire.base.units import MIB
 from quire.flow.active import ActiveTransfers
-from quire.net.exchange.engine import Exchange
+from quire.flow.assemble import Assembler
 from quire.store.dataset import Dataset
 from quire.store.port import BlockStore
 
@@ -41,9 +41,9 @@ READ_ATTEMPTS = 3  # a chunk whose blocks turn out bad is repaired and read agai
 class Downloads:
     """Reads datasets for faces, and counts what it hands out."""
 
-    def __init__(self, store: BlockStore, exchange: Exchange, clock: Clock) -> None:
+    def __init__(self, store: BlockStore, assembler: Assembler, clock: Clock) -> None:
         self._store = store
-        self._exchange = exchange
+        self._assembler = assembler
         self._clock = clock
         self.active = ActiveTransfers()
         self.finished = 0
@@ -62,26 +62,28 @@ class Downloads:
         Close the generator (`contextlib.aclosing`) when stopping early.
         Raises   InputError        the range is not inside the dataset
                  DeadlineExceeded  nothing arrived from the network for `idle_seconds`
+                 MalEncoded        blocks that nobody has do not follow from the rows that there are
         """
         size = dataset.manifest.original_size
         stop = size if length is None else offset + length
         if not 0 <= offset <= stop <= size:
             raise InputError(f"bytes {offset} to {stop} are not inside the {size} of the dataset")
         subject = str(dataset.manifest_cid)
-        ahead = _Ahead(self._store, self._exchange, self._clock, dataset, idle_seconds)
-        try:
-            with (
-                self._store.holding(dataset.tree_root),
-                self.active.watch(subject, stop - offset, self._clock.monotonic()) as shown,
-                span("download", is_current=False, cid=subject, bytes=stop - offset),
-            ):
-                async for chunk in _chunks(ahead, offset, stop):
-                    self.sent_bytes += len(chunk)
-                    shown.done_bytes += len(chunk)
-                    yield chunk
-            self.finished += 1
-        finally:
-            await ahead.close()
+        ahead = _Ahead(self._store, self._assembler, self._clock, dataset, idle_seconds)
+        async with self._assembler.reading(dataset):
+            try:
+                with (
+                    self._store.holding(dataset.tree_root),
+                    self.active.watch(subject, stop - offset, self._clock.monotonic()) as shown,
+                    span("download", is_current=False, cid=subject, bytes=stop - offset),
+                ):
+                    async for chunk in _chunks(ahead, offset, stop):
+                        self.sent_bytes += len(chunk)
+                        shown.done_bytes += len(chunk)
+                        yield chunk
+                self.finished += 1
+            finally:
+                await ahead.close()
 
 
 async def _chunks(ahead: _Ahead, offset: int, stop: int) -> AsyncGenerator[memoryview, None]:
@@ -108,14 +110,14 @@ class _Ahead:
     def __init__(
         self,
         store: BlockStore,
-        exchange: Exchange,
+        assembler: Assembler,
         clock: Clock,
         dataset: Dataset,
         idle_seconds: float,
     ) -> None:
         self.dataset = dataset
         self._store = store
-        self._exchange = exchange
+        self._assembler = assembler
         self._clock = clock
         self._idle_seconds = idle_seconds
         self._root = dataset.tree_root
@@ -188,21 +190,17 @@ class _Ahead:
 
     async def _ensure(self, start: int, count: int) -> None:
         """Have the blocks here; gives up only when nothing at all arrives for a while."""
-        present = self._present(start, count)
+        gained = self._assembler.gained(self.dataset, start, count)
         while True:
             try:
                 deadline = self._clock.monotonic() + self._idle_seconds
-                await self._exchange.ensure(self.dataset, start, count, deadline)
+                await self._assembler.ensure(self.dataset, start, count, deadline)
                 return
             except DeadlineExceeded:
-                now_present = self._present(start, count)
-                if now_present <= present:
+                now_gained = self._assembler.gained(self.dataset, start, count)
+                if now_gained <= gained:
                     raise
-                present = now_present
-
-    def _present(self, start: int, count: int) -> int:
-        tree = self._store.tree(self._root)
-        return 0 if tree is None else tree.present.within(start, start + count).count()
+                gained = now_gained
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -97,7 +97,9 @@ async def _code_all(ports: EncodePorts, source: Dataset, tree: ProtectedTree) ->
         for columns in batches(tree.geometry, tree.steps):
             while len(flying) >= BATCHES_IN_FLIGHT:
                 await put()
-            flying.append(loop.create_task(_code(ports, source, tree, columns), name="code"))
+            task = loop.create_task(_code(ports, source, tree, columns), name="code")
+            task.add_done_callback(_see)
+            flying.append(task)
         while flying:
             await put()
     finally:
@@ -106,6 +108,12 @@ async def _code_all(ports: EncodePorts, source: Dataset, tree: ProtectedTree) ->
         if flying:
             await asyncio.wait(flying)
     await tree.finish()
+
+
+def _see(task: asyncio.Task[Columns]) -> None:
+    """What it failed with counts only when its turn comes."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _code(

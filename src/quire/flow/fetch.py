@@ -16,6 +16,7 @@ from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, DeadlineExceeded, NotFound, QuireError
 from quire.base.events import EventBus
 from quire.base.spans import span
+from quire.flow.assemble import Assembler
 from quire.formats.cid import Cid, is_manifest
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.job import FetchJob
@@ -67,6 +68,7 @@ class Fetches:
         self,
         store: Store,
         exchange: Exchange,
+        assembler: Assembler,
         events: EventBus,
         clock: Clock,
         *,
@@ -75,6 +77,7 @@ class Fetches:
     ) -> None:
         self._store = store
         self._exchange = exchange
+        self._assembler = assembler
         self._events = events
         self._clock = clock
         self._idle_seconds = idle_seconds
@@ -165,13 +168,12 @@ class Fetches:
             fetch.dataset = await self.manifest(fetch.cid, timeout_seconds)
             fetch.state = "fetching"
             await self.keep(fetch.dataset, is_asked_for=True)
-            if not fetch.dataset.is_complete:
-                fetch.job = self._exchange.fetch(fetch.dataset)
+            if not self._is_here(fetch.dataset):
                 with (
                     self._store.holding(fetch.dataset.tree_root),
                     span("fetch", cid=fetch.cid, blocks=fetch.dataset.block_count),
                 ):
-                    await self._wait(fetch.job)
+                    await self._get(fetch, fetch.dataset)
             fetch.state = "complete"
             self._events.publish("fetch.complete", subject, "every block is here and verified")
         except QuireError as error:
@@ -185,24 +187,40 @@ class Fetches:
             if fetch.job is not None and fetch.state != "complete":
                 fetch.job.cancel()
 
-    async def _wait(self, job: FetchJob) -> None:
+    async def _get(self, fetch: Fetch, dataset: Dataset) -> None:
+        """All that a download returns; of a protected dataset that is the data rows."""
+        async with self._assembler.helping(dataset) as want:
+            if self._is_here(dataset):
+                return  # computed from what was here
+            fetch.job = self._exchange.fetch(dataset)
+            waiting = self._wait(fetch.job, dataset)
+            await (waiting if want is None else want.first_of(waiting))
+
+    async def _wait(self, job: FetchJob, dataset: Dataset) -> None:
         """Wait for the end, for as long as something is gained every `idle_seconds`."""
         waiting = asyncio.get_running_loop().create_task(job.wait(None))
-        gained = -1
+        gained = (-1, -1)
         try:
             while True:
                 done, _ = await asyncio.wait([waiting], timeout=self._idle_seconds)
                 if done:
                     return waiting.result()
+                blocks = dataset.manifest.original_block_count
                 progress = job.progress()
-                if progress.verified_bytes == gained:
+                now_gained = (progress.verified_bytes, self._assembler.gained(dataset, 0, blocks))
+                if now_gained == gained:
+                    doing = [progress.reason, *self._assembler.explain(dataset.manifest_cid)]
                     raise DeadlineExceeded(
-                        f"no block arrived for {self._idle_seconds:.0f} s: {progress.reason}"
+                        f"no block arrived for {self._idle_seconds:.0f} s: {'; '.join(doing)}"
                     )
-                gained = progress.verified_bytes
+                gained = now_gained
         finally:
             waiting.cancel()
             await asyncio.wait([waiting])
+
+    def _is_here(self, dataset: Dataset) -> bool:
+        tree = self._store.tree(dataset.tree_root)
+        return tree is not None and tree.present.covers(0, dataset.manifest.original_block_count)
 
     def _forget_old(self) -> None:
         ended = [key for key, fetch in self._jobs.items() if fetch.has_ended]

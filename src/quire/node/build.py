@@ -27,6 +27,7 @@ from quire.node.metrics import register_metrics
 from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
+from quire.node.proving import join_proving
 from quire.node.tracing import Tracing, tracing_to
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
@@ -90,17 +91,9 @@ def _join(
     levels: LogLevels,
 ) -> Node:
     """Join the parts; nothing runs yet."""
-    settings = PartSettings(
-        exchange_protocol=profile.protocols.exchange,
-        blockexc=blockexc_ids(profile),
-        fetch_idle_seconds=config.fetch_idle_timeout,
-        keep_seconds=config.block_ttl or None,
-        upload_lifetime_seconds=config.upload_expiry,
-        book=PeerBook(config.data_dir / "peers.json"),
-        bootstrap=bootstrap_peers(config, profile),
-    )
+    settings = part_settings(config, profile)
     parts = join_parts(ground, transport, store, slot_files, settings)
-    repairer = Repairer(store, parts.exchange, ground.clock, ground.events)
+    repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(
         config=config,
@@ -121,6 +114,7 @@ def _join(
         downloads=parts.downloads,
         fetches=parts.fetches,
         protections=parts.protections,
+        proving=join_proving(config, profile, ground, parts),
         announcing=parts.announcing,
         maintenance=Maintenance(
             store,
@@ -140,6 +134,20 @@ def _join(
     node.scrub.is_busy = node.is_busy
     register_metrics(registry, node)
     return node
+
+
+def part_settings(config: NodeConfig, profile: Profile) -> PartSettings:
+    """What the parts are told of settings and profile. Raises `BadConfig`."""
+    return PartSettings(
+        exchange_protocol=profile.protocols.exchange,
+        blockexc=blockexc_ids(profile),
+        fetch_idle_seconds=config.fetch_idle_timeout,
+        keep_seconds=config.block_ttl or None,
+        drops_computed=config.drop_computed,
+        upload_lifetime_seconds=config.upload_expiry,
+        book=PeerBook(config.data_dir / "peers.json"),
+        bootstrap=bootstrap_peers(config, profile),
+    )
 
 
 def blockexc_ids(profile: Profile) -> Ids | None:

@@ -103,6 +103,36 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     scrub_rate: Annotated[
         int, Setting("size", "bytes read again each second to find damage; 0 is never")
     ] = 4 * MIB
+    circuit_dir: Annotated[
+        Path, Setting("path", "circuits and their keys, relative to the data directory")
+    ] = Path("circuits")
+    circom_r1cs: Annotated[
+        Path | None, Setting("path", "constraints (.r1cs) of the network's circuit")
+    ] = None
+    circom_wasm: Annotated[
+        Path | None, Setting("path", "witness program (.wasm) of the network's circuit")
+    ] = None
+    circom_zkey: Annotated[
+        Path | None, Setting("path", "proving key (.zkey) of the network's circuit")
+    ] = None
+    circom_no_zkey: Annotated[bool, Setting("flag", "make no proofs, whatever keys are here")] = (
+        False
+    )
+    proof_samples: Annotated[
+        int | None, Setting("count", "cells a proof shows; as the network has it if not given")
+    ] = None
+    max_slot_depth: Annotated[
+        int | None, Setting("count", "levels of a slot's tree in the circuit, from the cells")
+    ] = None
+    max_dataset_depth: Annotated[
+        int | None, Setting("count", "levels of the tree over the slots in the circuit")
+    ] = None
+    max_block_depth: Annotated[
+        int | None, Setting("count", "levels of a block's tree in the circuit")
+    ] = None
+    max_cell_elements: Annotated[
+        int | None, Setting("count", "field elements of a cell in the circuit")
+    ] = None
     num_threads: Annotated[
         int, Setting("threads", "threads for hashing and disk; 0: as the machine suggests")
     ] = 0
@@ -113,11 +143,15 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         float, Setting("duration", "an upload whose client sends nothing for so long is dropped")
     ] = 600.0
     upload_expiry: Annotated[
-        float, Setting("duration", "how long an upload that was begun waits to be resumed")
+        float,
+        Setting("duration", "how long an upload or protection that was begun waits to be resumed"),
     ] = 86400.0
     fetch_idle_timeout: Annotated[
         float, Setting("duration", "a background fetch without progress for so long fails")
     ] = 600.0
+    drop_computed: Annotated[
+        bool, Setting("flag", "give up blocks that a download computed, at its end; else cached")
+    ] = False
     shutdown_timeout: Annotated[
         float, Setting("duration", "how long a stopping node lets uploads and downloads end")
     ] = 10.0

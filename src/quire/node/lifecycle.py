@@ -63,6 +63,7 @@ class Lifecycle:
             if stage.start is not None:
                 await stage.start()
             self._will_stop(stage.name, stage.stop)
+        self._will_stop("proofs", lambda _: node.proving.stop())
         self._will_stop("background loops", lambda _: self._stop_loops())
         self._run_loop(node.lag.run())
         self._run_loop(node.maintenance.run())

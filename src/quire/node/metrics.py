@@ -68,6 +68,14 @@ _GAUGES: _Rows = {
         "Background fetches under way",
         lambda n: sum(not f.has_ended for f in n.fetches.all()),
     ),
+    "quire_proofs_waiting": (
+        "Proofs that wait for their turn",
+        lambda n: n.proving.proofs.waiting_count,
+    ),
+    "quire_proofs_running": (
+        "Proofs that are being made",
+        lambda n: n.proving.proofs.running_count,
+    ),
     "quire_waits": ("Things being waited for", lambda n: len(n.waits.of())),
 }
 
@@ -92,6 +100,15 @@ _COUNTERS: _Rows = {
     ),
     "quire_uploads_failed": ("Uploads that were dropped", lambda n: n.uploads.failed),
     "quire_download_bytes": ("Bytes handed to readers", lambda n: n.downloads.sent_bytes),
+    "quire_proofs_complete": ("Proofs made", lambda n: n.proving.proofs.counts.complete),
+    "quire_proofs_failed": (
+        "Proofs that were not made, the late ones among them",
+        lambda n: n.proving.proofs.counts.failed,
+    ),
+    "quire_proofs_late": (
+        "Proofs whose deadline passed before they were made",
+        lambda n: n.proving.proofs.counts.late,
+    ),
     "quire_announcements": (
         "Announcements that peers took",
         lambda n: n.announcer.status().published,

@@ -21,6 +21,7 @@ from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels
 from quire.node.parts import Parts
 from quire.node.profile import Profile
+from quire.node.proving import Proving
 from quire.node.tracing import Tracing
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
@@ -57,6 +58,7 @@ class Node:
     downloads: Downloads
     fetches: Fetches
     protections: Protections
+    proving: Proving
     announcing: Announcing
     maintenance: Maintenance
     scrub: Scrub

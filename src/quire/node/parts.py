@@ -14,9 +14,11 @@ from quire.base.clock import Clock
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.flow.announce import Announcing
+from quire.flow.assemble import Assembler
 from quire.flow.download import Downloads
 from quire.flow.fetch import Fetches
 from quire.flow.protect import Protections, ProtectPorts
+from quire.flow.rebuild import Rebuilds
 from quire.flow.resume import ResumableUploads
 from quire.flow.slots import SlotHolds
 from quire.flow.upload import Uploads
@@ -51,6 +53,7 @@ class PartSettings:
     upload_lifetime_seconds: float  # of a resumable upload, or protection, that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
+    drops_computed: bool = False  # blocks that a download computed, at its end
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
 
 
@@ -67,10 +70,12 @@ class Parts:
     connector: Connector
     uploads: Uploads
     resumable: ResumableUploads
+    assembler: Assembler
     downloads: Downloads
     fetches: Fetches
     protections: Protections
     slot_holds: SlotHolds
+    rebuilds: Rebuilds
     announcing: Announcing
 
 
@@ -93,31 +98,25 @@ def join_parts(
 ) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
-    ids = settings.blockexc
+    idle = settings.fetch_idle_seconds
     finder = Finder(transport, clock, rng, events, waits=waits)
     announcer = Announcer(transport, clock, rng, events)
-    exchange = Exchange(
-        transport,
-        store,
-        finder,
-        clock=clock,
-        rng=rng,
-        events=events,
-        waits=waits,
-        protocol_id=settings.exchange_protocol,
-        dialect=None if ids is None else Blockexc(transport, store, ids),
-    )
+    exchange = _exchange(ground, transport, store, finder, settings)
     connector = Connector(
         transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
     )
+    shed = store.shed if settings.drops_computed else None
+    assembler = Assembler(store, exchange, clock, events, waits, shed=shed)
     fetches = Fetches(
         store,
         exchange,
+        assembler,
         events,
         clock,
-        idle_seconds=settings.fetch_idle_seconds,
+        idle_seconds=idle,
         keep_seconds=settings.keep_seconds,
     )
+    slot_holds, rebuilds = _slots(ground, store, slot_files, exchange, fetches, idle)
     return Parts(
         store=store,
         slot_files=slot_files,
@@ -127,28 +126,63 @@ def join_parts(
         exchange=exchange,
         connector=connector,
         uploads=Uploads(store, events, clock),
-        resumable=ResumableUploads(
-            store,
-            events,
-            waits,
-            clock,
-            rng,
-            lifetime_seconds=settings.upload_lifetime_seconds,
-        ),
-        downloads=Downloads(store, exchange, clock),
+        resumable=_resumable(ground, store, settings),
+        assembler=assembler,
+        downloads=Downloads(store, assembler, clock),
         fetches=fetches,
-        slot_holds=SlotHolds(
-            store,
-            exchange,
-            fetches,
-            slot_files,
-            events,
-            clock,
-            idle_seconds=settings.fetch_idle_seconds,
-        ),
+        slot_holds=slot_holds,
+        rebuilds=rebuilds,
         protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
     )
+
+
+def _exchange(
+    ground: Ground,
+    transport: Transport,
+    store: Store,
+    finder: Finder,
+    settings: PartSettings,
+) -> Exchange:
+    ids = settings.blockexc
+    return Exchange(
+        transport,
+        store,
+        finder,
+        clock=ground.clock,
+        rng=ground.rng,
+        events=ground.events,
+        waits=ground.waits,
+        protocol_id=settings.exchange_protocol,
+        dialect=None if ids is None else Blockexc(transport, store, ids),
+    )
+
+
+def _resumable(ground: Ground, store: Store, settings: PartSettings) -> ResumableUploads:
+    return ResumableUploads(
+        store,
+        ground.events,
+        ground.waits,
+        ground.clock,
+        ground.rng,
+        lifetime_seconds=settings.upload_lifetime_seconds,
+    )
+
+
+def _slots(
+    ground: Ground,
+    store: Store,
+    slot_files: SlotFiles,
+    exchange: Exchange,
+    fetches: Fetches,
+    idle_seconds: float,
+) -> tuple[SlotHolds, Rebuilds]:
+    events, clock = ground.events, ground.clock
+    holds = SlotHolds(
+        store, exchange, fetches, slot_files, events, clock, idle_seconds=idle_seconds
+    )
+    rebuilds = Rebuilds(store, exchange, fetches, holds, events, clock, idle_seconds=idle_seconds)
+    return holds, rebuilds
 
 
 def _protections(
@@ -183,9 +217,11 @@ def stages(parts: Parts) -> list[Stage]:
         Stage("finder", None, lambda _: parts.finder.stop()),
         Stage("exchange", parts.exchange.start, lambda _: parts.exchange.stop()),
         Stage("announcing", announcing.start, lambda _: done(announcing.stop)),
+        Stage("assembler", None, lambda _: parts.assembler.stop()),
         Stage("fetches", None, lambda _: parts.fetches.stop()),
         Stage("protections", None, lambda _: parts.protections.stop()),
         Stage("slot holds", None, lambda _: parts.slot_holds.stop()),
+        Stage("rebuilds", None, lambda _: parts.rebuilds.stop()),
         Stage("connector", parts.connector.start, lambda _: parts.connector.stop()),
         Stage("resumable uploads", None, parts.resumable.drain),
     ]

@@ -6,13 +6,15 @@ also names a profile. Source: lineage.md 1.2, 2.1, 2.2, 2.5.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
-from quire.base.errors import BadConfig
+from quire.base.errors import BadConfig, InputError
+from quire.dataset.circuit import CircuitParameters
 
 
 class Protocols(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +28,20 @@ class Protocols(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trimmed: tuple[str, ...] = ()
 
 
+class CircuitProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """The circuit of storage proofs; see dataset.circuit. `key_hash`: SHA-256 of the .zkey file
+    that the network publishes, in hexadecimal; empty where it publishes none, or on its chain
+    only."""
+
+    family: str = "codex"
+    samples: int = 5
+    max_slot_depth: int = 32
+    max_dataset_depth: int = 8
+    max_block_depth: int = 5
+    max_cell_elements: int = 67
+    key_hash: str = ""
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """One network. Sizes in bytes."""
 
@@ -36,6 +52,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="k
     rest_bases: tuple[str, ...]  # where the compatible REST API is served, the first is canonical
     block_size: int = 65536
     ping: bool = True  # False where nodes do not know it and may take it ill
+    circuit: CircuitProfile = CircuitProfile()
     bootstrap: tuple[str, ...] = ()  # multiaddresses with /p2p/, or `spr:` records
 
 
@@ -75,7 +92,26 @@ def decode_profile(text: str, origin: str) -> Profile:
     size = profile.block_size
     if size & (size - 1) or not 4096 <= size <= 524288:
         raise BadConfig(f"profile {origin}: block-size {size} is no power of two in 4096..524288")
+    key_hash = profile.circuit.key_hash
+    if key_hash and re.fullmatch("[0-9a-f]{64}", key_hash) is None:
+        raise BadConfig(f"profile {origin}: key-hash {key_hash[:80]!r} is not a SHA-256 in hex")
+    try:
+        circuit_of(profile.circuit)
+    except InputError as error:
+        raise BadConfig(f"profile {origin}: {error.message}") from None
     for base in profile.rest_bases:
         if not base.startswith("/") or base.endswith("/"):
             raise BadConfig(f"profile {origin}: {base!r} is not a REST base such as /api/codex/v1")
     return profile
+
+
+def circuit_of(circuit: CircuitProfile) -> CircuitParameters:
+    """The circuit of a profile. Raises InputError."""
+    return CircuitParameters(
+        circuit.family,
+        circuit.samples,
+        circuit.max_slot_depth,
+        circuit.max_dataset_depth,
+        circuit.max_block_depth,
+        circuit.max_cell_elements,
+    )

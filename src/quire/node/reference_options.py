@@ -25,7 +25,8 @@ SHORT = {
     "cache-size": "c",
 }
 
-# Options of the sub-commands `persistence` and `prover`.
+# Options of the sub-commands `persistence` and `prover`, without those about circuits and keys,
+# which are settings here.
 MARKETPLACE = frozenset(
     (
         "eth-provider",
@@ -39,18 +40,8 @@ MARKETPLACE = frozenset(
         "reward-recipient",
         "request-cache-size",
         "max-priority-fee-per-gas",
-        "circuit-dir",
-        "circom-r1cs",
         "circom-graph",
-        "circom-wasm",
-        "circom-zkey",
-        "circom-no-zkey",
         "prover-backend",
-        "proof-samples",
-        "max-slot-depth",
-        "max-dataset-depth",
-        "max-block-depth",
-        "max-cell-elements",
         "persistence",
         "prover",
     )

@@ -70,6 +70,7 @@ async def why(node: Node, cid: Cid) -> Why:
     if dataset is not None:
         sentences.append(_kept(dataset, node.clock.now()))
         sentences.append(_announced(node, cid))
+    sentences += [f"{s[0].upper()}{s[1:]}." for s in node.parts.assembler.explain(cid)]
     state = node.exchange.explain(cid)
     if state is not None:
         sentences += _causes(state)
@@ -137,9 +138,10 @@ def _here(holds: str, dataset: Dataset | None) -> str:
     size = format_size(manifest.dataset_size)
     if dataset.is_complete:
         return f"This node holds all {dataset.block_count} blocks, {size}{name}."
+    protected = " with parity" if manifest.is_protected else ""
     return (
         f"This node holds the manifest and {dataset.present_count} of"
-        f" {dataset.block_count} blocks of {size}{name}."
+        f" {dataset.block_count} blocks of {size}{protected}{name}."
     )
 
 

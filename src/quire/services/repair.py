@@ -1,4 +1,5 @@
-"""Gets damaged blocks from other nodes, for datasets that are still kept."""
+"""Gets damaged blocks back, for datasets that are still kept: those of a protected dataset from the
+rows that are here, where they suffice, all others from other nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import asyncio
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
 from quire.base.events import EventBus
-from quire.net.exchange.engine import Exchange
+from quire.flow.assemble import Assembler
 from quire.store.scan import Wound
 from quire.store.store import Store
 
@@ -17,15 +18,15 @@ RANGE_SECONDS = 60.0  # for one range of blocks; others come again with the next
 class Repairer:
     """One attempt at a time. What was repaired is taken off the store's list by the store."""
 
-    def __init__(self, store: Store, exchange: Exchange, clock: Clock, events: EventBus) -> None:
+    def __init__(self, store: Store, assembler: Assembler, clock: Clock, events: EventBus) -> None:
         self._store = store
-        self._exchange = exchange
+        self._assembler = assembler
         self._clock = clock
         self._events = events
         self._lock = asyncio.Lock()
 
     async def repair(self) -> None:
-        """Ask the network for everything that was lost; what nobody has stays lost."""
+        """Get back everything that was lost; what nobody has stays lost."""
         async with self._lock:
             for wound in await self._store.wounds():
                 until = wound.dataset.kept_until
@@ -40,7 +41,7 @@ class Repairer:
             for start, stop in wound.leaves:
                 deadline = self._clock.monotonic() + RANGE_SECONDS
                 try:
-                    await self._exchange.ensure(dataset, start, stop - start, deadline)
+                    await self._assembler.ensure(dataset, start, stop - start, deadline)
                 except QuireError as error:
                     self._events.publish(
                         "repair.failed",
@@ -53,6 +54,6 @@ class Repairer:
             self._events.publish(
                 "repair.done",
                 subject,
-                f"{healed} damaged blocks came back from other nodes",
+                f"{healed} damaged blocks are good again",
                 blocks=healed,
             )

@@ -82,6 +82,10 @@ class World:
         """The node has said that it holds this; from now on it has to."""
         self._acknowledged.setdefault(node.name, {})[cid] = content
 
+    def forget(self, node: SimNode, cid: Cid) -> None:
+        """The node need not hold it any more."""
+        self._acknowledged.get(node.name, {}).pop(cid, None)
+
     async def _check_promises(self, node: SimNode) -> None:
         promised = self._acknowledged.get(node.name, {})
         await check_acknowledged(node, promised)

@@ -87,13 +87,16 @@ class LeafLists:
 
     def _unknown(self, entry: TreeEntry) -> RangeSet:
         unknown = RangeSet()
+        known = self._core.meta.reading.trees.page_nodes(entry.id)  # of whole pages
         for number in range(entry.shape.page_count):
+            if number in known:
+                continue
             base, page = number * PAGE_LEAVES, self._core.trees.page(entry, number)
             if page is None:
                 unknown.add(base, base + entry.shape.page_leaves(number))
-            elif not page.knows_all_leaves:
-                for index in page.unknown(0, page.leaf_count):
-                    unknown.add(base + index, base + index + 1)
+                continue
+            for index in page.unknown(0, page.leaf_count):
+                unknown.add(base + index, base + index + 1)
         return unknown
 
     def _read(self, entry: TreeEntry, start: int, count: int) -> bytes:

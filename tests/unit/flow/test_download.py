@@ -7,6 +7,8 @@ import pytest
 
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError
 from quire.base.ranges import RangeSet
+from quire.base.waits import Waits
+from quire.flow.assemble import Assembler
 from quire.flow.download import (
     AHEAD_BYTES,
     CHUNK_BYTES,
@@ -22,13 +24,14 @@ CHUNK_BLOCKS = CHUNK_BYTES // BLOCK
 
 
 def make(size: int, present: RangeSet | None = None):
-    clock, _ = make_ground()
+    clock, events = make_ground()
     store = FakeStore()
     exchange = FakeExchange(store)
     data = random.Random(size).randbytes(size)
     dataset, blocks = make_dataset(data)
     store.add(dataset, blocks, present)
-    return Downloads(store, exchange, clock), store, exchange, dataset, data
+    assembler = Assembler(store, exchange, clock, events, Waits(clock))
+    return Downloads(store, assembler, clock), store, exchange, dataset, data
 
 
 async def read(downloads, dataset, **options):

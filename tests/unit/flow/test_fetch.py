@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from quire.base.errors import DeadlineExceeded
+from quire.base.waits import Waits
+from quire.flow.assemble import Assembler
 from quire.flow.delete import delete_dataset
 from quire.flow.fetch import KEPT_JOBS, Fetches, NotAManifest
 from quire.formats.cid import block_cid, manifest_cid, tree_cid
@@ -21,7 +23,8 @@ def make(*datasets: bytes):
         dataset, blocks = make_dataset(data)
         exchange.world[dataset.manifest_cid.encode()] = (dataset, blocks)
         made.append(dataset)
-    fetches = Fetches(store, exchange, events, clock, idle_seconds=0.05)
+    assembler = Assembler(store, exchange, clock, events, Waits(clock))
+    fetches = Fetches(store, exchange, assembler, events, clock, idle_seconds=0.05)
     return fetches, store, exchange, events, made
 
 

@@ -12,7 +12,7 @@ BAR_CHARACTERS = 20
 
 
 class Report(Protocol):
-    """Takes the bytes done so far, a short note, and the total once it is known."""
+    """Takes how much is done so far, a short note, and the total once it is known."""
 
     def __call__(self, done: int, note: str, /, total: int | None = None) -> None: ...
 
@@ -22,8 +22,13 @@ def _ignore(_done: int, _note: str, /, total: int | None = None) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int | None, *, is_quiet: bool) -> Iterator[Report]:
-    """Gives a `Report`; does nothing without a terminal or when quiet."""
+def progress(
+    title: str, total: int | None, *, is_quiet: bool, counts: str = ""
+) -> Iterator[Report]:
+    """Gives a `Report`; does nothing without a terminal or when quiet.
+
+    counts   what is counted, if not bytes
+    """
     if is_quiet or not is_terminal():
         yield _ignore
         return
@@ -31,6 +36,7 @@ def progress(title: str, total: int | None, *, is_quiet: bool) -> Iterator[Repor
     from rich.progress import (
         BarColumn,
         DownloadColumn,
+        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
@@ -38,11 +44,15 @@ def progress(title: str, total: int | None, *, is_quiet: bool) -> Iterator[Repor
     )
     from rich.table import Column
 
+    amount = (
+        (MofNCompleteColumn(), TextColumn(counts))
+        if counts
+        else (DownloadColumn(binary_units=True), TransferSpeedColumn())
+    )
     columns = (
         TextColumn("{task.description}"),
         BarColumn(BAR_CHARACTERS),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
+        *amount,
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
     )

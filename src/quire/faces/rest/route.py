@@ -68,5 +68,7 @@ PATH_PARAMS = {
         Param("id", "32 bytes in hexadecimal"),
         Param("name", "a name of a dataset on this node: letters, digits, . _ + -"),
         Param("slotId", "32 bytes in hexadecimal"),
+        Param("slot", "number of a slot, from 0", "integer", limits={"minimum": 0}),
+        Param("proofId", "the id of a proof that was asked for"),
     )
 }  # fmt: skip

@@ -264,6 +264,17 @@ class ReachBody(Shape, frozen=True):
     relay_offers: int
 
 
+class ProofQueueBody(Shape, frozen=True):
+    """Storage proofs: how many wait and are being made, and what came of those before."""
+
+    waiting: int
+    running: int
+    complete: int
+    failed: int
+    late: int
+    cancelled: int
+
+
 class StatusBody(Shape, frozen=True):
     """The node at this moment. `exchange`: what is being asked of whom, and who asks this node."""
 
@@ -280,6 +291,7 @@ class StatusBody(Shape, frozen=True):
     downloads: list[TransferBody]
     fetches: list[FetchStatus]
     protections: list[ProtectStatus]
+    proofs: ProofQueueBody
     announce: AnnounceBody
     exchange: dict[str, Any]
     waits: list[dict[str, Any]]

@@ -27,6 +27,7 @@ from quire.faces.rest.schemas import (
     PastPeer,
     PeerBody,
     PeerList,
+    ProofQueueBody,
     ReachBody,
     StatusBody,
     TransferBody,
@@ -64,6 +65,7 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         downloads=_transfers(node.downloads.active, node),
         fetches=[fetch_status(f) for f in node.fetches.all() if not f.has_ended],
         protections=[protect_status(job) for job in node.protections.active],
+        proofs=_proofs(node),
         announce=AnnounceBody(announced.queued, announced.published, announced.failed),
         exchange=node.exchange.status(),
         waits=node.waits.of(),
@@ -73,6 +75,19 @@ async def status(_request: web.Request, node: Node) -> web.Response:
         ),
     )
     return reply_json(body)
+
+
+def _proofs(node: Node) -> ProofQueueBody:
+    proofs = node.proving.proofs
+    counts = proofs.counts
+    return ProofQueueBody(
+        waiting=proofs.waiting_count,
+        running=proofs.running_count,
+        complete=counts.complete,
+        failed=counts.failed,
+        late=counts.late,
+        cancelled=counts.cancelled,
+    )
 
 
 def _transfers(active: Iterable[ActiveTransfer], node: Node) -> list[TransferBody]:

@@ -11,7 +11,9 @@ from quire.faces.rest import schemas as s
 from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
+from quire.faces.rest.proof_table import proof_routes
 from quire.faces.rest.protect_table import protect_routes
+from quire.faces.rest.rebuild_table import rebuild_routes
 from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
 from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
@@ -25,6 +27,7 @@ NO_CHAIN = {503: Answer("this node has no chain")}
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes(), *protect_routes(), *slot_routes()]
+    own += [*rebuild_routes(), *proof_routes()]
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
 
 

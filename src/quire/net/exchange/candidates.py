@@ -121,6 +121,11 @@ class Candidates:
         """Searches of the network that have ended."""
         return self._searches
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the network was searched and everybody who is known has answered."""
+        return self._searches > 0 and self._search is None and not self._trying
+
     def asked(self) -> list[AskedPeer]:
         """Every peer that was tried, with what it said last; members of a swarm included."""
         now = self._context.clock.monotonic()

@@ -17,6 +17,8 @@ from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.sessions import Sessions
 from quire.net.transport import PeerId, ProviderRecord, Transport
+from quire.store.dataset import TreeState
+from quire.store.disk import Buffer
 from quire.store.port import BlockStore
 
 if TYPE_CHECKING:
@@ -28,6 +30,19 @@ class ProviderSource(Protocol):
 
     def find(self, cid: Cid, deadline: float) -> AsyncIterator[ProviderRecord]:
         """Providers as they are found, until the search ends or `deadline`."""
+
+
+class BlockSink(Protocol):
+    """Where a fetch puts what it gets: the store, or memory on the way to somebody else. See
+    `store.port.BlockStore`."""
+
+    def tree(self, root: bytes) -> TreeState | None: ...
+
+    async def put_range(
+        self, root: bytes, start: int, data: Buffer, digests: Buffer, proof: Buffer
+    ) -> None: ...
+
+    async def flush(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

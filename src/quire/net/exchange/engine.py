@@ -30,24 +30,28 @@ from quire.base.waits import Waits
 from quire.formats.cid import Cid, is_block, is_manifest
 from quire.formats.exchange import MAX_MESSAGE_BYTES, HaveUpdate
 from quire.formats.multihash import HASH_SHA256
+from quire.net.exchange.borrow import Borrow
 from quire.net.exchange.budget import Budget
 from quire.net.exchange.by_cid import Hunt
-from quire.net.exchange.context import ExchangeContext, ProviderSource
+from quire.net.exchange.context import BlockSink, ExchangeContext, ProviderSource
 from quire.net.exchange.dialect import Dialect, DialectPorts
 from quire.net.exchange.explain import Explanation
 from quire.net.exchange.job import FetchJob, Progress
 from quire.net.exchange.leaf_hunt import LeafHunt
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
+from quire.net.exchange.outlook import Outlook
 from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.responder import Responder
 from quire.net.exchange.sessions import Sessions
 from quire.net.exchange.transfer import Transfer
+from quire.net.exchange.transfers import Transfers
 from quire.net.transport import Channel, PeerId, Transport
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.port import BlockStore
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from concurrent.futures import Executor
 
 __all__ = ["Ban", "Exchange", "FetchJob", "Progress"]
@@ -89,7 +93,7 @@ class Exchange:
         self._limits = limits
         self._protocol_id = protocol_id
         self._bans: dict[PeerId, Ban] = {}
-        self._transfers: dict[bytes, Transfer] = {}  # by tree root
+        self._transfers = Transfers()
         self._hunts: dict[Cid, Hunt] = {}
         self._leaf_hunts: dict[bytes, LeafHunt] = {}  # by tree root
         self._is_stopped = False
@@ -131,8 +135,7 @@ class Exchange:
     async def stop(self) -> None:
         """End all fetches and sessions. Waiting consumers get `PeerGone`, later ones `Busy`."""
         self._is_stopped = True
-        for transfer in list(self._transfers.values()):
-            await transfer.stop(PeerGone("the node stops"))
+        await self._transfers.stop(PeerGone("the node stops"))
         for search in self._searches():
             await search.stop(PeerGone("the node stops"))
         self._sessions.stop()
@@ -196,6 +199,22 @@ class Exchange:
             return
         await self._transfer(dataset).until_local(start, start + count, deadline)
 
+    def borrow(self, dataset: Dataset) -> Borrow:
+        """Reads blocks of other nodes without keeping them; to be closed."""
+
+        def begin(sink: BlockSink) -> Transfer:
+            self._check_running()
+            return self._transfers.begin_passing(self._context, dataset, sink)
+
+        return Borrow(dataset, begin)
+
+    def arrived(self, dataset: Dataset, start: int, stop: int) -> None:
+        """Blocks [start, stop) were put into the store by somebody else: who waits for them waits
+        no more, and who was asked for them need not deliver."""
+        transfer = self._transfers.find(dataset.tree_root)
+        if transfer is not None:
+            transfer.arrived(start, stop)
+
     async def fetch_leaves(self, dataset: Dataset, deadline: float) -> None:
         """The store knows the digests of all leaves of the dataset's tree when this returns.
 
@@ -220,6 +239,16 @@ class Exchange:
 
     # ---- insight ----
 
+    def outlook(self, dataset: Dataset) -> Outlook | None:
+        """What the peers of a fetch under way can be expected to deliver."""
+        transfer = self._transfers.find(dataset.tree_root)
+        return None if transfer is None else transfer.outlook()
+
+    def changed(self, dataset: Dataset) -> Future[None] | None:
+        """Done with the next change in the fetch under way; not to be cancelled."""
+        transfer = self._transfers.find(dataset.tree_root)
+        return None if transfer is None else transfer.changed()
+
     def status(self) -> dict[str, object]:
         """What is being asked of whom, and who asks us."""
         return {
@@ -231,7 +260,7 @@ class Exchange:
                     "reason": t.reason(),
                     "peers": dict(t.received),
                 }
-                for t in self._transfers.values()
+                for t in self._transfers
             ],
             "searches": [{"cid": s.subject, "reason": s.describe()} for s in self._searches()],
             "peers": [_describe(session) for session in self._sessions.all().values()],
@@ -250,17 +279,17 @@ class Exchange:
 
     def missing_blocks(self) -> int:
         """Blocks that the fetches under way lack."""
-        return sum(t.scheduler.wanted().count() for t in self._transfers.values())
+        return sum(t.scheduler.wanted().count() for t in self._transfers)
 
     def explain(self, cid: Cid) -> Explanation | None:
         """Why the fetch of a dataset, or the search for one manifest or block, is where it is;
         None when neither is under way."""
+        for transfer in self._transfers:
+            if transfer.subject == str(cid) or transfer.dataset.manifest.tree_cid == cid:
+                return transfer.explain()
         for search in self._searches():
             if search.subject == str(cid) and not search.is_over:
                 return search.explain()
-        for transfer in self._transfers.values():
-            if transfer.subject == str(cid) or transfer.dataset.manifest.tree_cid == cid:
-                return transfer.explain()
         return None
 
     def banned(self) -> list[Ban]:
@@ -301,27 +330,23 @@ class Exchange:
             channel.abort(problem.message)
 
     def _peer_joined(self, peer: PeerId) -> None:
-        for transfer in self._transfers.values():
-            transfer.peer_joined()
+        self._transfers.peer_joined()
         for search in self._searches():
             search.peer_joined()
 
     def _updated(self, peer: PeerId, update: HaveUpdate) -> bool:
-        transfer = self._transfers.get(update.root)
-        return transfer is not None and transfer.updated(peer, update)
+        return self._transfers.updated(peer, update)
 
     def _session_ended(self, session: PeerSession, problem: PeerError) -> None:
         if isinstance(problem, PeerLied):
             self.blame(session.peer, problem)
-        for transfer in list(self._transfers.values()):
-            transfer.session_ended(session, problem)
+        self._transfers.session_ended(session, problem)
 
     def _transfer(self, dataset: Dataset) -> Transfer:
-        transfer = self._transfers.get(dataset.tree_root)
+        transfer = self._transfers.find(dataset.tree_root)
         if transfer is None:
             self._check_running()
-            transfer = Transfer(self._context, dataset, self._transfer_over)
-            self._transfers[dataset.tree_root] = transfer
+            transfer = self._transfers.begin(self._context, dataset)
         return transfer
 
     def _searches(self) -> list[Hunt | LeafHunt]:
@@ -330,10 +355,6 @@ class Exchange:
     def _check_running(self) -> None:
         if self._is_stopped:
             raise Busy("the node is stopping and fetches nothing new; try another node")
-
-    def _transfer_over(self, transfer: Transfer) -> None:
-        if self._transfers.get(transfer.dataset.tree_root) is transfer:
-            del self._transfers[transfer.dataset.tree_root]
 
 
 def _describe(session: PeerSession) -> dict[str, object]:

@@ -12,7 +12,7 @@ from quire.net.transport import PeerId
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a fetch is; bytes are those of the dataset, without padding of the last block."""
+    """How far a fetch is; bytes are those that a download returns."""
 
     verified_bytes: int
     total_bytes: int
@@ -38,8 +38,9 @@ class FetchJob:
     def progress(self) -> Progress:
         transfer = self._transfer
         manifest = transfer.dataset.manifest
-        total = manifest.dataset_size
-        done = transfer.scheduler.done.count() * manifest.block_size
+        total = manifest.original_size
+        scheduler = transfer.scheduler
+        done = scheduler.done.within(0, scheduler.whole_count).count() * manifest.block_size
         now = self._monotonic()
         rate = transfer.meter.shown(now)
         done = min(done, total)

@@ -37,7 +37,8 @@ class ExchangeLimits:
     hedge_bytes: int = 4 * MIB  # asked of a second peer in one fetch at most, and
     hedge_share: float = 0.05  # so much of what it has received
     region_bytes: int = 64 * MIB  # background fetches finish such a region before the next
-    peers_per_job: int = 8
+    peers_per_job: int = 8  # and one for each row of a protected dataset
+    settle_seconds: float = 0.5  # until who has not answered yet is not waited for
     manifest_peers: int = 4  # asked at once for a manifest or a block
     search_seconds: float = 30.0  # one search for providers
     search_pause_seconds: float = 5.0  # between searches, doubling while they find nobody

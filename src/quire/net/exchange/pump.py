@@ -10,7 +10,7 @@ from quire.base.errors import Bug, PeerError, PeerLied, PeerSilent, QuireError
 from quire.base.spans import span
 from quire.formats.exchange import MAX_DATA_BYTES, RangeReply, Status
 from quire.kernels.hashing import verify_range
-from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.context import BlockSink, ExchangeContext
 from quire.net.exchange.hedge import UNKNOWN_COST_SECONDS, Hedges
 from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.scheduler import Piece, Scheduler
@@ -60,8 +60,10 @@ class Pump:
         scheduler: Scheduler,
         swarm: Swarm,
         events: PumpEvents,
+        sink: BlockSink,
     ) -> None:
         self._context = context
+        self._sink = sink
         self._root = dataset.tree_root
         self._subject = str(dataset.manifest_cid)
         self._block_size = dataset.manifest.block_size
@@ -111,14 +113,14 @@ class Pump:
             return False
         pending = member.session.pending_bytes + most
         cost = estimate.cost_seconds(pending)
+        late_at = now + estimate.late_seconds(pending)
         piece = None
         if self._hedges.may_ask(most):
-            piece = self._scheduler.second_owner(member.peer, now, cost)
+            piece = self._scheduler.second_owner(member.peer, now, cost, late_at)
         if piece is not None:
             self._hedges.asked_bytes += piece.count * self._block_size
         else:
             due = now + (UNKNOWN_COST_SECONDS if cost is None else cost)
-            late_at = now + estimate.late_seconds(pending)
             piece = self._scheduler.next_piece(member.peer, blocks, due, late_at)
         if piece is None:
             return False
@@ -127,11 +129,14 @@ class Pump:
 
     def _ask_second(self, member: Member, piece: Piece) -> bool:
         """Ask a second peer, beyond its window: a reader waits."""
-        if not self._context.budget.has_room(piece.count * self._block_size, self.run):
+        size, session = piece.count * self._block_size, member.session
+        if not self._context.budget.has_room(size, self.run):
             return False
-        if not self._scheduler.own(piece, member.peer):
+        now = self._context.clock.monotonic()
+        late_at = now + session.estimate.late_seconds(session.pending_bytes + size)
+        if not self._scheduler.own(piece, member.peer, late_at):
             return False
-        self._ask(member, piece, self._context.clock.monotonic())
+        self._ask(member, piece, now)
         return True
 
     def _ask(self, member: Member, piece: Piece, now: float) -> None:
@@ -225,7 +230,7 @@ class Pump:
                 fetch.cancel()
                 self._overtaken(fetch)
         try:
-            await context.store.put_range(self._root, piece.start, reply.data, digests, reply.proof)
+            await self._sink.put_range(self._root, piece.start, reply.data, digests, reply.proof)
         except BaseException:
             self._scheduler.unclaim(piece)
             raise
@@ -270,6 +275,15 @@ class Pump:
         for fetch in list(self._fetches):
             if fetch.member.peer == peer and fetch.is_asking:
                 fetch.cancel()
+
+    def arrived(self, start: int, stop: int) -> None:
+        """Blocks came in another way: who was asked for them is not needed any more."""
+        over = self._scheduler.arrived(start, stop)
+        for fetch in list(self._fetches):
+            if fetch.piece in over:
+                fetch.cancel()
+                if fetch.is_asking:
+                    self._overtaken(fetch)
 
     def cancel_unwanted(self) -> None:
         """Only windows are wanted now: cancel requests for anything else."""

@@ -12,6 +12,7 @@ first, so that several nodes that fetch the same dataset soon have something to 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from quire.base.invariant import invariant
@@ -30,7 +31,7 @@ class Piece:
     stop: int
     expected_at: float  # when the first owner should have delivered
     late_at: float  # when it is late even for that owner's habits
-    owners: dict[PeerId, None] = field(default_factory=dict)
+    owners: dict[PeerId, float] = field(default_factory=dict)  # and when each of them is late
     is_claimed: bool = False  # verified data is being stored
 
     @property
@@ -49,8 +50,10 @@ class Scheduler:
         *,
         region_blocks: int,
         end_game_pieces: int,
+        whole_count: int | None = None,
     ) -> None:
         self.leaf_count = leaf_count
+        self.whole_count = leaf_count if whole_count is None else whole_count  # the first of them
         self.done = present.copy()
         self._rng = rng
         self._region_blocks = region_blocks
@@ -80,9 +83,15 @@ class Scheduler:
 
     def wanted(self) -> RangeSet:
         """Everything that somebody waits for and that is not done."""
+        wanted = RangeSet(self._windows.values())
         if self._all_wanted:
-            return RangeSet([(0, self.leaf_count)]).minus(self.done)
-        return RangeSet(self._windows.values()).minus(self.done)
+            wanted.add(0, self.whole_count)
+        return wanted.minus(self.done)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that makes up the dataset is done."""
+        return self.done.covers(0, self.whole_count)
 
     @property
     def is_idle(self) -> bool:
@@ -134,6 +143,10 @@ class Scheduler:
         if have is not None:
             have.remove(start, stop)
 
+    def holdings(self) -> list[tuple[PeerId, RangeSet]]:
+        """What each peer holds; the sets are not to be changed."""
+        return list(self._have.items())
+
     def remove_peer(self, peer: PeerId) -> None:
         """The peer is out; what it owns alone is open again."""
         self._have.pop(peer, None)
@@ -162,11 +175,18 @@ class Scheduler:
         span = self._background(have)
         return None if span is None else self._assign(peer, span, piece_blocks, due)
 
-    def second_owner(self, peer: PeerId, now: float, cost_seconds: float | None) -> Piece | None:
+    def second_owner(
+        self,
+        peer: PeerId,
+        now: float,
+        cost_seconds: float | None,
+        late_at: float | None = None,
+    ) -> Piece | None:
         """One of the last pieces of all (end-game) that another peer is late with, or much slower
         than this one would be; now asked of this peer as well.
 
-        `cost_seconds` is how long this peer would take for a piece, None when not known."""
+        `cost_seconds` is how long this peer would take for a piece, None when not known;
+        `late_at` when it would be late itself."""
         is_end_game = not self._open and len(self._pieces) <= self._end_game_pieces
         if not self._all_wanted or not is_end_game or not self._may_double():
             return None
@@ -175,7 +195,7 @@ class Scheduler:
             if cost_seconds is not None:
                 is_late = is_late or piece.expected_at - now > 2 * cost_seconds
             if is_late and self.may_own(peer, piece):
-                piece.owners[peer] = None
+                piece.owners[peer] = inf if late_at is None else late_at
                 return piece
         return None
 
@@ -203,6 +223,11 @@ class Scheduler:
         pieces = self._pieces.values()
         return any(peer in p.owners and p.late_at <= now and not p.is_claimed for p in pieces)
 
+    def is_behind(self, peer: PeerId, now: float) -> bool:
+        """Whether the peer is late by its own habits with anything, first or second owner."""
+        pieces = self._pieces.values()
+        return any(p.owners.get(peer, inf) <= now and not p.is_claimed for p in pieces)
+
     def next_late_at(self, now: float) -> float | None:
         """When the next piece will be late, if anybody waits for pieces."""
         if not self._awaited_spans():
@@ -217,11 +242,11 @@ class Scheduler:
         have = self._have.get(peer)
         return have is not None and have.covers(piece.start, piece.stop)
 
-    def own(self, piece: Piece, peer: PeerId) -> bool:
+    def own(self, piece: Piece, peer: PeerId, late_at: float = inf) -> bool:
         """Make a peer that may be it the second owner; False when too many pieces have two."""
         if not self._may_double():
             return False
-        piece.owners[peer] = None
+        piece.owners[peer] = late_at
         return True
 
     def is_elsewhere(self, piece: Piece, peer: PeerId) -> bool:
@@ -262,6 +287,16 @@ class Scheduler:
         if piece.is_claimed and self._pieces.get(piece.start) is piece:
             del self._pieces[piece.start]
             self._refresh()
+
+    def arrived(self, start: int, stop: int) -> list[Piece]:
+        """These blocks came in another way. Returns the pieces that nobody needs any more."""
+        self.done.add(start, stop)
+        pieces = [p for p in self._pieces.values() if self.done.covers(p.start, p.stop)]
+        over = [piece for piece in pieces if not piece.is_claimed]
+        for piece in over:
+            del self._pieces[piece.start]
+        self._refresh()
+        return over
 
     def forget(self, start: int, stop: int) -> None:
         """These blocks are not there after all."""
@@ -333,7 +368,7 @@ class Scheduler:
 
     def _awaited_spans(self) -> list[tuple[int, int]]:
         is_end = self._all_wanted and not self._open
-        return [*self._windows.values(), *([(0, self.leaf_count)] if is_end else [])]
+        return [*self._windows.values(), *([(0, self.whole_count)] if is_end else [])]
 
     def _may_double(self) -> bool:
         doubled = sum(1 for piece in self._pieces.values() if len(piece.owners) > 1)
@@ -344,7 +379,7 @@ class Scheduler:
     ) -> Piece:
         start, stop = span
         stop = min(stop, start - start % piece_blocks + piece_blocks)
-        piece = Piece(start, stop, *due, {peer: None})
+        piece = Piece(start, stop, *due, {peer: due[1]})
         self._pieces[start] = piece
         self._open.remove(start, stop)
         return piece

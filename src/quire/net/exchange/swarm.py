@@ -48,6 +48,9 @@ class Swarm:
         self._context = context
         self.tree = AskedTree(dataset.tree_root, dataset.block_count, dataset.manifest.block_size)
         self._subject = str(dataset.manifest_cid)
+        protection = dataset.manifest.protection
+        rows = 0 if protection is None else protection.k + protection.m
+        self._size = context.limits.peers_per_job + rows  # each row may be with another peer
         self._is_hungry = is_hungry
         self._on_ranges = on_ranges
         self._on_left = on_left
@@ -94,7 +97,7 @@ class Swarm:
             member.ask_again_at = now + pause
             if not is_useless(member.peer):
                 member.questions = 0
-            elif member.questions and len(self.members) >= limits.peers_per_job:
+            elif member.questions and len(self.members) >= self._size:
                 self.drop(member, limits.rest_seconds, "has nothing of what is missing")
             else:
                 member.questions += 1
@@ -164,9 +167,7 @@ class Swarm:
             )
 
     def _wants_more(self, under_way: int) -> bool:
-        return (
-            self._is_hungry() and len(self.members) + under_way < self._context.limits.peers_per_job
-        )
+        return self._is_hungry() and len(self.members) + under_way < self._size
 
     async def _join(self, peer: PeerId) -> str:
         deadline = self._context.clock.monotonic() + self._context.limits.answer_seconds

@@ -20,9 +20,10 @@ from quire.base.ranges import RangeSet
 from quire.base.units import format_size
 from quire.base.waits import Wait
 from quire.formats.exchange import HaveUpdate
-from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.context import BlockSink, ExchangeContext
 from quire.net.exchange.estimate import RateMeter
 from quire.net.exchange.explain import RANGES_SHOWN, AskedPeer, Explanation, Timer
+from quire.net.exchange.outlook import Outlook, look_out
 from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.pump import Pump, PumpEvents
 from quire.net.exchange.scheduler import Scheduler
@@ -37,10 +38,15 @@ class Transfer:
     """The fetch of one tree; at most one for each tree and node. `on_over` is called at its end."""
 
     def __init__(
-        self, context: ExchangeContext, dataset: Dataset, on_over: Callable[[Transfer], None]
+        self,
+        context: ExchangeContext,
+        dataset: Dataset,
+        on_over: Callable[[Transfer], None],
+        sink: BlockSink | None = None,
     ) -> None:
         limits, block_size = context.limits, dataset.manifest.block_size
-        tree = context.store.tree(dataset.tree_root)
+        self._sink = sink = sink or context.store
+        tree = sink.tree(dataset.tree_root)
         now = context.clock.monotonic()
         self.dataset = dataset
         self.subject = str(dataset.manifest_cid)
@@ -50,6 +56,7 @@ class Transfer:
             context.rng,
             region_blocks=max(1, limits.region_bytes // block_size),
             end_game_pieces=limits.end_game_pieces,
+            whole_count=dataset.manifest.original_block_count,
         )
         self.meter = RateMeter(now)
         self.received: dict[PeerId, int] = {}  # verified bytes of this fetch
@@ -65,6 +72,7 @@ class Transfer:
             self.scheduler,
             self._swarm,
             PumpEvents(self._stored, self._fail, self._wake),
+            sink,
         )
         self._consumers = 0  # that want all of it
         self._window_serial = 0
@@ -72,6 +80,7 @@ class Transfer:
         self._endless: dict[int, Wait] = {}  # those of them that end with a stall only
         self._progress_at = now
         self._idle_since = now
+        self._hungry_since = now  # something is missing without a pause
         self._is_over = False
         self._changed = asyncio.Event()
         self._news: asyncio.Future[None] | None = None
@@ -82,9 +91,9 @@ class Transfer:
 
     def attach(self) -> None:
         """One more consumer wants the whole dataset."""
+        self._wanted_more()
         self._consumers += 1
         self.scheduler.want_all(True)
-        self._progress_at = self._context.clock.monotonic()
         self._wake()
 
     def detach(self) -> None:
@@ -106,8 +115,8 @@ class Transfer:
         """Fetch blocks [start, stop) before others; they are readable when this returns."""
         self._window_serial += 1
         key = self._window_serial
+        self._wanted_more()
         self.scheduler.want_window(key, start, stop)
-        self._progress_at = self._context.clock.monotonic()
         self._wake()
         try:
             with self._waiting(deadline):
@@ -118,6 +127,10 @@ class Transfer:
         finally:
             self.scheduler.drop_window(key)
             self._consumer_left()
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_over
 
     def reason(self) -> str:
         """What the fetch waits for, in words."""
@@ -178,6 +191,24 @@ class Transfer:
             received_bytes=self.received.get(peer, 0),
         )
 
+    def outlook(self) -> Outlook:
+        """What the peers of this fetch can be expected to deliver now."""
+        now = self._context.clock.monotonic()
+        waited = now - self._hungry_since >= self._context.limits.settle_seconds
+        return look_out(self.scheduler, self._swarm, now, has_waited=waited)
+
+    def changed(self) -> asyncio.Future[None]:
+        """Done with the next change of anything; not to be cancelled."""
+        if self._news is None:
+            self._news = asyncio.get_running_loop().create_future()
+        return self._news
+
+    def arrived(self, start: int, stop: int) -> None:
+        """Blocks [start, stop) are with the store, not through this fetch."""
+        self._progress_at = self._context.clock.monotonic()
+        self._pump.arrived(start, stop)
+        self._wake()
+
     # ---- called by the engine ----
 
     def updated(self, peer: PeerId, update: HaveUpdate) -> bool:
@@ -210,6 +241,12 @@ class Transfer:
 
     # ---- inside ----
 
+    def _wanted_more(self) -> None:
+        self._progress_at = self._context.clock.monotonic()
+        if self.scheduler.is_idle:
+            self._hungry_since = self._progress_at
+            self._swarm.candidates.wake()
+
     def _stored(self, peer: PeerId, size_bytes: int) -> None:
         self._progress_at = self._context.clock.monotonic()
         self.meter.add(size_bytes, self._progress_at)
@@ -231,7 +268,7 @@ class Transfer:
             if self.scheduler.has_open:
                 self._swarm.ask_again(self.scheduler.is_useless)
             now = self._context.clock.monotonic()
-            if self._consumers and self.scheduler.done.count() == self.scheduler.leaf_count:
+            if self._consumers and self.scheduler.is_whole:
                 await self._finish()
             elif self.scheduler.is_idle:
                 self._rest(now)
@@ -253,7 +290,7 @@ class Transfer:
     async def _finish(self) -> None:
         """All blocks are with the store: make sure, and tell."""
         try:
-            if not await self._is_readable(0, self.scheduler.leaf_count):
+            if not await self._is_readable(0, self.scheduler.whole_count):
                 return
         except QuireError as problem:
             self._fail(problem)
@@ -262,14 +299,14 @@ class Transfer:
         self._context.events.publish(
             "fetch.completed",
             self.subject,
-            f"all {self.scheduler.leaf_count} blocks are here",
+            f"all {self.scheduler.whole_count} blocks are here",
             peers=dict(self.received),
         )
         self._end(None)
 
     async def _is_readable(self, start: int, stop: int) -> bool:
         """Whether the store really has the blocks, durable; what it lacks is fetched again."""
-        store, root = self._context.store, self.dataset.tree_root
+        store, root = self._sink, self.dataset.tree_root
         tree = store.tree(root)
         if tree is None or not tree.present.covers(start, stop):
             await store.flush()
@@ -286,14 +323,9 @@ class Transfer:
                 while not fact():
                     if self._is_over:
                         raise self.problem or self._too_late("the fetch was stopped")
-                    await self._next_change()
+                    await asyncio.shield(self.changed())
         except TimeoutError:
             raise self._too_late("time is up") from None
-
-    async def _next_change(self) -> None:
-        if self._news is None:
-            self._news = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._news)
 
     def _too_late(self, what: str) -> DeadlineExceeded:
         left = self.scheduler.wanted().count()

@@ -10,6 +10,7 @@ from contextlib import aclosing
 import pytest
 
 from quire.base.errors import DeadlineExceeded
+from quire.flow.assemble import Assembler
 from quire.flow.download import Downloads
 from quire.net.exchange.estimate import PeerEstimate
 from quire.net.exchange.limits import ExchangeLimits
@@ -132,7 +133,9 @@ def test_a_peer_that_stalls_in_the_middle_costs_a_reader_one_short_wait() -> Non
     }
 
     async def test(it: Readers) -> None:
-        downloads = Downloads(it.host.store, it.host.exchange, SimClock(it_loop()))
+        host, clock = it.host, SimClock(it_loop())
+        assembler = Assembler(host.store, host.exchange, clock, host.events, host.waits)
+        downloads = Downloads(host.store, assembler, clock)
         got, gaps, before = bytearray(), [], it.now()
         async with aclosing(downloads.read(it.dataset)) as chunks:
             async for chunk in chunks:
