@@ -184,7 +184,7 @@ async def test_an_official_circuit_needs_its_witness_program(directory, own) -> 
 async def test_a_key_that_is_cut_is_refused(directory, own, keep) -> None:
     data = (own / ZKEY).read_bytes()
     (own / ZKEY).write_bytes(data[:keep])
-    with pytest.raises(BadKey if keep else NotFound, match=ZKEY if keep == 0 else ""):
+    with pytest.raises(BadKey if keep else NotFound):
         await Circuits(CircuitPlaces(directory, TINY)).prover(TINY)
     assert problems(directory) != []
 
