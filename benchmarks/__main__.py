@@ -20,6 +20,7 @@ from benchmarks.memory import memory
 from benchmarks.merkle import merkle
 from benchmarks.network import network
 from benchmarks.peers import peers
+from benchmarks.poseidon2 import poseidon2
 from benchmarks.proofs import proofs
 from benchmarks.protect import protect
 from benchmarks.report import Cell, Report, Row
@@ -50,6 +51,7 @@ def main() -> None:
         "maintenance": maintenance,
         "idle": lambda directory: idle(directory, wanted.datasets),
         "memory": lambda directory: memory(directory, _sizes(wanted.memory)),
+        "poseidon2": lambda directory: poseidon2(),
         "protect": lambda directory: protect(directory, size, _sizes(wanted.protect)),
         "proofs": lambda directory: proofs(directory, _numbers(wanted.samples)),
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),

@@ -1,8 +1,6 @@
 """snarkjs verifies our proofs, we verify its proofs, and each proves with the other's keys."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,21 +11,12 @@ from quire.kernels.circuit import StorageCircuit
 from quire.kernels.groth16 import ProvingKey, VerifyingKey
 from support import openings
 from support.circuits import squares_r1cs, squares_witness, wtns_of
-from support.npm import installed
+from support.interop import needs_node
+from support.interop import snarkjs as run
 
-PROJECT = Path(__file__).parent / "snarkjs"
 SQUARINGS = 20
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None, reason="there is no Node.js on this machine"
-)
-
-
-def run(place: Path, step: str):
-    command = ["node", str(PROJECT / "exchange.cjs"), str(installed(PROJECT)), str(place), step]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+pytestmark = needs_node
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ impl<'a> Program<'a> {
             }
             let [upper, lower] = signal.hash();
             let size = self.call::<_, i32>("getInputSignalSize", (upper, lower))?;
-            if size < 0 {
+            if size <= 0 {
                 return Err(Error::Malformed(format!("the circuit has no input signal {name}")));
             }
             if size as usize != count {

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from quire.base.clock import Clock
-from quire.base.errors import Busy, QuireError, UnknownDataset
+from quire.base.errors import Bug, Busy, QuireError, UnknownDataset
 from quire.base.events import EventBus
 from quire.base.spans import span
 from quire.base.units import format_size
@@ -130,7 +130,7 @@ class Protections:
         self._jobs.move_to_end(key)
         work = self._run(job, source, keep or self._default_root())
         job.task = asyncio.get_running_loop().create_task(work, name=f"protect {cid}")
-        job.task.add_done_callback(lambda _: _note_end(job))
+        job.task.add_done_callback(lambda task: _note_end(job, task))
         self._forget_old()
         return job
 
@@ -148,10 +148,6 @@ class Protections:
             if row.source == cid.digest and not row.is_complete and (row.k, row.m) not in keys
         ]
         return left + known
-
-    def all(self) -> list[ProtectJob]:
-        """Jobs that are remembered, oldest first."""
-        return list(self._jobs.values())
 
     @property
     def active(self) -> list[ProtectJob]:
@@ -175,10 +171,15 @@ class Protections:
         if job is not None and job.task is not None and not job.has_ended:
             job.task.cancel()
             await asyncio.wait([job.task])
-        row = await self._store.protecting.find(cid, k, m)
-        if row is None or row.is_complete:
+        row = await self._store.protecting.discard(cid, k, m)
+        if job is not None and job.state == "cancelled":
+            job.result = await self._store.protecting.result(cid, k, m)
+            if job.result is not None:  # it was quicker
+                _note_complete(job)
+                return False
+        if row is None:
             return job is not None and job.state == "cancelled"
-        await self._discard(row)
+        await self._remove_slots(row)
         if job is not None:
             job.state, job.steps, job.reason = "cancelled", 0, "stopped on request"
         self._events.publish("protect.cancelled", str(cid), f"{k} + {m}: stopped on request")
@@ -224,7 +225,7 @@ class Protections:
                     span("protect", cid=job.cid, k=job.k, m=job.m),
                 ):
                     job.result = await self._protect(job, source, keep)
-            job.state, job.reason = "complete", "every slot is here and can be proved"
+            _note_complete(job)
             seconds = round(self._clock.monotonic() - started, 3)
             size = job.geometry.protected_size
             self._events.publish(
@@ -291,10 +292,6 @@ class Protections:
         self._events.publish("protect.fetching", str(job.cid), job.reason)
         await self._ports.complete(job.cid)
 
-    async def _discard(self, row: ProtectionRow) -> None:
-        await self._store.protecting.remove(row.id)
-        await self._remove_slots(row)
-
     async def _remove_slots(self, row: ProtectionRow) -> None:
         """Slot trees of a protection that came to nothing, unless another dataset needs them."""
         if row.root is None or self._store.tree(row.root) is not None:
@@ -326,7 +323,15 @@ def _left_job(source: Dataset, row: ProtectionRow) -> ProtectJob:
     return job
 
 
-def _note_end(job: ProtectJob) -> None:
-    """The task is over, perhaps without having begun."""
-    if not job.has_ended:
+def _note_complete(job: ProtectJob) -> None:
+    job.state, job.reason = "complete", "every slot is here and can be proved"
+
+
+def _note_end(job: ProtectJob, task: asyncio.Task[None]) -> None:
+    """The task is over, perhaps without having begun, perhaps by a mistake of ours."""
+    failure = None if task.cancelled() else task.exception()
+    if failure is not None:
+        job.state, job.error = "failed", Bug(f"protecting {job.cid} failed: {failure!r}")
+        job.reason = job.error.message
+    elif not job.has_ended:
         job.state, job.reason = "cancelled", "stopped on request"

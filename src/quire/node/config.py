@@ -143,11 +143,15 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         float, Setting("duration", "an upload whose client sends nothing for so long is dropped")
     ] = 600.0
     upload_expiry: Annotated[
-        float, Setting("duration", "how long an upload that was begun waits to be resumed")
+        float,
+        Setting("duration", "how long an upload or protection that was begun waits to be resumed"),
     ] = 86400.0
     fetch_idle_timeout: Annotated[
         float, Setting("duration", "a background fetch without progress for so long fails")
     ] = 600.0
+    drop_computed: Annotated[
+        bool, Setting("flag", "give up blocks that a download computed, at its end; else cached")
+    ] = False
     shutdown_timeout: Annotated[
         float, Setting("duration", "how long a stopping node lets uploads and downloads end")
     ] = 10.0

@@ -53,6 +53,7 @@ class PartSettings:
     upload_lifetime_seconds: float  # of a resumable upload, or protection, that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
+    drops_computed: bool = False  # blocks that a download computed, at its end
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
 
 
@@ -97,24 +98,15 @@ def join_parts(
 ) -> Parts:
     """Join the parts; nothing runs yet."""
     clock, rng, events, waits = ground.clock, ground.rng, ground.events, ground.waits
-    ids, idle = settings.blockexc, settings.fetch_idle_seconds
+    idle = settings.fetch_idle_seconds
     finder = Finder(transport, clock, rng, events, waits=waits)
     announcer = Announcer(transport, clock, rng, events)
-    exchange = Exchange(
-        transport,
-        store,
-        finder,
-        clock=clock,
-        rng=rng,
-        events=events,
-        waits=waits,
-        protocol_id=settings.exchange_protocol,
-        dialect=None if ids is None else Blockexc(transport, store, ids),
-    )
+    exchange = _exchange(ground, transport, store, finder, settings)
     connector = Connector(
         transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
     )
-    assembler = Assembler(store, exchange, clock, events, waits)
+    shed = store.shed if settings.drops_computed else None
+    assembler = Assembler(store, exchange, clock, events, waits, shed=shed)
     fetches = Fetches(
         store,
         exchange,
@@ -142,6 +134,27 @@ def join_parts(
         rebuilds=rebuilds,
         protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
+    )
+
+
+def _exchange(
+    ground: Ground,
+    transport: Transport,
+    store: Store,
+    finder: Finder,
+    settings: PartSettings,
+) -> Exchange:
+    ids = settings.blockexc
+    return Exchange(
+        transport,
+        store,
+        finder,
+        clock=ground.clock,
+        rng=ground.rng,
+        events=ground.events,
+        waits=ground.waits,
+        protocol_id=settings.exchange_protocol,
+        dialect=None if ids is None else Blockexc(transport, store, ids),
     )
 
 

@@ -102,6 +102,7 @@ class ProtectedTree:
         self._marked: list[_Marked] = []
         self._flying: deque[tuple[_Marked, asyncio.Task[Segment]]] = deque()
         self._staging: tuple[LeafBatch, int, asyncio.Future[None]] | None = None
+        self._publishing: asyncio.Future[Published] | None = None
         self._is_over = False
         self._is_broken = False  # columns are lost, and those behind them cannot enter the index
 
@@ -172,10 +173,14 @@ class ProtectedTree:
             self._settle()
             tell(self._core, published)
 
-        return (await self._core.committer.run(Change(apply, done=done))).dataset
+        self._publishing = self._core.committer.hand_in(Change(apply, done=done))
+        await asyncio.wait([self._publishing])  # whoever waits may be cancelled, this not
+        return self._publishing.result().dataset
 
     async def close(self) -> None:
         """Keep what was written, as far as it can be; at least what is durable stays."""
+        if self._publishing is not None:
+            await asyncio.wait([self._publishing])
         if self._is_over:
             return
         with suppress(QuireError):

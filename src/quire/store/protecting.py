@@ -33,11 +33,6 @@ class Protecting:
         """All protections, oldest first, complete or not."""
         return await self._core.off_loop(self._core.meta.reading.protections.every)
 
-    async def find(self, source: Cid, k: int, m: int) -> ProtectionRow | None:
-        """The protection of a dataset with k + m rows, complete or not."""
-        find = self._core.meta.reading.protections.find
-        return await self._core.off_loop(find, source.digest, k, m)
-
     async def result(self, source: Cid, k: int, m: int) -> Dataset | None:
         """What came of it, when it is complete and every block is still here."""
 
@@ -87,19 +82,20 @@ class Protecting:
         except BaseException:
             await tree.close()
             if row.steps == 0:
-                await self.remove(row.id)
+                await self.discard(source.manifest_cid, k, m)
             raise
         return tree
 
-    async def remove(self, protection_id: int) -> bool:
-        """Leave nothing of a protection that is not open; a dataset that came of it stays. False
-        when there is no such protection."""
+    async def discard(self, source: Cid, k: int, m: int) -> ProtectionRow | None:
+        """Leave nothing of a protection that is not open; what it was. None when there is none,
+        or it is complete: that stays."""
 
-        def apply(tables: Tables) -> bool:
-            row = tables.protections.by_id(protection_id)
-            if row is not None:
-                _remove(tables, row)
-            return row is not None
+        def apply(tables: Tables) -> ProtectionRow | None:
+            row = tables.protections.find(source.digest, k, m)
+            if row is None or row.is_complete:
+                return None
+            _remove(tables, row)
+            return row
 
         return await self._core.committer.run(Change(apply, frees_space=True))
 

@@ -12,6 +12,7 @@ from quire.base.errors import (
 from quire.base.events import EventBus
 from quire.dataset.geometry import BadProtection, InsufficientBlocks
 from quire.formats.cid import manifest_cid
+from quire.store import protected_tree
 from quire.store.dataset import RetentionRoot
 from support.protect_kit import MemorySlots, Stopping, expected, make_steps_small, protections
 from support.store_kit import BLOCK, Remote, TurnedClock, assert_sound, get, put, store_in
@@ -205,6 +206,42 @@ async def test_a_job_cancelled_while_slot_trees_are_written_leaves_none(tmp_path
         assert len(slots.trees) == 4
         assert await jobs.cancel(source.manifest_cid, 4, 2)
         assert slots.trees == {}
+        await assert_sound(store)
+
+
+async def test_a_job_cancelled_in_its_last_moment_is_complete(tmp_path, monkeypatch):
+    """The last transaction is handed in: the result is there, and stays."""
+    reached = asyncio.Event()
+    publish = protected_tree.ProtectedTree.publish
+
+    async def told(tree, *values):
+        asyncio.get_running_loop().call_soon(reached.set)
+        return await publish(tree, *values)
+
+    monkeypatch.setattr(protected_tree.ProtectedTree, "publish", told)
+    async with store_in(tmp_path) as store:
+        source = await put(store, random.Random(9).randbytes(SIZE))
+        jobs = protections(store, slots=(slots := MemorySlots()))
+        job = await jobs.start(source.manifest_cid, 4, 2)
+        await reached.wait()
+        assert not await jobs.cancel(source.manifest_cid, 4, 2)
+        assert job.state == "complete"
+        assert (await jobs.wait(job)).is_complete
+        assert len(slots.trees) == 6
+        await assert_sound(store)
+
+
+async def test_a_job_cancelled_in_its_first_moment_leaves_nothing(tmp_path):
+    async with store_in(tmp_path) as store:
+        source = await put(store, random.Random(9).randbytes(SIZE))
+        jobs = protections(store)
+        for turns in range(12):
+            job = await jobs.start(source.manifest_cid, 4, 2)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            assert await jobs.cancel(source.manifest_cid, 4, 2)
+            assert job.state == "cancelled"
+            assert await store.protecting.every() == []
         await assert_sound(store)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from quire.base.errors import (
     BlockMissing,
+    Bug,
     DiskFull,
     QuotaExceeded,
 )
@@ -216,3 +217,17 @@ async def test_parity_that_went_bad_before_the_end_is_made_anew(tmp_path, monkey
         assert job.resumed_steps == 0
         assert result.tree_root == expected(data, 4, 2, BLOCK)[0]
         await assert_sound(store)
+
+
+async def test_a_mistake_of_ours_is_told_as_one(tmp_path, monkeypatch):
+    def code(*_):
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("quire.flow.encode.code", code)
+    async with store_in(tmp_path) as store:
+        source = await put(store, random.Random(23).randbytes(SIZE))
+        jobs = protections(store)
+        job = await jobs.start(source.manifest_cid, 4, 2)
+        with pytest.raises(Bug, match="by nothing"):
+            await jobs.wait(job)
+        assert job.state == "failed"

@@ -185,26 +185,3 @@ def test_a_program_that_is_none_is_refused(tmp_path):
     (tmp_path / "text.wasm").write_bytes(b"no program")
     with pytest.raises(BadEncoding, match="no witness program of circom"):
         wasm_witness(tmp_path / "text.wasm", {})
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (MODULUS, "below the modulus"),
-        (-1, "below the modulus"),
-        (True, "no number"),
-        (1.0, "no number"),
-        (None, "no number"),
-        ("0x10", "no number"),
-        ("-1", "no number"),
-        ("9" * 79, "no number"),
-        ([[1, 2], [3]], "differ in length"),
-        ([[1, 2], 3], "differ in length"),
-        ([[[[[[[[[1]]]]]]]]], "more than 8 dimensions"),
-        ({"a": 1}, "no number"),
-    ],
-)
-def test_signals_that_are_no_numbers_are_refused(tmp_path, value, text):
-    (tmp_path / "a.wasm").write_bytes(b"")
-    with pytest.raises(BadEncoding, match=text):
-        wasm_witness(tmp_path / "a.wasm", {"x": value})

@@ -12,6 +12,7 @@ from quire.base.events import EventBus
 from quire.store import meta, schema
 from quire.store.dataset import RetentionRoot
 from quire.store.open import open_store
+from support.protect_kit import protections
 from support.store_kit import BLOCK, Remote, assert_sound, get, put
 
 OLD_TABLES = (Path(__file__).parents[2] / "support" / "store_version_1.sql").read_text("ascii")
@@ -131,5 +132,22 @@ async def test_a_process_killed_in_the_middle_of_a_migration_leaves_the_old_stor
         (tmp_path / f"dead{suffix}").rename(tmp_path / f"meta.sqlite{suffix}")
     store = await opened(tmp_path)
     assert await get(store, uploaded) == data
+    await assert_sound(store)
+    await store.close()
+
+
+async def test_a_store_of_format_2_learns_to_protect(tmp_path):
+    store = await opened(tmp_path)
+    data = random.Random(6).randbytes(30 * BLOCK)
+    source = await put(store, data)
+    await store.close()
+    connection = sqlite3.connect(tmp_path / "meta.sqlite", isolation_level=None)
+    connection.executescript("DROP TABLE protection; DROP TABLE slot_digest;")
+    connection.execute("PRAGMA user_version=2")
+    connection.close()
+    store = await opened(tmp_path)
+    jobs = protections(store)
+    result = await jobs.wait(await jobs.start(source.manifest_cid, 4, 2))
+    assert await get(store, result) == data
     await assert_sound(store)
     await store.close()

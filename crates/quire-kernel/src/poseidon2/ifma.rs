@@ -3,7 +3,7 @@
 //! An element is five limbs of 52 bits, times R = 2^260. Nothing is fully reduced before the end:
 //! 2^260 is 84 r, and every value that is multiplied stays below that (bounds in [`permute`]).
 
-use super::batch::Node;
+use super::batch::{Cell, Node};
 use super::constants::{EXTERNAL, EXTERNAL_ROUNDS, INTERNAL};
 use super::felt::{Felt, Words, bytes_of, felt_at, felt_count, words_of};
 use super::field::{Fe, MODULUS, NEGATED_INVERSE, inverse_power_of_two, is_canonical, minus, power_of_two};
@@ -86,7 +86,7 @@ impl Ifma {
     }
 
     /// The hash of each cell; all of one length.
-    pub(super) fn hash_cells<const W: usize>(self, cells: &[[&[u8]; LANES]; W]) -> [[Felt; LANES]; W] {
+    pub(super) fn hash_cells<const W: usize>(self, cells: &[[Cell; LANES]; W]) -> [[Felt; LANES]; W] {
         // SAFETY: a value of `Ifma` exists only where the instructions do.
         unsafe { hash_cells(cells) }
     }
@@ -100,15 +100,15 @@ impl Ifma {
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
-fn hash_cells<const W: usize>(cells: &[[&[u8]; LANES]; W]) -> [[Felt; LANES]; W] {
-    let count = felt_count(cells[0][0].len());
+fn hash_cells<const W: usize>(cells: &[[Cell; LANES]; W]) -> [[Felt; LANES]; W] {
+    let count = felt_count(cells[0][0].0.len());
     let zero = [_mm512_setzero_si512(); LIMBS];
     let mut states = [[zero, zero, all_lanes(&CAPACITY)]; W];
     for first in (0..=count).step_by(2) {
         for place in 0..2 {
             let mut felts = [zero; W];
             for (felt, cells) in felts.iter_mut().zip(cells) {
-                *felt = load(&cells.map(|cell| padded_felt_at(cell, first + place)));
+                *felt = load(&cells.map(|cell| padded_felt_at(cell.0, first + place)));
             }
             let felts = product(&felts, &[all_lanes(&INTO_FORM); W]);
             for (state, felt) in states.iter_mut().zip(&felts) {
@@ -300,17 +300,17 @@ fn product_of(a: &F, b: &F) -> F {
 #[inline]
 fn square_of(a: &F) -> F {
     let mut wide = Wide::zero();
-    for i in 0..LIMBS {
-        for j in i + 1..LIMBS {
-            wide.add(i + j, a[i], a[j]);
+    for (i, limb) in a.iter().enumerate() {
+        for (j, other) in a.iter().enumerate().skip(i + 1) {
+            wide.add(i + j, *limb, *other);
         }
     }
     for place in 1..2 * LIMBS - 2 {
         wide.low[place] = _mm512_add_epi64(wide.low[place], wide.low[place]);
         wide.high[place] = _mm512_add_epi64(wide.high[place], wide.high[place]);
     }
-    for i in 0..LIMBS {
-        wide.add(2 * i, a[i], a[i]);
+    for (i, limb) in a.iter().enumerate() {
+        wide.add(2 * i, *limb, *limb);
     }
     montgomery(wide)
 }
