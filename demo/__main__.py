@@ -12,9 +12,10 @@ from rich.console import Console
 
 from demo.archive import make_archive
 from demo.diagram_a import run_diagram_a
+from demo.slots import run_slots
 from quire.base.errors import QuireError
 
-PARTS = {"A": run_diagram_a}
+PARTS = {"A": run_diagram_a, "SLOTS": run_slots}
 
 
 def main() -> int:

@@ -9,132 +9,17 @@ Ten steps, shown as they happen. Every figure is measured; the last step compare
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
-from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
-from quire.base.errors import DeadlineExceeded, IntegrityError, QuireError
-from quire.base.units import MIB, format_duration, format_rate, format_size
+from demo.steps import Steps, announced, download, fetch, pieces, rate_text, sha256_of
+from quire.base.errors import IntegrityError
+from quire.base.units import MIB, format_duration, format_size
 from quire.faces.client import Client
 from quire.faces.local import LocalNode
-
-STEP_SECONDS = 600.0  # no step may take longer
-POLL_SECONDS = 0.1
-
-
-class Steps:
-    """The ten lines on the screen, each with what was measured."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._number = 0
-        self.started = time.perf_counter()
-
-    def done(self, who: str, what: str, *figures: str) -> None:
-        self._number += 1
-        at = time.perf_counter() - self.started
-        self._console.print(
-            f"[dim]{at:5.1f} s[/] [green]✔[/] {self._number:2d}/10 [bold]{who:<6}[/] {what}",
-            soft_wrap=True,
-        )
-        for figure in figures:
-            self._console.print(f"{'':22}[dim]{figure}[/]", soft_wrap=True)
-
-    def bar(self) -> Progress:
-        return Progress(
-            TextColumn("        {task.description:<14}"),
-            BarColumn(),
-            DownloadColumn(True),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-        )
-
-
-def rate_text(size_bytes: int, seconds: float) -> str:
-    rate = format_rate(size_bytes / seconds)
-    return f"{format_size(size_bytes)} in {format_duration(seconds)}, {rate}"
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-async def _pieces(path: Path, sent: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
-    with path.open("rb") as file:
-        while piece := await asyncio.to_thread(file.read, MIB):
-            yield piece
-            sent(len(piece))
-
-
-async def _until(node: Client, path: str, is_met: Callable[[Any], bool], what: str) -> Any:
-    """Ask the node until the answer is as wanted; the answer."""
-    deadline = time.monotonic() + STEP_SECONDS
-    while not is_met(state := await node.json("GET", path)):
-        if time.monotonic() > deadline:
-            raise DeadlineExceeded(f"{what} did not happen in {STEP_SECONDS:.0f} s; last: {state}")
-        await asyncio.sleep(POLL_SECONDS)
-    return state
-
-
-async def _announced(node: Client) -> int:
-    """How many records are published, once none waits."""
-    status = await _until(node, "/status", lambda s: s["announce"]["queued"] == 0, "announcing")
-    return int(status["announce"]["published"])
-
-
-async def _fetch(node: Client, steps: Steps, cid: str, manifest_known: Callable[[], None]) -> Any:
-    """Run a fetch job with a progress bar; its last state."""
-    path = f"/datasets/{cid}/fetch"
-    state = await node.json("POST", path)
-    is_told = False
-    with steps.bar() as bar:
-        task = bar.add_task("verified")
-        while state["state"] in ("searching", "fetching"):
-            if state["totalBytes"] is not None:
-                if not is_told:
-                    manifest_known()
-                    is_told = True
-                bar.update(task, total=state["totalBytes"], completed=state["verifiedBytes"])
-            await asyncio.sleep(0.02)
-            state = await node.json("GET", path)
-    if state["state"] != "complete":
-        raise QuireError(
-            f"the fetch ended as {state['state']}: {state['error'] or state['reason']}"
-        )
-    if not is_told:
-        manifest_known()
-    return state
-
-
-async def _download(node: Client, steps: Steps, cid: str, target: Path) -> tuple[str, int]:
-    """Download to a file; the SHA-256 of what arrived, and its length."""
-    digest = hashlib.sha256()
-    count = 0
-    async with node.get(cid, timeout_seconds=STEP_SECONDS) as download:
-        with steps.bar() as bar, target.open("wb") as file:
-            task = bar.add_task("downloaded", total=download.size)
-            async for piece in download.pieces():
-                digest.update(piece)
-                file.write(piece)
-                count += len(piece)
-                bar.update(task, completed=count)
-    return digest.hexdigest(), count
 
 
 @dataclass(slots=True)
@@ -161,7 +46,7 @@ async def run_diagram_a(console: Console, directory: Path, file: Path) -> None:
     size = await asyncio.to_thread(lambda: file.stat().st_size)
     expected = await asyncio.to_thread(sha256_of, file)
     console.print(f"[bold]Diagram A[/]: {file.name}, {format_size(size)}, sha256 {expected[:16]}…")
-    run = Run(Steps(console), {}, file, size, expected)
+    run = Run(Steps(console, 10), {}, file, size, expected)
     try:
         _start(run, directory, "client", [])
         _start(run, directory, "host1", ["client"])
@@ -190,15 +75,15 @@ async def _put(run: Run) -> None:
         started = time.perf_counter()
         with run.steps.bar() as bar:
             task = bar.add_task("uploaded", total=run.size)
-            pieces = _pieces(run.file, lambda n: bar.advance(task, n))
-            run.cid = await client.put(pieces, size=run.size, filename=run.file.name)
+            body = pieces(run.file, lambda n: bar.advance(task, n))
+            run.cid = await client.put(body, size=run.size, filename=run.file.name)
         took = time.perf_counter() - started
         stat = await client.json("GET", f"/datasets/{run.cid}")
         run.blocks = stat["totalBlocks"]
         tree = f"tree {stat['manifest']['treeCid'][:14]}…"
         run.steps.done("client", f"cut into {run.blocks} blocks, hashed, tree built", tree)
         run.steps.done("client", "stored durably, visible all at once", rate_text(run.size, took))
-        records = await _announced(client)
+        records = await announced(client)
         run.steps.done("client", "announced", f"{records} provider records", run.cid)
 
 
@@ -212,12 +97,12 @@ async def _spread(run: Run) -> None:
             run.steps.done("host1", "found a provider by the manifest CID alone")
             run.steps.done("host1", "fetched the manifest, checked against its CID", took)
 
-        state = await _fetch(host1, run.steps, run.cid, manifest_known)
+        state = await fetch(host1, run.steps, run.cid, manifest_known)
         took = time.perf_counter() - started
         what = f"fetched {run.blocks} blocks, each range proven against the tree"
         sources = [f"{format_size(n)} from {run.name_of(p)}" for p, n in state["peers"].items()]
         run.steps.done("host1", what, rate_text(run.size, took), *sources)
-        records = await _announced(host1)
+        records = await announced(host1)
         run.steps.done("host1", "announced what it holds", f"{records} provider records")
 
 
@@ -233,7 +118,7 @@ async def _come_back(run: Run, target: Path) -> dict[str, dict[str, int]]:
     """Steps 9 and 10: host2 returns the file; what each host received, by the sender's name."""
     async with run.api("host1") as host1, run.api("host2") as host2:
         started = time.perf_counter()
-        digest, count = await _download(host2, run.steps, run.cid, target)
+        digest, count = await download(host2, run.steps, run.cid, target)
         took = time.perf_counter() - started
         run.steps.done("host2", "found host1 by the CID, downloaded", rate_text(count, took))
         if digest != run.expected or count != run.size:

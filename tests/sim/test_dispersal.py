@@ -1,4 +1,4 @@
-"""A protected dataset given away slot by slot, under everything that can go wrong.
+"""A protected dataset is given away, read and rebuilt under everything that can go wrong.
 
 QUIRE_SEEDS sets how many seeds are run (default 20).
 """
@@ -23,7 +23,7 @@ MUTANT_SEEDS = range(1, 21)
 
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
 @pytest.mark.timeout(300)
-def test_slots_outlive_the_node_that_made_them(first: int) -> None:
+def test_slots_outlive_any_three_nodes(first: int) -> None:
     for seed in range(first, first + CHUNK):
         outcome = run_seed(seed, "dispersal")
         assert outcome.error is None, (
@@ -33,15 +33,26 @@ def test_slots_outlive_the_node_that_made_them(first: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_dispersal() -> None:
-    first = [run_seed(seed, "dispersal").lines for seed in (1, 2, 3)]
-    assert first == [run_seed(seed, "dispersal").lines for seed in (1, 2, 3)]
+    first = [run_seed(seed, "dispersal").lines for seed in (1, 2)]
+    assert first == [run_seed(seed, "dispersal").lines for seed in (1, 2)]
 
 
 def test_every_slot_is_taken_in_spite_of_crashes() -> None:
     """Otherwise the seeds would prove less than they seem to."""
     seen = "\n".join(line for seed in range(1, 16) for line in run_seed(seed, "dispersal").lines)
-    wanted = ("power of host", "kill of host", "power-at-step of", "restart of host")
-    wanted += ("partition of", "slot.failed", "slot.cancelled", "store.recovered", "slot.dropped")
+    wanted = (
+        "power of host",
+        "kill of host",
+        "power-at-step of",
+        "restart of host",
+        "partition of",
+        "slot.failed",
+        "slot.cancelled",
+        "slot.dropped",
+        "dataset.decoding",
+        "rebuild.complete",
+        "store.recovered",
+    )
     assert [each for each in wanted if each not in seen] == []
 
 

@@ -107,6 +107,12 @@ class MemoryStore:
             self._tell("added", self._manifests[cid])
         return self._manifests[cid]
 
+    async def dataset(self, cid: Cid) -> Dataset | None:
+        return self._manifests.get(cid)
+
+    async def retain(self, cid: Cid, root: RetentionRoot) -> None:
+        """Nothing is ever collected here."""
+
     def content(self, dataset: Dataset) -> bytes:
         """The bytes of a complete dataset."""
         tree = self._trees[dataset.tree_root]

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows of Python, files or sockets. Every function has a slow Python twin in
 //! `tests/oracles`, and agrees with it byte for byte. `unsafe` stands only in `sha256::shani`,
-//! `sha256::avx512` and `leopard::simd`.
+//! `sha256::avx512`, `leopard::simd` and `poseidon2::ifma`.
 
 pub mod hash;
 pub mod leopard;

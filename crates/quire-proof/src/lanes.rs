@@ -29,6 +29,8 @@ pub struct Constants {
     quotient: u64,
     /// 16p, with limbs from which limbs of 53 bits can be taken.
     lifted: [u64; 5],
+    /// 2p, with limbs from which limbs of 52 bits can be taken.
+    twice: [u64; 5],
 }
 
 pub trait Order {
@@ -69,22 +71,34 @@ impl Constants {
         }
         // The last borrow comes out of 2^260.
         let quotient = ((1u128 << (LIMB_BITS + QUOTIENT_BITS)) / (limbs[4] as u128 + 1)) as u64;
-        let mut lifted = [0; 5];
-        let mut carry = 0;
-        let mut i = 0;
-        while i < 5 {
-            let value = limbs[i] * 16 + carry;
-            lifted[i] = if i < 4 { value & MASK } else { value };
-            carry = value >> LIMB_BITS;
-            i += 1;
+        let inverse = inverse.wrapping_neg() & MASK;
+        Constants {
+            limbs,
+            inverse,
+            complement,
+            quotient,
+            lifted: lifted_multiple(limbs, 16, 4),
+            twice: lifted_multiple(limbs, 2, 1),
         }
-        lifted[0] += 1 << 54;
-        lifted[1] += (1 << 54) - 4;
-        lifted[2] += (1 << 54) - 4;
-        lifted[3] += (1 << 54) - 4;
-        lifted[4] -= 4;
-        Constants { limbs, inverse: inverse.wrapping_neg() & MASK, complement, quotient, lifted }
     }
+}
+
+/// A multiple of p whose lower limbs have `borrowed` times 2^52 from the limb above.
+const fn lifted_multiple(limbs: [u64; 5], factor: u64, borrowed: u64) -> [u64; 5] {
+    let mut out = [0; 5];
+    let mut carry = 0;
+    let mut i = 0;
+    while i < 5 {
+        let value = limbs[i] * factor + carry;
+        carry = value >> LIMB_BITS;
+        out[i] = match i {
+            0 => (value & MASK) + (borrowed << LIMB_BITS),
+            4 => value - borrowed,
+            _ => (value & MASK) + (borrowed << LIMB_BITS) - borrowed,
+        };
+        i += 1;
+    }
+    out
 }
 
 const fn split(a: [u64; 4]) -> [u64; 5] {
@@ -169,6 +183,17 @@ pub fn lifted<P: Order>(a: Lanes) -> Lanes {
 #[inline]
 pub fn difference<P: Order>(a: Lanes, b: Lanes) -> Lanes {
     carried(lifted::<P>(minus(a, b)))
+}
+
+/// a - b + 2p with carries, for b below 2p.
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+pub fn near_difference<P: Order>(a: Lanes, b: Lanes) -> Lanes {
+    let mut out = minus(a, b);
+    for i in 0..5 {
+        out[i] = _mm512_add_epi64(out[i], set(P::C.twice[i]));
+    }
+    carried(out)
 }
 
 /// 32p - a with carries.

@@ -25,6 +25,9 @@ pub mod part_file;
 pub mod points;
 pub mod proof;
 pub mod prove;
+pub mod quotient;
+#[cfg(target_arch = "x86_64")]
+mod quotient_ifma;
 pub mod r1cs;
 pub mod seed;
 pub mod setup;

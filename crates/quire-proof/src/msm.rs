@@ -8,7 +8,7 @@
 
 use ark_bn254::{Fr, G1Projective, G2Projective};
 use ark_ec::short_weierstrass::Projective;
-use ark_ff::{AdditiveGroup, BigInteger, PrimeField};
+use ark_ff::{AdditiveGroup, BigInt, BigInteger, PrimeField};
 use rayon::prelude::*;
 
 use crate::addition::{self, G1, G2, Group, Machine, NEGATIVE, Sum};
@@ -42,8 +42,16 @@ impl Digits {
     pub fn of_width(scalars: &[Fr], width: u32) -> Self {
         assert!((2..=MAX_WIDTH).contains(&width), "digits of {width} bits");
         let offset = offset(width);
-        let words = scalars.par_iter().map(|scalar| shifted(scalar, &offset)).collect();
+        let words = scalars.par_iter().map(|scalar| shifted(scalar.into_bigint().0, &offset)).collect();
         Digits { width, words }
+    }
+
+    /// Of numbers below the order, in standard form.
+    pub fn of_numbers(mut numbers: Vec<[u64; 4]>) -> Self {
+        let width = best_width(numbers.len());
+        let offset = offset(width);
+        numbers.par_iter_mut().for_each(|number| *number = shifted(*number, &offset));
+        Digits { width, words: numbers }
     }
 
     /// Digits of a scalar.
@@ -73,8 +81,8 @@ fn best_width(count: usize) -> u32 {
 }
 
 /// 2^(c-1) at every place but the last, which has no room above it.
-fn offset(width: u32) -> ark_ff::BigInt<4> {
-    let mut offset = ark_ff::BigInt::<4>::zero();
+fn offset(width: u32) -> BigInt<4> {
+    let mut offset = BigInt::<4>::zero();
     for place in 0..SCALAR_BITS.div_ceil(width) - 1 {
         let bit = place * width + width - 1;
         offset.0[(bit / 64) as usize] |= 1 << (bit % 64);
@@ -82,11 +90,13 @@ fn offset(width: u32) -> ark_ff::BigInt<4> {
     offset
 }
 
-fn shifted(scalar: &Fr, offset: &ark_ff::BigInt<4>) -> [u64; 4] {
-    let mut number = scalar.into_bigint();
+fn shifted(number: [u64; 4], offset: &BigInt<4>) -> [u64; 4] {
+    let mut number = BigInt(number);
     let negative = number > Fr::MODULUS_MINUS_ONE_DIV_TWO;
     if negative {
-        number = (-*scalar).into_bigint();
+        let mut opposite = Fr::MODULUS;
+        opposite.sub_with_borrow(&number);
+        number = opposite;
     }
     number.add_with_carry(offset);
     number.0[3] |= if negative { SIGN } else { 0 };
@@ -116,7 +126,7 @@ pub fn sum<G: Group>(
     cancel: &Cancel,
 ) -> Result<Projective<G::Curve>> {
     assert!(points.len() + from <= digits.words.len() && points.len() < NEGATIVE as usize, "a scalar for each point");
-    let zero = shifted(&Fr::ZERO, &offset(digits.width));
+    let zero = shifted([0; 4], &offset(digits.width));
     let active: Vec<u32> = (0..points.len() as u32)
         .into_par_iter()
         .filter(|index| points[*index as usize] != G::ZERO && digits.words[from + *index as usize] != zero)

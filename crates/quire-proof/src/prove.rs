@@ -2,15 +2,15 @@
 
 use ark_bn254::{Fr, G1Projective, G2Projective};
 use ark_ec::CurveGroup;
-use ark_ff::{BigInt, Field, One, Zero};
-use rayon::prelude::*;
+use ark_ff::{BigInt, One, Zero};
 
+use crate::addition::Machine;
 use crate::bytes::limbs_of_le;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::msm::{self, Digits};
-use crate::ntt::{self, Domain};
 use crate::proof::Proof;
+use crate::quotient;
 use crate::seed::Stream;
 use crate::verify::Verifier;
 use crate::zkey::{CoefficientBytes, ProvingKey};
@@ -63,7 +63,7 @@ struct Sums {
 
 impl Sums {
     fn new(key: &ProvingKey, witness: &[Fr], cancel: &Cancel) -> Result<Self> {
-        let quotient = Digits::new(&quotient(key, witness, cancel)?);
+        let quotient = Digits::of_numbers(quotient_of(key, witness, cancel)?);
         let witness = Digits::new(witness);
         let private = key.public_count() + 1;
         let ((b2, h), ((a, b1), c)) = rayon::join(
@@ -88,25 +88,11 @@ impl Sums {
     }
 }
 
-/// `A(x)B(x) - C(x)` at the odd roots of the domain of twice the size, in standard order.
-fn quotient(key: &ProvingKey, witness: &[Fr], cancel: &Cancel) -> Result<Vec<Fr>> {
+/// What is left of `A·B - C` when the polynomial of the domain is divided out.
+fn quotient_of(key: &ProvingKey, witness: &[Fr], cancel: &Cancel) -> Result<Vec<[u64; 4]>> {
     let (a, b) = rayon::join(|| evaluate(key, 0, witness), || evaluate(key, 1, witness));
-    let (mut a, mut b) = (a?, b?);
-    let mut c: Vec<Fr> = a.par_iter().zip(&b).map(|(a, b)| *a * b).collect();
-    let domain = Domain::new(key.domain());
-    let size = Fr::from(key.domain() as u64);
-    let shift = ntt::root_of_unity(key.domain().trailing_zeros() + 1);
-    let shifts = ntt::powers(size.inverse().unwrap_or(Fr::one()), shift, key.domain());
-    [&mut a, &mut b, &mut c].into_par_iter().try_for_each(|values| {
-        cancel.check()?;
-        domain.to_coefficients(values);
-        ntt::scale(values, &shifts);
-        cancel.check()?;
-        domain.to_values(values);
-        Ok::<_, Error>(())
-    })?;
-    a.par_iter_mut().zip(&b).zip(&c).for_each(|((a, b), c)| *a = *a * b - c);
-    Ok(a)
+    cancel.check()?;
+    quotient::quotient(Machine::best(), a?, b?, cancel)
 }
 
 /// One of the matrices (0 is A, 1 is B) times the witness.

@@ -31,12 +31,9 @@ fn exactly<'a, const N: usize>(buffer: &'a PyBuffer<u8>, what: &str) -> PyResult
     felts.try_into().map_err(|_| bad(format!("{what} must be {} bytes, not {}", 32 * N, 32 * felts.len())))
 }
 
-/// Canonical leaves, at least one.
+/// Canonical leaves.
 fn leaves_of<'a>(py: Python<'_>, buffer: &'a PyBuffer<u8>) -> PyResult<&'a [Felt]> {
     let leaves = felts_of(buffer, "leaves")?;
-    if leaves.is_empty() {
-        return Err(bad("a tree needs at least one leaf"));
-    }
     py.detach(|| poseidon2::check(leaves)).map_err(refused)?;
     Ok(leaves)
 }
@@ -116,6 +113,9 @@ fn poseidon2_blocks(
 #[pyfunction]
 fn poseidon2_tree(py: Python<'_>, leaves: PyBuffer<u8>) -> PyResult<Bound<'_, PyBytes>> {
     let leaves = leaves_of(py, &leaves)?;
+    if leaves.is_empty() {
+        return Err(bad("a tree needs at least one leaf"));
+    }
     filled(py, node_count(leaves.len()), |out| poseidon2::tree_into(leaves, out))
 }
 
@@ -123,6 +123,7 @@ fn poseidon2_tree(py: Python<'_>, leaves: PyBuffer<u8>) -> PyResult<Bound<'_, Py
 fn poseidon2_root(py: Python<'_>, leaves: PyBuffer<u8>) -> PyResult<Bound<'_, PyBytes>> {
     let leaves = leaves_of(py, &leaves)?;
     let root = py.detach(|| poseidon2::root(leaves));
+    let root = root.ok_or_else(|| bad("a tree needs at least one leaf"))?;
     Ok(PyBytes::new(py, &root))
 }
 

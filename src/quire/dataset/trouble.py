@@ -8,7 +8,7 @@ slow        only peers have it that are late, or rest because they were
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quire.base.ranges import RangeSet
 from quire.dataset.columns import blocks_of, columns_of, decodable_columns
@@ -20,11 +20,13 @@ COLUMNS_SEEN = 2048  # of those with missing blocks; the others come later
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """What a fetch knows of its peers: blocks that any holds, and that a prompt one does."""
+    """What a fetch knows: blocks that any peer holds, that a prompt one does, and that came but are
+    perhaps not visible yet."""
 
     held: RangeSet
     prompt: RangeSet
     is_settled: bool
+    came: RangeSet = field(default_factory=RangeSet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ def find_trouble(
     waits_for_each  a reader; a fetch of the whole is in no hurry for what is slow as long as prompt
                     peers have something else for it
     """
-    missing = _first_columns(geometry, RangeSet([(start, stop)]).minus(present))
+    missing = RangeSet([(start, stop)]).minus(present)
+    missing = _first_columns(geometry, missing if peers is None else missing.minus(peers.came))
     columns = columns_of(geometry, missing)
     decodable = decodable_columns(geometry, present, columns)
     computable = missing.intersect(blocks_of(geometry, decodable)) if decodable else RangeSet()

@@ -23,6 +23,7 @@ from quire.base.waits import Waits
 from quire.dataset.columns import blocks_of, columns_of
 from quire.dataset.geometry import Geometry
 from quire.flow.assembly import Assembly, AssemblyPorts
+from quire.flow.leftovers import Leftovers, Shed
 from quire.flow.want import Want
 from quire.formats.cid import Cid
 from quire.kernels.erasure import check_code
@@ -42,11 +43,15 @@ class Assembler:
         events: EventBus,
         waits: Waits,
         executor: Executor | None = None,
+        shed: Shed | None = None,
     ) -> None:
+        """`shed` gives up blocks of a tree in the store: what was computed for readers alone goes
+        when the last of them ends. None: it is kept like what was fetched."""
         self._store = store
         self._exchange = exchange
         self._ports = AssemblyPorts(store, exchange, clock, events, waits, executor)
         self._assemblies: dict[bytes, Assembly] = {}  # by tree root
+        self._leftovers = Leftovers(shed)
 
     async def ensure(self, dataset: Dataset, start: int, count: int, deadline: float) -> None:
         """Blocks [start, start + count) are readable from the store when this returns.
@@ -70,9 +75,16 @@ class Assembler:
             yield None
             return
         stop = dataset.manifest.original_block_count
+        self._leftovers.keep(dataset.tree_root)
         async with self._wanting(dataset, 0, stop, None) as (assembly, want):
             await assembly.computed_here(want)
             yield want
+
+    @asynccontextmanager
+    async def reading(self, dataset: Dataset) -> AsyncIterator[None]:
+        """For the length of the block somebody reads the dataset and does not need it later."""
+        async with self._leftovers.reading(dataset.tree_root):
+            yield
 
     def gained(self, dataset: Dataset, start: int, count: int) -> int:
         """A number that grows while those who wait for these blocks gain anything, be it rows from
@@ -123,7 +135,7 @@ class Assembler:
         root = dataset.tree_root
         assembly = self._assemblies.get(root)
         if assembly is None:
-            assembly = Assembly(self._ports, dataset)
+            assembly = Assembly(self._ports, dataset, self._leftovers.computed)
             self._assemblies[root] = assembly
         want = assembly.add(start, stop, deadline)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +48,17 @@ class AssemblyPorts:
 class Assembly:
     """Watches wants of one dataset and computes what cannot be had."""
 
-    def __init__(self, ports: AssemblyPorts, dataset: Dataset) -> None:
+    def __init__(
+        self,
+        ports: AssemblyPorts,
+        dataset: Dataset,
+        on_computed: Callable[[bytes, int, int], None],
+    ) -> None:
+        """`on_computed` is told tree root, start and stop of what was computed and kept."""
         self.dataset = dataset
         self.computed_blocks = 0
         self._ports = ports
+        self._on_computed = on_computed
         self._geometry = Geometry.of(dataset.manifest)
         self._rows = StoredRows(ports.store, ports.exchange, dataset)
         self._wants: dict[Want, None] = {}
@@ -191,6 +199,7 @@ class Assembly:
         await ports.store.flush()
         for start, stop in kept:
             self.computed_blocks += stop - start
+            self._on_computed(dataset.tree_root, start, stop)
             ports.exchange.arrived(dataset, start, stop)
 
     async def _know_leaves(self, batch: ColumnBatch, deadline: float) -> None:
@@ -227,7 +236,9 @@ class Assembly:
 
     def _trouble(self, want: Want) -> Trouble:
         outlook = self._ports.exchange.outlook(self.dataset)
-        peers = None if outlook is None else Peers(outlook.held, outlook.prompt, outlook.is_settled)
+        peers = None
+        if outlook is not None:
+            peers = Peers(outlook.held, outlook.prompt, outlook.is_settled, outlook.done)
         return find_trouble(
             self._geometry,
             want.start,

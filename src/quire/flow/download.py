@@ -70,19 +70,20 @@ class Downloads:
             raise InputError(f"bytes {offset} to {stop} are not inside the {size} of the dataset")
         subject = str(dataset.manifest_cid)
         ahead = _Ahead(self._store, self._assembler, self._clock, dataset, idle_seconds)
-        try:
-            with (
-                self._store.holding(dataset.tree_root),
-                self.active.watch(subject, stop - offset, self._clock.monotonic()) as shown,
-                span("download", is_current=False, cid=subject, bytes=stop - offset),
-            ):
-                async for chunk in _chunks(ahead, offset, stop):
-                    self.sent_bytes += len(chunk)
-                    shown.done_bytes += len(chunk)
-                    yield chunk
-            self.finished += 1
-        finally:
-            await ahead.close()
+        async with self._assembler.reading(dataset):
+            try:
+                with (
+                    self._store.holding(dataset.tree_root),
+                    self.active.watch(subject, stop - offset, self._clock.monotonic()) as shown,
+                    span("download", is_current=False, cid=subject, bytes=stop - offset),
+                ):
+                    async for chunk in _chunks(ahead, offset, stop):
+                        self.sent_bytes += len(chunk)
+                        shown.done_bytes += len(chunk)
+                        yield chunk
+                self.finished += 1
+            finally:
+                await ahead.close()
 
 
 async def _chunks(ahead: _Ahead, offset: int, stop: int) -> AsyncGenerator[memoryview, None]:

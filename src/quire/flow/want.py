@@ -33,4 +33,4 @@ class Want:
                 self.failed.result()
         finally:
             task.cancel()
-            await asyncio.wait([task])
+            await asyncio.gather(task, return_exceptions=True)

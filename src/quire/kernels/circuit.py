@@ -17,7 +17,8 @@ from pathlib import Path
 from quire import _core
 from quire._core import Cancel, Witness
 from quire.base.errors import BadEncoding, NotFound
-from quire.formats.felt import FELT_BYTES, MODULUS
+from quire.formats.felt import FELT_BYTES
+from quire.formats.signals import flat_signals
 from quire.formats.varint import Buffer
 from quire.kernels.groth16 import translated
 
@@ -29,7 +30,6 @@ PUBLIC_INPUTS = ("entropy", "dataset root", "slot index", "host")
 PROGRAM_BYTES = 64 << 20
 MEMORY_BYTES = 1 << 30
 STEPS = 1 << 36
-_ARRAY_DEPTH = 8
 
 
 class StorageCircuit:
@@ -59,7 +59,7 @@ class StorageCircuit:
     def write_r1cs(self, path: Path) -> None:
         """Write the constraints as a `.r1cs` file, whole or not at all.
 
-        Cost     5 samples: 23 MB; 100: 445 MB
+        Cost     5 samples: 23 MB; 100: 444 MB
         Raises   NotFound  there is no such directory, or it cannot be written
         """
         with translated():
@@ -111,7 +111,7 @@ def wasm_witness(
              Cancelled  `cancel` was set
     """
     data = _read(program)
-    flat = [(name, b"".join(_felts(name, value))) for name, value in signals.items()]
+    flat = flat_signals(signals)
     with translated():
         return _core.circom_witness(data, flat, MEMORY_BYTES, STEPS, cancel)
 
@@ -138,29 +138,3 @@ def _read(program: Path) -> bytes:
         return program.read_bytes()
     except OSError as error:
         raise NotFound(f"the witness program {program} cannot be read: {error}") from None
-
-
-def _felts(name: str, value: object) -> Iterator[bytes]:
-    numbers: list[object] = [value]
-    for _ in range(_ARRAY_DEPTH):
-        if not any(isinstance(number, list | tuple) for number in numbers):
-            return (_felt(name, number) for number in numbers)
-        numbers = _one_layer_down(name, numbers)
-    raise BadEncoding(f"signal {name} is an array of more than {_ARRAY_DEPTH} dimensions")
-
-
-def _one_layer_down(name: str, arrays: list[object]) -> list[object]:
-    lists = [array for array in arrays if isinstance(array, list | tuple)]
-    if len(lists) != len(arrays) or len({len(array) for array in lists}) != 1:
-        raise BadEncoding(f"signal {name} is an array whose rows differ in length")
-    return [number for array in lists for number in array]
-
-
-def _felt(name: str, value: object) -> bytes:
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 78:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise BadEncoding(f"signal {name} holds {value!r:.100}, which is no number")
-    if not 0 <= value < MODULUS:
-        raise BadEncoding(f"signal {name} holds a number that is not from 0 to below the modulus")
-    return value.to_bytes(FELT_BYTES, "little")

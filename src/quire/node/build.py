@@ -143,6 +143,7 @@ def part_settings(config: NodeConfig, profile: Profile) -> PartSettings:
         blockexc=blockexc_ids(profile),
         fetch_idle_seconds=config.fetch_idle_timeout,
         keep_seconds=config.block_ttl or None,
+        drops_computed=config.drop_computed,
         upload_lifetime_seconds=config.upload_expiry,
         book=PeerBook(config.data_dir / "peers.json"),
         bootstrap=bootstrap_peers(config, profile),

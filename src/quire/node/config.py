@@ -149,6 +149,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     fetch_idle_timeout: Annotated[
         float, Setting("duration", "a background fetch without progress for so long fails")
     ] = 600.0
+    drop_computed: Annotated[
+        bool, Setting("flag", "give up blocks that a download computed, at its end; else cached")
+    ] = False
     shutdown_timeout: Annotated[
         float, Setting("duration", "how long a stopping node lets uploads and downloads end")
     ] = 10.0

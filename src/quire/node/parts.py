@@ -53,6 +53,7 @@ class PartSettings:
     upload_lifetime_seconds: float  # of a resumable upload, or protection, that is not finished
     book: PeerBook | None
     bootstrap: Sequence[KnownPeer]
+    drops_computed: bool = False  # blocks that a download computed, at its end
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
 
 
@@ -104,7 +105,8 @@ def join_parts(
     connector = Connector(
         transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
     )
-    assembler = Assembler(store, exchange, clock, events, waits)
+    shed = store.shed if settings.drops_computed else None
+    assembler = Assembler(store, exchange, clock, events, waits, shed=shed)
     fetches = Fetches(
         store,
         exchange,

@@ -45,7 +45,7 @@ class FsckReport:
     damaged_blocks: int = 0  # found now
     damaged: list[Lost] = field(default_factory=list)  # before other nodes were asked
     lost: list[Lost] = field(default_factory=list)  # still damaged at the end
-    repaired_blocks: int = 0  # that came back from other nodes
+    repaired_blocks: int = 0  # that came back
     error: str = ""
 
     @property
@@ -152,7 +152,9 @@ def in_words(report: FsckReport, size_of: Callable[[float], str]) -> list[str]:
     if report.damaged_blocks:
         lines.append(f"damaged: {report.damaged_blocks} blocks were unreadable or wrong")
     if report.repaired_blocks:
-        lines.append(f"repaired: {report.repaired_blocks} blocks came back from other nodes")
+        lines.append(
+            f"repaired: {report.repaired_blocks} blocks came back, from other nodes or rows"
+        )
     for lost in report.lost:
         ranges = ", ".join(f"{start} to {stop - 1}" for start, stop in lost.byte_ranges)
         where = ranges or "padding only"

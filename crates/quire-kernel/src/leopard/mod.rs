@@ -17,15 +17,15 @@ pub use run::Method;
 
 use run::Rows;
 
-/// The parity rows of `data` into `parity`.
+/// The parity rows of `data` into `parity`, in the fastest way, on all cores for long rows.
 ///
 /// # Errors
 /// Not K data rows or not M parity rows, or lengths that are no multiple of 64 or differ.
 pub fn encode(code: Code, data: &[&[u8]], parity: &mut [&mut [u8]]) -> Result<(), CodeError> {
-    encode_by(Path::best(), Method::Matrix, code, data, parity)
+    encoding(code, data, parity, |rows| rows.make())
 }
 
-/// The same on one path by one method, for tests and measurements.
+/// The same on this core, one path and one method, for tests and measurements.
 ///
 /// # Errors
 /// As [`encode`].
@@ -36,26 +36,36 @@ pub fn encode_by(
     data: &[&[u8]],
     parity: &mut [&mut [u8]],
 ) -> Result<(), CodeError> {
+    encoding(code, data, parity, |rows| rows.make_by(path, method))
+}
+
+fn encoding(
+    code: Code,
+    data: &[&[u8]],
+    parity: &mut [&mut [u8]],
+    make: impl FnOnce(Rows<'_, '_>),
+) -> Result<(), CodeError> {
     check_count("data", data.len(), code.k())?;
     check_count("parity", parity.len(), code.m())?;
     let rows = data.iter().map(|row| row.len()).chain(parity.iter().map(|row| row.len()));
     code::one_length(rows.enumerate())?;
     let at_hand: Vec<usize> = (0..code.k()).collect();
     let wanted: Vec<usize> = (code.k()..code.rows()).collect();
-    Rows { code, method, at_hand: &at_hand, inputs: data, wanted: &wanted, outputs: parity }.make(path);
+    make(Rows { code, at_hand: &at_hand, inputs: data, wanted: &wanted, outputs: parity });
     Ok(())
 }
 
-/// The rows numbered `wanted`, data or parity, into `out`, from any K or more numbered rows.
+/// The rows numbered `wanted`, data or parity, into `out`, from any K or more numbered rows, in the
+/// fastest way, on all cores for long rows.
 ///
 /// # Errors
 /// Fewer than K rows, numbers out of range or named twice, not as many places in `out` as rows are
 /// wanted, or lengths that are no multiple of 64 or differ.
 pub fn rebuild(code: Code, rows: &[(usize, &[u8])], wanted: &[usize], out: &mut [&mut [u8]]) -> Result<(), CodeError> {
-    rebuild_by(Path::best(), Method::Matrix, code, rows, wanted, out)
+    rebuilding(code, rows, wanted, out, |rows| rows.make())
 }
 
-/// The same on one path by one method, for tests and measurements.
+/// The same on this core, one path and one method, for tests and measurements.
 ///
 /// # Errors
 /// As [`rebuild`].
@@ -67,12 +77,20 @@ pub fn rebuild_by(
     wanted: &[usize],
     out: &mut [&mut [u8]],
 ) -> Result<(), CodeError> {
+    rebuilding(code, rows, wanted, out, |rows| rows.make_by(path, method))
+}
+
+fn rebuilding(
+    code: Code,
+    rows: &[(usize, &[u8])],
+    wanted: &[usize],
+    out: &mut [&mut [u8]],
+    make: impl FnOnce(Rows<'_, '_>),
+) -> Result<(), CodeError> {
     let mut sorted = rows.to_vec();
     sorted.sort_unstable_by_key(|&(row, _)| row);
-    check_rows(code, sorted.iter().map(|&(row, _)| row))?;
-    let mut wanted_sorted = wanted.to_vec();
-    wanted_sorted.sort_unstable();
-    check_rows(code, wanted_sorted.into_iter())?;
+    check_rows(code, sorted.iter().map(|&(row, _)| row).collect())?;
+    check_rows(code, wanted.to_vec())?;
     if rows.len() < code.k() {
         return Err(CodeError::TooFew { given: rows.len(), k: code.k() });
     }
@@ -92,7 +110,7 @@ pub fn rebuild_by(
     }
     sorted.truncate(code.k());
     let (at_hand, inputs): (Vec<usize>, Vec<&[u8]>) = sorted.into_iter().unzip();
-    Rows { code, method, at_hand: &at_hand, inputs: &inputs, wanted: &missing, outputs: &mut places }.make(path);
+    make(Rows { code, at_hand: &at_hand, inputs: &inputs, wanted: &missing, outputs: &mut places });
     Ok(())
 }
 
@@ -100,17 +118,14 @@ fn check_count(what: &'static str, given: usize, expected: usize) -> Result<(), 
     if given == expected { Ok(()) } else { Err(CodeError::Rows { what, given, expected }) }
 }
 
-/// Of sorted row numbers.
-fn check_rows(code: Code, rows: impl Iterator<Item = usize>) -> Result<(), CodeError> {
-    let mut before = None;
-    for row in rows {
-        code.check_row(row)?;
-        if before == Some(row) {
-            return Err(CodeError::Twice { row });
-        }
-        before = Some(row);
+/// Row numbers that the code has, none twice.
+fn check_rows(code: Code, mut rows: Vec<usize>) -> Result<(), CodeError> {
+    rows.sort_unstable();
+    rows.iter().try_for_each(|&row| code.check_row(row))?;
+    match rows.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(CodeError::Twice { row: pair[0] }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

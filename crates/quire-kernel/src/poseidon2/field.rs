@@ -240,7 +240,7 @@ mod tests {
         let limit = add_words(&MODULUS, &[0, 0, 0, MODULUS[3] / 100 * 17 + 2]);
         for step in 0..=1000u64 {
             let top = step << 54; // up to 2^257, in steps of 2^246
-            let sum = Sum([step, !step, step * 3, top << 0, step >> 10]);
+            let sum = Sum([step, !step, step * 3, top, step >> 10]);
             let plain = Fe([step, !step, step * 3, top]);
             let reduced = sum.reduced();
             assert!(minus(&reduced.0, &limit).1, "{step}");

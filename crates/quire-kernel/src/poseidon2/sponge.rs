@@ -1,6 +1,6 @@
 //! The sponge over field elements (proofs.md 3.4).
 
-use super::felt::{Felt, felts_of};
+use super::felt::Felt;
 use super::field::Fe;
 use super::scalar::{absorb, felt_of, permute};
 
@@ -29,7 +29,7 @@ pub(super) const ONE: Felt = {
 
 /// The hash of canonical elements.
 pub(super) fn sponge(felts: impl Iterator<Item = Felt>, rate: Rate) -> Felt {
-    let mut state = [Fe::ZERO, Fe::ZERO, Fe::from_words(rate.capacity())];
+    let mut state = [Fe::ZERO, Fe::ZERO, Fe::from_words(rate.capacity()).widened().reduced()];
     let mut felts = felts.chain(std::iter::once(ONE));
     while let Some(first) = felts.next() {
         absorb(&mut state[0], &first);
@@ -41,9 +41,4 @@ pub(super) fn sponge(felts: impl Iterator<Item = Felt>, rate: Rate) -> Felt {
         permute(&mut state);
     }
     felt_of(state[0])
-}
-
-/// The hash of data, two elements at a time.
-pub(super) fn hash_cell(cell: &[u8]) -> Felt {
-    sponge(felts_of(cell), Rate::Two)
 }

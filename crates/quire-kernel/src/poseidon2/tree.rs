@@ -2,7 +2,7 @@
 //! (proofs.md 3.6).
 
 use super::Path;
-use super::batch::{Node, compress_nodes};
+use super::batch::{Node, hash_all};
 use super::felt::Felt;
 use super::scalar::compress;
 use crate::merkle::{layer_sizes, node_count};
@@ -23,7 +23,7 @@ pub(super) fn parents_into(path: Path, layers: &[Felt], width: usize, bottom: bo
         let right = children.get(1);
         Node { left: children[0], right: *right.unwrap_or(&ZERO), key: key(bottom, right.is_none()) }
     };
-    compress_nodes(path, node, out);
+    hash_all(path, node, out);
 }
 
 /// All layers into exactly [`node_count`] places, leaves first.

@@ -34,6 +34,7 @@ class Outlook:
     helpers: tuple[Helper, ...] = ()
     held: RangeSet = field(default_factory=RangeSet)  # by any peer
     prompt: RangeSet = field(default_factory=RangeSet)  # by a prompt one
+    done: RangeSet = field(default_factory=RangeSet)  # received, perhaps not visible yet
     is_settled: bool = False
     next_late_at: float | None = None  # monotonic seconds
 
@@ -66,4 +67,5 @@ def look_out(scheduler: Scheduler, swarm: Swarm, now: float, *, has_waited: bool
                 prompt.add(start, stop)
     late = [at for p in scheduler.pieces() for at in p.owners.values() if at > now]
     is_settled = has_waited or swarm.candidates.is_settled
-    return Outlook(tuple(helpers), held, prompt, is_settled, min(late, default=None))
+    next_late_at = min(late, default=None)
+    return Outlook(tuple(helpers), held, prompt, scheduler.done, is_settled, next_late_at)

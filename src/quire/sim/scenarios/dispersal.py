@@ -1,26 +1,30 @@
-"""Dispersal: a protected dataset is given away slot by slot, and outlives the node that made it.
+"""Dispersal: a protected dataset is given away slot by slot, and outlives any three nodes.
 
     1 the owner uploads and protects 4 + 2     2 six hosts take a slot each
-    3 the owner and the holders of parity die for good
-    4 a reader gets the data rows from the four holders of data, and the list of leaves
-    5 a host drops its slot, and takes it again from the reader
+    3 the owner and any two hosts die for good
+    4 a reader gets the file from the four that are left, and the list of leaves
+    5 a newcomer rebuilds a lost slot, and holds it
+    6 a host drops its slot, and rebuilds it from the others
 
-Faults befall owner and hosts during steps 1 and 2, the holders of data and the reader during steps
-4 and 5. Every fault ends, and nobody dies for good before the slots are held, so every step can
-succeed and must, `GRACE_SECONDS` after the last fault of its phase ended. A slot that a host holds
-must be there, whole and provable, after every restart.
+Faults befall owner and hosts during steps 1 and 2, whoever is left from step 4 on. Every fault
+ends, and nobody dies for good before the slots are held, so every step can succeed and must,
+`GRACE_SECONDS` after the last fault of its phase ended. A slot that a host holds must be there,
+whole and provable, after every restart.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from quire.base.errors import Bug, QuireError
 from quire.base.invariant import invariant
 from quire.base.units import KIB
 from quire.dataset.geometry import Geometry
+from quire.flow.rebuild_job import RebuildJob
+from quire.flow.slot_state import SlotJob
 from quire.flow.upload import UploadOrder
 from quire.kernels.hashing import sha256_blocks
 from quire.sim.checks import check_bytes
@@ -34,7 +38,6 @@ from quire.store.dataset import Dataset
 K, M = 4, 2
 GRACE_SECONDS = 300.0
 ASK_SECONDS = 30.0
-ROW_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 FAULTS_MAX = 8
 BLOCK_SIZES = (4 * KIB, 8 * KIB)
@@ -59,6 +62,7 @@ class Dispersal:
         self.owner = world.add("owner", sizes)
         self.hosts = [world.add(f"host{slot}", sizes) for slot in range(K + M)]
         self.reader = world.add("reader", sizes)
+        self.newcomer = world.add("newcomer", sizes)
         self._rows: list[bytes] = []  # what each slot is, once the owner has said so
         self._held: dict[str, tuple[Dataset, int]] = {}  # what hosts have promised
         world.on_started = self._check_promise
@@ -70,12 +74,14 @@ class Dispersal:
         await asyncio.gather(*(world.start(node) for node in world.nodes.values()))
         names = ("owner", *(host.name for host in self.hosts))
         dataset = await self._phase(names, self._disperse())
-        for node in (self.owner, *self.hosts[K:]):
+        lost = sorted(self._rng.sample(range(K + M), M))
+        left = [slot for slot in range(K + M) if slot not in lost]
+        for node in (self.owner, *(self.hosts[slot] for slot in lost)):
             self._held.pop(node.name, None)
             world.retire(node, notice_seconds=self._faults.choice((0.0, 0.0, 20.0)))
-        self._step(3, "the owner and the holders of parity are gone for good")
-        names = ("reader", *(host.name for host in self.hosts[:K]))
-        await self._phase(names, self._read(dataset))
+        self._step(3, f"the owner and the holders of the slots {lost} are gone for good")
+        names = ("reader", "newcomer", *(self.hosts[slot].name for slot in left))
+        await self._phase(names, self._survive(dataset, lost, left))
         await world.finish()
 
     async def _phase(self, names: tuple[str, ...], work: Coroutine[Any, Any, T]) -> T:
@@ -121,18 +127,27 @@ class Dispersal:
     async def _stream(self) -> AsyncIterator[bytes]:
         yield self.content
 
-    async def _hold(self, host: SimNode, dataset: Dataset, slot: int) -> None:
+    async def _hold(
+        self, host: SimNode, dataset: Dataset, slot: int, *, is_lost: bool = False
+    ) -> None:
+        """Have a node take a slot, or compute one that nobody has, and hold it."""
+        cid = dataset.manifest_cid
+
         async def take(parts: Parts) -> None:
-            job = await parts.slot_holds.start(dataset.manifest_cid, slot, ASK_SECONDS)
+            job: SlotJob | RebuildJob
+            if is_lost:
+                job = await parts.joined.rebuilds.start(cid, [slot], ASK_SECONDS)
+            else:
+                job = await parts.slot_holds.start(cid, slot, ASK_SECONDS)
             if job.task is not None:
                 await asyncio.wait([job.task])
             if job.error is not None:
                 raise job.error
             if job.state == "cancelled":
                 raise NodeDown(f"{host.name} stopped while it took a slot")
-            invariant(job.state == "held", f"the taking of a slot ended as {job.state}")
+            invariant(job.state in ("held", "complete"), f"a job ended as {job.state}")
 
-        await self._until_done(host, "take", take)
+        await self._until_done(host, "rebuild" if is_lost else "take", take)
         self._held[host.name] = (dataset, slot)
 
     async def _check_promise(self, node: SimNode) -> None:
@@ -158,43 +173,41 @@ class Dispersal:
         await node.call(check)
         self.world.note_checked(self._rows[slot])
 
-    # ---- steps 4 and 5 ----
+    # ---- steps 4 to 6 ----
 
-    async def _read(self, dataset: Dataset) -> None:
-        geometry = Geometry.of(dataset.manifest)
-
-        async def read(parts: Parts) -> bytes:
-            found = await parts.fetches.manifest(dataset.manifest_cid, ASK_SECONDS)
-            rows = []
-            for row in range(K):
-                leaves = geometry.row_range(row)
-                deadline = self.reader.clock.monotonic() + ROW_SECONDS
-                await parts.exchange.ensure(found, leaves.start, len(leaves), deadline)
-                rows.append(
-                    await parts.store.read_range(found.tree_root, leaves.start, len(leaves))
-                )
-            return b"".join(rows)
-
-        async def learn(parts: Parts) -> bytes | None:
-            found = await parts.fetches.manifest(dataset.manifest_cid, ASK_SECONDS)
-            deadline = self.reader.clock.monotonic() + ASK_SECONDS
-            await parts.exchange.fetch_leaves(found, deadline)
-            return await parts.store.leaves(found.tree_root)
-
-        data = await self._until_done(self.reader, "read", read)
-        check_bytes(b"".join(self._rows[:K]), data, "what the reader got")
-        leaves = await self._until_done(self.reader, "leaves", learn) or b""
-        parity = sha256_blocks(b"".join(self._rows[K:]), geometry.block_size)
-        check_bytes(parity, leaves[-len(parity) :], "the leaves of parity that nobody has")
-        self._step(4, "the reader has the data rows, and every leaf's digest")
-        slot = self._rng.randrange(K)
+    async def _survive(self, dataset: Dataset, lost: list[int], left: list[int]) -> None:
+        data = await self._until_done(self.reader, "read", lambda p: self._read(p, dataset))
+        check_bytes(self.content, data, "what the reader got")
+        leaves = await self._until_done(self.reader, "leaves", lambda p: self._learn(p, dataset))
+        parity = sha256_blocks(b"".join(self._rows[K:]), self.block_size)
+        check_bytes(parity, leaves[-len(parity) :], "the digests of the leaves of parity")
+        self._step(4, "the reader has the file, and every leaf's digest")
+        slot = self._rng.choice(lost)
+        await self._hold(self.newcomer, dataset, slot, is_lost=True)
+        self._step(5, f"the newcomer has rebuilt slot {slot}, and holds it")
+        slot = self._rng.choice(left)
         host = self.hosts[slot]
         del self._held[host.name]
         await self._until_done(
             host, "drop", lambda parts: parts.slot_holds.drop(dataset.manifest_cid, slot)
         )
-        await self._hold(host, dataset, slot)
-        self._step(5, f"{host.name} has dropped slot {slot} and taken it again")
+        await self._hold(host, dataset, slot, is_lost=True)
+        self._step(6, f"{host.name} has dropped slot {slot} and rebuilt it")
+
+    async def _read(self, parts: Parts, dataset: Dataset) -> bytes:
+        found = await parts.fetches.manifest(dataset.manifest_cid, ASK_SECONDS)
+        received = bytearray()
+        async with aclosing(parts.downloads.read(found)) as chunks:
+            async for chunk in chunks:
+                received += chunk
+        return bytes(received)
+
+    async def _learn(self, parts: Parts, dataset: Dataset) -> bytes:
+        found = await parts.fetches.manifest(dataset.manifest_cid, ASK_SECONDS)
+        await parts.exchange.fetch_leaves(found, self.reader.clock.monotonic() + ASK_SECONDS)
+        leaves = await parts.store.leaves(found.tree_root)
+        invariant(leaves is not None, "a list of leaves that was fetched is not known")
+        return leaves or b""
 
     # ---- what several steps need ----
 

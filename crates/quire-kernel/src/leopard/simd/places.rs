@@ -2,20 +2,25 @@
 
 use super::Kernel;
 
-/// A source of vectors. The rules of [`Kernel`] hold; `at` is within the width of the place.
-pub(super) trait Source<K: Kernel>: Copy {
-    unsafe fn read(&self, kernel: K, position: usize, at: usize) -> K::Vector;
-}
+/// A place for every position. The rules of [`Kernel`] hold; `at` is within the width of the place.
+pub(super) trait Place<K: Kernel>: Copy {
+    /// Whether the first block of a transform is worth code of its own.
+    const IS_INNER: bool = false;
 
-/// A destination of vectors, under the same rules.
-pub(super) trait Target<K: Kernel>: Copy {
-    unsafe fn write(&self, kernel: K, position: usize, at: usize, vector: K::Vector);
+    /// What stands for a position while its columns are gone through.
+    type Cursor: Copy;
 
-    /// Whether what is written to the position is kept.
+    fn cursor(&self, position: usize) -> Self::Cursor;
+
+    /// Whether there is anything at the position, or what is written there is kept.
     #[inline(always)]
     fn keeps(&self, _position: usize) -> bool {
         true
     }
+
+    unsafe fn read(kernel: K, cursor: Self::Cursor, at: usize) -> K::Vector;
+
+    unsafe fn write(kernel: K, cursor: Self::Cursor, at: usize, vector: K::Vector);
 }
 
 /// Memory of our own: `stride` bytes a position.
@@ -25,19 +30,25 @@ pub(super) struct Scratch {
     pub stride: usize,
 }
 
-impl<K: Kernel> Source<K> for Scratch {
-    #[inline(always)]
-    unsafe fn read(&self, kernel: K, position: usize, at: usize) -> K::Vector {
-        // SAFETY: as promised to us.
-        unsafe { kernel.get(self.base.add(position * self.stride + at)) }
-    }
-}
+impl<K: Kernel> Place<K> for Scratch {
+    const IS_INNER: bool = true;
+    type Cursor = *mut u8;
 
-impl<K: Kernel> Target<K> for Scratch {
     #[inline(always)]
-    unsafe fn write(&self, kernel: K, position: usize, at: usize, vector: K::Vector) {
+    fn cursor(&self, position: usize) -> *mut u8 {
+        self.base.wrapping_add(position * self.stride)
+    }
+
+    #[inline(always)]
+    unsafe fn read(kernel: K, cursor: *mut u8, at: usize) -> K::Vector {
         // SAFETY: as promised to us.
-        unsafe { kernel.put(self.base.add(position * self.stride + at), vector) }
+        unsafe { kernel.get(cursor.add(at)) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(kernel: K, cursor: *mut u8, at: usize, vector: K::Vector) {
+        // SAFETY: as promised to us.
+        unsafe { kernel.put(cursor.add(at), vector) }
     }
 }
 
@@ -45,14 +56,24 @@ impl<K: Kernel> Target<K> for Scratch {
 #[derive(Clone, Copy)]
 pub(super) struct Sum(pub Scratch);
 
-impl<K: Kernel> Target<K> for Sum {
+impl<K: Kernel> Place<K> for Sum {
+    type Cursor = *mut u8;
+
     #[inline(always)]
-    unsafe fn write(&self, kernel: K, position: usize, at: usize, vector: K::Vector) {
+    fn cursor(&self, position: usize) -> *mut u8 {
+        Place::<K>::cursor(&self.0, position)
+    }
+
+    #[inline(always)]
+    unsafe fn read(kernel: K, cursor: *mut u8, at: usize) -> K::Vector {
         // SAFETY: as promised to us.
-        unsafe {
-            let before = self.0.read(kernel, position, at);
-            self.0.write(kernel, position, at, kernel.xor(before, vector));
-        }
+        unsafe { kernel.get(cursor.add(at)) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(kernel: K, cursor: *mut u8, at: usize, vector: K::Vector) {
+        // SAFETY: as promised to us.
+        unsafe { kernel.put(cursor.add(at), kernel.xor(kernel.get(cursor.add(at)), vector)) }
     }
 }
 
@@ -61,6 +82,8 @@ impl<K: Kernel> Target<K> for Sum {
 pub(super) struct Rows<'a> {
     pub rows: &'a [*mut u8],
     pub from: usize,
+    /// A tile that stands for missing rows: zeros where rows are read, anything where written.
+    pub spare: *mut u8,
 }
 
 impl Rows<'_> {
@@ -68,33 +91,36 @@ impl Rows<'_> {
     fn row(&self, position: usize) -> Option<*mut u8> {
         self.rows.get(position).copied().filter(|row| !row.is_null())
     }
-}
 
-impl<K: Kernel> Source<K> for Rows<'_> {
     #[inline(always)]
-    unsafe fn read(&self, kernel: K, position: usize, at: usize) -> K::Vector {
-        // SAFETY: as promised to us; a row that is there has all the columns.
-        unsafe {
-            match self.row(position) {
-                Some(row) => kernel.load(row.add(self.from + at)),
-                None => kernel.zero(),
-            }
-        }
+    fn start(&self, position: usize) -> *mut u8 {
+        self.row(position).map_or(self.spare, |row| row.wrapping_add(self.from))
     }
 }
 
-impl<K: Kernel> Target<K> for Rows<'_> {
+impl<K: Kernel> Place<K> for Rows<'_> {
+    type Cursor = *mut u8;
+
     #[inline(always)]
-    unsafe fn write(&self, kernel: K, position: usize, at: usize, vector: K::Vector) {
-        if let Some(row) = self.row(position) {
-            // SAFETY: as promised to us; a row that is there has all the columns.
-            unsafe { kernel.store(row.add(self.from + at), vector) }
-        }
+    fn cursor(&self, position: usize) -> *mut u8 {
+        self.start(position)
     }
 
     #[inline(always)]
     fn keeps(&self, position: usize) -> bool {
         self.row(position).is_some()
+    }
+
+    #[inline(always)]
+    unsafe fn read(kernel: K, cursor: *mut u8, at: usize) -> K::Vector {
+        // SAFETY: as promised to us.
+        unsafe { kernel.load(cursor.add(at)) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(kernel: K, cursor: *mut u8, at: usize, vector: K::Vector) {
+        // SAFETY: as promised to us.
+        unsafe { kernel.store(cursor.add(at), vector) }
     }
 }
 
@@ -105,36 +131,28 @@ pub(super) struct Scaled<'a, K: Kernel> {
     pub factors: &'a [K::Table],
 }
 
-impl<K: Kernel> Source<K> for Scaled<'_, K> {
-    #[inline(always)]
-    unsafe fn read(&self, kernel: K, position: usize, at: usize) -> K::Vector {
-        // SAFETY: as promised to us.
-        unsafe {
-            match self.rows.row(position) {
-                Some(row) => {
-                    let vector = kernel.load(row.add(self.rows.from + at));
-                    kernel.mul(kernel.operand(vector), &self.factors[position])
-                }
-                None => kernel.zero(),
-            }
-        }
-    }
-}
+impl<'a, K: Kernel> Place<K> for Scaled<'a, K> {
+    type Cursor = (*mut u8, &'a K::Table);
 
-impl<K: Kernel> Target<K> for Scaled<'_, K> {
     #[inline(always)]
-    unsafe fn write(&self, kernel: K, position: usize, at: usize, vector: K::Vector) {
-        if let Some(row) = self.rows.row(position) {
-            // SAFETY: as promised to us.
-            unsafe {
-                let product = kernel.mul(kernel.operand(vector), &self.factors[position]);
-                kernel.store(row.add(self.rows.from + at), product);
-            }
-        }
+    fn cursor(&self, position: usize) -> Self::Cursor {
+        (self.rows.start(position), &self.factors[position])
     }
 
     #[inline(always)]
     fn keeps(&self, position: usize) -> bool {
         self.rows.row(position).is_some()
+    }
+
+    #[inline(always)]
+    unsafe fn read(kernel: K, (row, factor): Self::Cursor, at: usize) -> K::Vector {
+        // SAFETY: as promised to us.
+        unsafe { kernel.mul(kernel.operand(kernel.load(row.add(at))), factor) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(kernel: K, (row, factor): Self::Cursor, at: usize, vector: K::Vector) {
+        // SAFETY: as promised to us.
+        unsafe { kernel.store(row.add(at), kernel.mul(kernel.operand(vector), factor)) }
     }
 }

@@ -3,6 +3,14 @@
 use super::CHUNK;
 use super::places::Scratch;
 
+/// A tile of all positions stays in a second-level cache, and mostly in the first.
+const TILE_BYTES: usize = 64 << 10;
+
+/// Bytes of every row that are worked on at a time: enough to make up for the start of each pass.
+pub(super) fn tile_of(positions: usize) -> usize {
+    (TILE_BYTES / positions / CHUNK).clamp(8, 16) * CHUNK
+}
+
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u8; CHUNK]);

@@ -1,7 +1,7 @@
 //! Products by tables of sixteen entries, one lookup a nibble.
 
 use super::lanes::Lookup;
-use super::tables::{Nibbles8, Nibbles16, nibbles_8, nibbles_16};
+use super::nibbles::{Nibbles8, Nibbles16, nibbles_8, nibbles_16};
 use super::{CHUNK, Kernel, Work};
 
 /// GF(2^8), one symbol a byte.

@@ -3,7 +3,7 @@
 //! A layer of distance d takes the vectors at p and p + d through a *butterfly*, for all p without
 //! that bit. A pass does two, four or eight vectors through one, two or three layers in registers.
 
-use super::places::{Source, Target};
+use super::places::Place;
 use super::{Kernel, Work};
 
 /// Distances rise: `w[p + d] += w[p]`, then `w[p] += w[p + d] * factor`.
@@ -28,12 +28,7 @@ pub(super) struct Shape<'a, T> {
 
 impl<T> Shape<'_, T> {
     /// One pass over memory: `source` and `target` have all positions of those blocks.
-    pub fn run<const WAY: bool, K: Kernel<Table = T>, S: Source<K>>(
-        self,
-        kernel: K,
-        source: S,
-        target: impl Target<K>,
-    ) {
+    pub fn run<const WAY: bool, K: Kernel<Table = T>, S: Place<K>>(self, kernel: K, source: S, target: impl Place<K>) {
         kernel.vectorize(Pass::<WAY, K, S, _> { kernel, shape: self, source, target });
     }
 }
@@ -54,7 +49,7 @@ pub(super) fn cut(log: u32, most: u32) -> impl DoubleEndedIterator<Item = (u32, 
     })
 }
 
-impl<const WAY: bool, K: Kernel, S: Source<K>, T: Target<K>> Work for Pass<'_, WAY, K, S, T> {
+impl<const WAY: bool, K: Kernel, S: Place<K>, T: Place<K>> Work for Pass<'_, WAY, K, S, T> {
     type Output = ();
 
     #[inline(always)]
@@ -68,11 +63,11 @@ impl<const WAY: bool, K: Kernel, S: Source<K>, T: Target<K>> Work for Pass<'_, W
     }
 }
 
-impl<const WAY: bool, K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, WAY, K, S, T> {
+impl<const WAY: bool, K: Kernel, S: Place<K>, T: Place<K>> Pass<'_, WAY, K, S, T> {
     #[inline(always)]
     fn blocks<const RADIX: usize>(self) {
         for start in (0..self.shape.limit).step_by(RADIX * self.shape.distance) {
-            if self.shape.is_first && start == 0 {
+            if S::IS_INNER && T::IS_INNER && self.shape.is_first && start == 0 {
                 self.block::<RADIX, true>(start);
             } else {
                 self.block::<RADIX, false>(start);
@@ -85,47 +80,39 @@ impl<const WAY: bool, K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, WAY, K, S,
         let Shape { distance, width, .. } = self.shape;
         // All butterflies of a block, whatever their offset below the distance, share factors.
         let skews = &self.shape.skews[start..][..RADIX * distance - 1];
-        let factors: [&K::Table; RADIX] = std::array::from_fn(|at| &skews[(at * distance).max(1) - 1]);
+        let factors: [K::Table; RADIX] = std::array::from_fn(|at| skews[(at * distance).max(1) - 1]);
         for position in start..start + distance {
             if !(0..RADIX).any(|at| self.target.keeps(position + at * distance)) {
                 continue;
             }
-            let mut at = 0;
-            // SAFETY: within `vectorize`; whole vectors within the width.
-            unsafe {
-                while K::VECTORS == 2 && at + 2 * K::BYTES <= width {
-                    self.vectors::<RADIX, FIRST, 2>(position, at, &factors);
-                    at += 2 * K::BYTES;
-                }
-                while at < width {
-                    self.vectors::<RADIX, FIRST, 1>(position, at, &factors);
-                    at += K::BYTES;
-                }
+            let sources = std::array::from_fn(|at| self.source.cursor(position + at * distance));
+            let targets = std::array::from_fn(|at| self.target.cursor(position + at * distance));
+            for at in (0..width).step_by(K::BYTES) {
+                // SAFETY: within `vectorize`; whole vectors within the width.
+                unsafe { self.vectors::<RADIX, FIRST>(sources, targets, at, &factors) }
             }
         }
     }
 
     /// # Safety
-    /// Within `vectorize`; `at` plus the vectors' bytes is within the width.
+    /// Within `vectorize`; `at` plus the vector's bytes is within the width.
     #[inline(always)]
-    unsafe fn vectors<const RADIX: usize, const FIRST: bool, const VECTORS: usize>(
+    unsafe fn vectors<const RADIX: usize, const FIRST: bool>(
         &self,
-        position: usize,
+        sources: [S::Cursor; RADIX],
+        targets: [T::Cursor; RADIX],
         at: usize,
-        factors: &[&K::Table; RADIX],
+        factors: &[K::Table; RADIX],
     ) {
         // SAFETY: as promised to us.
         unsafe {
-            let mut w: [[K::Vector; VECTORS]; RADIX] = std::array::from_fn(|i| {
-                let position = position + i * self.shape.distance;
-                std::array::from_fn(|v| self.source.read(self.kernel, position, at + v * K::BYTES))
-            });
+            let mut w: [K::Vector; RADIX] = std::array::from_fn(|i| S::read(self.kernel, sources[i], at));
             // Written out, so that every vector stays in a register.
             macro_rules! layer {
                 ($half:literal: $($low:literal)*) => {
                     $(if $low + $half < RADIX {
                         let (low, high) = (w[$low], w[$low + $half]);
-                        let factor = factors[$low / (2 * $half) * 2 * $half + $half];
+                        let factor = &factors[$low / (2 * $half) * 2 * $half + $half];
                         let is_zero = FIRST && $low < $half;
                         (w[$low], w[$low + $half]) = self.butterfly(low, high, factor, is_zero);
                     })*
@@ -140,11 +127,8 @@ impl<const WAY: bool, K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, WAY, K, S,
                 layer!(2: 0 1 4 5);
                 layer!(4: 0 1 2 3);
             }
-            for (i, w) in w.into_iter().enumerate() {
-                let position = position + i * self.shape.distance;
-                for (v, vector) in w.into_iter().enumerate() {
-                    self.target.write(self.kernel, position, at + v * K::BYTES, vector);
-                }
+            for (target, vector) in targets.into_iter().zip(w) {
+                T::write(self.kernel, target, at, vector);
             }
         }
     }
@@ -152,26 +136,24 @@ impl<const WAY: bool, K: Kernel, S: Source<K>, T: Target<K>> Pass<'_, WAY, K, S,
     /// # Safety
     /// Within `vectorize`.
     #[inline(always)]
-    unsafe fn butterfly<const VECTORS: usize>(
+    unsafe fn butterfly(
         &self,
-        mut low: [K::Vector; VECTORS],
-        mut high: [K::Vector; VECTORS],
+        mut low: K::Vector,
+        mut high: K::Vector,
         factor: &K::Table,
         is_zero: bool,
-    ) -> ([K::Vector; VECTORS], [K::Vector; VECTORS]) {
+    ) -> (K::Vector, K::Vector) {
         let kernel = self.kernel;
-        for (low, high) in low.iter_mut().zip(&mut high) {
-            // SAFETY: as promised to us.
-            unsafe {
-                if WAY == INVERSE {
-                    *high = kernel.xor(*high, *low);
-                }
-                if !is_zero {
-                    *low = kernel.xor(*low, kernel.mul(kernel.operand(*high), factor));
-                }
-                if WAY == FORWARD {
-                    *high = kernel.xor(*high, *low);
-                }
+        // SAFETY: as promised to us.
+        unsafe {
+            if WAY == INVERSE {
+                high = kernel.xor(high, low);
+            }
+            if !is_zero {
+                low = kernel.xor(low, kernel.mul(kernel.operand(high), factor));
+            }
+            if WAY == FORWARD {
+                high = kernel.xor(high, low);
             }
         }
         (low, high)

@@ -3,15 +3,12 @@
 //! Every row at hand is multiplied by the value of the error locator at its position; the formal
 //! derivative of the polynomial through them gives, divided by the locator, the lost rows.
 
-use super::places::{Rows, Scaled, Scratch, Source, Target};
-use super::scratch::Memory;
+use super::places::{Place, Rows, Scaled, Scratch};
+use super::scratch::{Memory, tile_of};
 use super::transform::{FORWARD, INVERSE, Shape, cut};
 use super::{CHUNK, Kernel, Work};
 use crate::leopard::code::Code;
 use crate::leopard::skews::skews;
-
-/// Bytes of every row in one tile. Two tiles of 256 positions fit into a first-level cache of 64 KiB.
-const TILE: usize = 2 * CHUNK;
 
 /// The factors of one code and one set of rows at hand.
 pub(in super::super) struct Decoder<K: Kernel> {
@@ -45,13 +42,15 @@ impl<K: Kernel> Decoder<K> {
         for (&row, output) in wanted.iter().zip(outputs) {
             targets[self.code.position(row)] = output.as_mut_ptr();
         }
-        let mut memory = Memory::new(n, TILE);
-        let places = memory.places();
-        for from in (0..len).step_by(TILE) {
-            let width = TILE.min(len - from);
-            self.inverse(Rows { rows: &sources, from }, places, width);
+        let tile = tile_of(n);
+        let (mut memory, mut spare) = (Memory::new(n, tile), Memory::new(2, tile));
+        let (places, spare) = (memory.places(), spare.places());
+        let (zeros, waste) = (spare.base, spare.base.wrapping_add(tile));
+        for from in (0..len).step_by(tile) {
+            let width = tile.min(len - from);
+            self.inverse(Rows { rows: &sources, from, spare: zeros }, places, width);
             self.kernel.vectorize(Derivative { kernel: self.kernel, positions: n, places, width });
-            self.forward(places, Rows { rows: &targets, from }, width);
+            self.forward(places, Rows { rows: &targets, from, spare: waste }, width);
         }
     }
 
@@ -94,7 +93,9 @@ impl<K: Kernel> Work for Clear<K> {
         for position in self.positions {
             for at in (0..self.width).step_by(K::BYTES) {
                 // SAFETY: within `vectorize`; whole vectors within the width.
-                unsafe { self.places.write(self.kernel, position, at, self.kernel.zero()) }
+                unsafe {
+                    Scratch::write(self.kernel, Place::<K>::cursor(&self.places, position), at, self.kernel.zero())
+                }
             }
         }
     }
@@ -115,19 +116,20 @@ impl<K: Kernel> Work for Derivative<K> {
     #[inline(always)]
     fn run(self) {
         let Self { kernel, positions, places, width } = self;
+        let at_position = |position: usize| Place::<K>::cursor(&places, position);
         for position in 0..positions {
             for at in (0..width).step_by(K::BYTES) {
                 // SAFETY: within `vectorize`; whole vectors within the width. What is read lies higher
                 // than all that has been written.
                 unsafe {
-                    let mut sum = places.read(kernel, position, at);
+                    let mut sum = Scratch::read(kernel, at_position(position), at);
                     let mut clear = !position & (positions - 1);
                     while clear != 0 {
                         let bit = clear & clear.wrapping_neg();
-                        sum = kernel.xor(sum, places.read(kernel, position + bit, at));
+                        sum = kernel.xor(sum, Scratch::read(kernel, at_position(position + bit), at));
                         clear ^= bit;
                     }
-                    places.write(kernel, position, at, sum);
+                    Scratch::write(kernel, at_position(position), at, sum);
                 }
             }
         }

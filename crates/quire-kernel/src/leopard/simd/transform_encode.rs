@@ -3,15 +3,12 @@
 //! Data goes in chunks of `span` rows. Each chunk gets the inverse transform that begins at its
 //! positions; the sum of all gets the forward transform that begins at 0, which gives the parity.
 
-use super::places::{Rows, Scratch, Sum, Target};
-use super::scratch::Memory;
+use super::places::{Place, Rows, Scratch, Sum};
+use super::scratch::{Memory, tile_of};
 use super::transform::{FORWARD, INVERSE, Shape, cut};
 use super::{CHUNK, Kernel};
 use crate::leopard::code::Code;
 use crate::leopard::skews::skews;
-
-/// Bytes of every row in one tile. Two tiles of 64 rows stay in the first-level cache.
-const TILE: usize = 2 * CHUNK;
 
 /// The factors of one code.
 pub(in super::super) struct Encoder<K: Kernel> {
@@ -37,12 +34,14 @@ impl<K: Kernel> Encoder<K> {
         assert!(data.iter().all(|row| row.len() == len) && parity.iter().all(|row| row.len() == len));
         let data: Vec<*mut u8> = data.iter().map(|row| row.as_ptr().cast_mut()).collect();
         let parity: Vec<*mut u8> = parity.iter_mut().map(|row| row.as_mut_ptr()).collect();
-        let (mut sums, mut rest) = (Memory::new(span, TILE), Memory::new(span, TILE));
-        let (sums, rest) = (sums.places(), rest.places());
-        for from in (0..len).step_by(TILE) {
-            let width = TILE.min(len - from);
+        let tile = tile_of(span);
+        let (mut sums, mut rest, mut spare) = (Memory::new(span, tile), Memory::new(span, tile), Memory::new(2, tile));
+        let (sums, rest, spare) = (sums.places(), rest.places(), spare.places());
+        let (zeros, waste) = (spare.base, spare.base.wrapping_add(tile));
+        for from in (0..len).step_by(tile) {
+            let width = tile.min(len - from);
             for (chunk, rows) in data.chunks(span).enumerate() {
-                let rows = Rows { rows, from };
+                let rows = Rows { rows, from, spare: zeros };
                 let skews = &self.skews[(chunk + 1) * span..];
                 if chunk == 0 {
                     self.inverse(skews, rows, sums, sums, width);
@@ -50,12 +49,12 @@ impl<K: Kernel> Encoder<K> {
                     self.inverse(skews, rows, rest, Sum(sums), width);
                 }
             }
-            self.forward(sums, Rows { rows: &parity, from }, width);
+            self.forward(sums, Rows { rows: &parity, from, spare: waste }, width);
         }
     }
 
     /// From rows to `target`, by way of `between`.
-    fn inverse(&self, skews: &[K::Table], rows: Rows<'_>, between: Scratch, target: impl Target<K>, width: usize) {
+    fn inverse(&self, skews: &[K::Table], rows: Rows<'_>, between: Scratch, target: impl Place<K>, width: usize) {
         let span = self.code.span();
         let pass = |log, distance| Shape { log, distance, limit: span, skews, is_first: false, width };
         let mut passes = cut(span.trailing_zeros(), K::RADIX_LOG).map(|(log, distance)| pass(log, distance));
