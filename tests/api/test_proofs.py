@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
@@ -25,6 +26,19 @@ async def ask(url, method, path, body=None):
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     reply = await send(url, method, QUIRE_BASE + path, headers, data)
     return reply.status, json.loads(reply.body) if reply.body else None
+
+
+@contextmanager
+def busy_threads(node):
+    """No proof is computed for the length of the block."""
+    gate = threading.Event()
+    executor = node.proving.executor
+    for _ in range(executor._max_workers):
+        executor.submit(gate.wait, 60)
+    try:
+        yield
+    finally:
+        gate.set()
 
 
 async def until(url, path, *states):
@@ -79,6 +93,9 @@ async def test_a_slot_proves_itself_and_the_proof_is_verified(tmp_path) -> None:
         assert kinds == ["prove.asked", "prove.started", "prove.proving", "prove.complete"]
         _, found = await ask(url, "GET", "/status")
         assert found["proofs"]["complete"] == 1
+        metrics = (await send(url, "GET", f"{QUIRE_BASE}/metrics", {}, b"")).text
+        assert "quire_proofs_complete_total 1.0" in metrics
+        assert "quire_proofs_waiting 0.0" in metrics
 
 
 async def test_every_slot_proves_itself_and_a_batch_is_verified_at_once(tmp_path) -> None:
@@ -130,16 +147,33 @@ async def test_the_proofs_of_a_slot_are_listed_newest_first(tmp_path) -> None:
         assert (await ask(url, "GET", f"{path}/{first['id']}"))[1]["state"] == "complete"
 
 
-async def test_a_proof_can_be_stopped(tmp_path) -> None:
+async def test_proofs_can_be_stopped_waiting_or_running(tmp_path) -> None:
     async with node_with_slots(tmp_path) as (node, url, cid):
         path = f"/datasets/{cid}/slots/0/proofs"
-        jobs = [(await ask(url, "POST", f"{path}?entropy={n}"))[1] for n in range(1, 9)]
-        last = f"{path}/{jobs[-1]['id']}"
-        assert (await ask(url, "DELETE", last))[0] == 204
-        assert (await ask(url, "GET", last))[1]["state"] == "cancelled"
-        for job in jobs[:-1]:
-            await until(url, f"{path}/{job['id']}", "complete")
+        first, *_, last = [(await ask(url, "POST", f"{path}?entropy={n}"))[1] for n in range(1, 9)]
+        with busy_threads(node):
+            for job in (last, first):
+                assert (await ask(url, "DELETE", f"{path}/{job['id']}"))[0] == 204
+        _, found = await ask(url, "GET", f"{path}/{last['id']}")
+        assert found["state"] == "cancelled"
+        async with asyncio.timeout(60):
+            while node.proving.proofs.running_count:
+                await asyncio.sleep(0.02)
         assert node.waits.of() == []
+
+
+async def test_what_a_proof_waits_for_is_shown(tmp_path) -> None:
+    async with node_with_slots(tmp_path) as (node, url, cid):
+        path = f"/datasets/{cid}/slots/0/proofs"
+        with busy_threads(node):
+            for number in range(1, 6):
+                _, job = await ask(url, "POST", f"{path}?entropy={number}&within=90s")
+            assert job["state"] == "waiting"
+            assert "number 5 by deadline" in job["reason"]
+            assert 80 < job["remainingSeconds"] <= 90
+            _, why = await ask(url, "GET", f"/datasets/{cid}/why")
+            assert any("proof of slot 0" in wait["reason"] for wait in why["waits"])
+        await until(url, f"{path}/{job['id']}", "complete")
 
 
 @pytest.mark.parametrize(
