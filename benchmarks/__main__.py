@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.coding import coding
 from benchmarks.idle import idle
 from benchmarks.lines import lines
 from benchmarks.maintenance import maintenance
@@ -21,6 +22,7 @@ from benchmarks.merkle import merkle
 from benchmarks.network import network
 from benchmarks.peers import peers
 from benchmarks.poseidon2 import poseidon2
+from benchmarks.proofs import proofs
 from benchmarks.protect import protect
 from benchmarks.report import Cell, Report, Row
 from benchmarks.small import small
@@ -36,12 +38,14 @@ def main() -> None:
     parser.add_argument("--protect", default="256m,1g,8g", help="sizes of its memory runs")
     parser.add_argument("--datasets", type=int, default=10_000, help="number of small datasets")
     parser.add_argument("--peers", default="1m,64m,1g", help="sizes beside other systems")
+    parser.add_argument("--samples", default="5,20", help="of storage proofs; 100 takes minutes")
     parser.add_argument("--directory", type=Path, help="where the nodes keep their data")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/latest.json"))
     wanted = parser.parse_args()
     size = parse_size(wanted.size)
     benches: dict[str, Callable[[Path], list[Row] | list[Cell]]] = {
         "merkle": lambda directory: merkle(),
+        "coding": lambda directory: coding(),
         "transfer": lambda directory: upload_and_download(directory, size),
         "network": lambda directory: network(directory, size),
         "lines": lines,
@@ -51,6 +55,7 @@ def main() -> None:
         "memory": lambda directory: memory(directory, _sizes(wanted.memory)),
         "poseidon2": lambda directory: poseidon2(),
         "protect": lambda directory: protect(directory, size, _sizes(wanted.protect)),
+        "proofs": lambda directory: proofs(directory, _numbers(wanted.samples)),
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),
     }
     names = [name for name in wanted.only.split(",") if name] or list(benches)
@@ -71,6 +76,10 @@ def main() -> None:
 
 def _sizes(text: str) -> tuple[int, ...]:
     return tuple(parse_size(part) for part in text.split(","))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 if __name__ == "__main__":

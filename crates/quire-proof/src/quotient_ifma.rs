@@ -146,17 +146,38 @@ fn layer_up(low: &mut [Eight], high: &mut [Eight], roots: &[Eight]) {
     }
 }
 
+fn is_reduced(depth: u32) -> bool {
+    depth % LAZY_LAYERS == LAZY_LAYERS - 1
+}
+
+/// One layer of pieces of twice this half.
+fn each_half(plan: &Plan, block: &mut [Eight], half: usize, layer: impl Fn(&mut [Eight], &mut [Eight], &[Eight])) {
+    let roots = &plan.layers[half.trailing_zeros() as usize];
+    for piece in block.chunks_exact_mut(2 * half) {
+        let (low, high) = piece.split_at_mut(half);
+        layer(low, high, roots);
+    }
+}
+
 /// Both transforms of a block whose first element stands at `start`.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn both(plan: &Plan, block: &mut [Eight], start: usize, depth: u32) {
     if block.len() == LANES {
+        for level in 0..3 {
+            each_half(plan, block, LANES >> (level + 1), |low, high, roots| {
+                layer_down(low, high, roots, is_reduced(depth + level));
+            });
+        }
         middle(plan, block, start / LANES);
+        for half in [1, 2, 4] {
+            each_half(plan, block, half, |low, high, roots| layer_up(low, high, roots));
+        }
         return;
     }
     let half = block.len() / 2;
     let roots = &plan.layers[half.trailing_zeros() as usize];
     let (low, high) = block.split_at_mut(half);
-    layer_down(low, high, roots, depth % LAZY_LAYERS == LAZY_LAYERS - 1);
+    layer_down(low, high, roots, is_reduced(depth));
     if half >= SPLIT {
         rayon::join(|| both(plan, low, start, depth + 1), || both(plan, high, start + half, depth + 1));
     } else {

@@ -24,10 +24,11 @@ from quire.dataset.slot_tree import NODE_BYTES, slot_layers
 from quire.flow.coding import batches, code, read_rows
 from quire.formats.manifest import encode_manifest
 from quire.kernels import poseidon2
+from quire.store.columns import Columns
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.disk import Buffer
 from quire.store.port import BlockStore
-from quire.store.protected_tree import Columns, ProtectedTree
+from quire.store.protected_tree import ProtectedTree
 
 T = TypeVar("T")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from concurrent.futures import Executor
+from contextlib import suppress
 
 from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, Busy, DeadlineExceeded, QuireError
@@ -33,6 +34,7 @@ from quire.flow.slot_state import (
     check_slot_root,
     held_slots,
     is_kept_whole,
+    is_of_slot,
     unfinished_name,
 )
 from quire.formats.cid import Cid
@@ -42,6 +44,7 @@ from quire.store.store import Store
 
 KEPT_JOBS = 256  # ended jobs that can still be asked about
 REFETCHES_MAX = 3  # of blocks that went bad while they were hashed
+LOOK_SECONDS = 60.0  # between two looks for slots whose time is over
 UNFINISHED_SECONDS = 86_400.0  # what a job that broke off has got is kept so long
 
 
@@ -137,7 +140,8 @@ class SlotHolds:
     async def drop(self, cid: Cid, slot: int) -> bool:
         """Hold a slot no more, and stop taking it; whether there was anything to end.
 
-        Its blocks and its tree go at once unless something else keeps the dataset than slots."""
+        Its blocks and its tree go at once unless something else keeps the dataset than slots; with
+        the last slot the dataset goes, at the next collection."""
         was_taken = await self.cancel(cid, slot)
         dataset = await self._store.dataset(cid)
         if dataset is None:
@@ -149,6 +153,8 @@ class SlotHolds:
             row = check_slot(dataset, slot)
             await self._store.shed(dataset.tree_root, row.start, len(row))
             await self._slots.remove(dataset.tree_root, slot)
+            if not any(is_of_slot(root) for root in dataset.roots):
+                await self._store.release(cid, "cache", "exchange")  # of no use by itself
         if was_held:
             self._events.publish("slot.dropped", str(cid), f"slot {slot} is not held any more")
         return was_taken or was_held or was_begun
@@ -158,6 +164,23 @@ class SlotHolds:
         self._is_closing = True
         for job in self.all():
             await self.cancel(job.cid, job.slot)
+
+    async def run(self) -> None:
+        """Give up slots whose time is over, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(QuireError):  # the disk may be full; the next look tries again
+                await self.expire()
+
+    async def expire(self) -> int:
+        """Give up slots whose time is over, unless they are being taken anew; how many."""
+        count = 0
+        for cid, name in await self._store.retention.ended(ROOT_KIND):
+            slot = int(name) if name.isascii() and name.isdecimal() else -1
+            job = self.of(cid, slot)
+            if slot >= 0 and (job is None or job.has_ended):
+                count += await self.drop(cid, slot)
+        return count
 
     # ---- inside ----
 
