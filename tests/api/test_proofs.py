@@ -13,7 +13,7 @@ import pytest
 from quire.faces.rest.route import QUIRE_BASE
 from quire.formats.cid import manifest_cid
 from support.http import send
-from support.live import live_node
+from support.live import live_node, memory_network
 from support.prove_kit import TINY, TINY_SETTINGS, tiny_keys
 
 UNKNOWN = str(manifest_cid(b"nobody has this"))
@@ -26,6 +26,11 @@ async def ask(url, method, path, body=None):
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     reply = await send(url, method, QUIRE_BASE + path, headers, data)
     return reply.status, json.loads(reply.body) if reply.body else None
+
+
+async def ask_text(url, path):
+    reply = await send(url, "GET", QUIRE_BASE + path, {}, b"")
+    assert reply.status == 200, reply.text
 
 
 @contextmanager
@@ -52,10 +57,10 @@ async def until(url, path, *states):
 
 
 @asynccontextmanager
-async def node_with_slots(directory, **settings):
+async def node_with_slots(directory, network=None, **settings):
     """A node with a protected dataset of 3 + 2 slots: node, URL, CID."""
     flags = TINY_SETTINGS | {"circuit_dir": str(tiny_keys())} | settings
-    async with live_node(directory, **flags) as (node, url):
+    async with live_node(directory, network, **flags) as (node, url):
         data = random.Random(2).randbytes(14 * 4096)
         cid = (await send(url, "POST", f"{QUIRE_BASE}/data?blockSize=4096", {}, data)).text
         path = f"/datasets/{cid}/protect?k=3&m=2"
@@ -130,6 +135,29 @@ async def test_a_proof_of_something_else_than_expected_is_not_good(tmp_path) -> 
         changed = proof | {"public": [proof["public"][0][:-1] + "0", *proof["public"][1:]]}
         _, found = await ask(url, "POST", "/proofs/verify", changed)
         assert found["proofs"][0]["problem"] == "the proof is false"
+
+
+async def test_a_host_proves_the_slot_that_it_holds_and_no_other(tmp_path) -> None:
+    """It has one row of the dataset, and nothing else."""
+    network = memory_network()
+    flags = TINY_SETTINGS | {"circuit_dir": str(tiny_keys())}
+    async with (
+        node_with_slots(tmp_path / "owner", network=network) as (owner, owner_url, cid),
+        live_node(tmp_path / "host", network, **flags) as (_, url),
+    ):
+        (address,) = owner.transport.listen_addresses()
+        await ask_text(url, f"/connect/{owner.transport.peer_id}?addrs={address}")
+        slot = f"/datasets/{cid}/slots/3"
+        assert (await ask(url, "POST", f"{slot}?timeout=5s"))[0] == 202
+        await until(url, slot, "held")
+        proof = (await proved(url, cid, 3))["proof"]
+        query = f"?cid={cid}&slot=3&entropy=12d687&host={HOST}"
+        _, verdict = await ask(owner_url, "POST", f"/proofs/verify{query}", proof)
+        assert verdict["good"]
+        path = f"/datasets/{cid}/slots/4/proofs"
+        _, job = await ask(url, "POST", f"{path}?entropy=1")
+        job = await until(url, f"{path}/{job['id']}", *ENDED)
+        assert (job["state"], job["error"]["code"]) == ("failed", "block-missing")
 
 
 async def test_the_proofs_of_a_slot_are_listed_newest_first(tmp_path) -> None:
