@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORE := src/quire/_core.abi3.so
-PART ?= A
+PART ?= all
 FILE ?=
 JOBS ?= auto
 
@@ -47,17 +47,19 @@ $(CORE): $(RUST) pyproject.toml $(VENV)/ok-run
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked -q
 	@touch $@
 
-demo: setup ## Run the main job on a real file: PART=A, FILE=path for your own file.
+demo: setup ## Run the main jobs on a real file: PART=A or slots, FILE=path for your own file.
 	@$(BIN)/python -m demo --part $(PART) $(if $(FILE),--file "$(FILE)")
 
 test: setup $(VENV)/ok-dev test-rust ## Run all tests.
 	@$(BIN)/pytest -n $(JOBS)
 
 test-rust: $(VENV)/ok-run
-	@cargo test --release --locked -q -p quire-disk -p quire-kernel -p quire-net
+	@cargo test --release --locked -q -p quire-disk -p quire-kernel -p quire-net -p quire-proof
 
 bench: setup ## Measure against limits taken in the same run; SIZE=1g, JSON in benchmarks/results.
 	@cargo build --release --locked -q -p quire-net --example bare_stream
+	@cargo build --release --locked -q -p quire-kernel --example coding_speed --example poseidon2_speed
+	@cargo build --release --locked -q -p quire-proof --example prove_speed
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 check: setup $(VENV)/ok-dev ## Lint, types, layers: what must be clean before a commit.

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.coding import coding
 from benchmarks.idle import idle
 from benchmarks.lines import lines
 from benchmarks.maintenance import maintenance
@@ -44,6 +45,7 @@ def main() -> None:
     size = parse_size(wanted.size)
     benches: dict[str, Callable[[Path], list[Row] | list[Cell]]] = {
         "merkle": lambda directory: merkle(),
+        "coding": lambda directory: coding(),
         "transfer": lambda directory: upload_and_download(directory, size),
         "network": lambda directory: network(directory, size),
         "lines": lines,

@@ -50,6 +50,7 @@ def test_every_slot_is_taken_in_spite_of_crashes() -> None:
         "slot.cancelled",
         "slot.dropped",
         "dataset.decoding",
+        "in the middle of a read",
         "rebuild.complete",
         "store.recovered",
     )

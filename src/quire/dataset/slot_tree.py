@@ -15,6 +15,8 @@ from quire.base.errors import InputError
 from quire.formats.cid import CODEC_PROVING_ROOT, CODEC_SLOT_ROOT, Cid
 from quire.formats.felt import check_felt
 from quire.formats.multihash import HASH_IDENTITY
+from quire.kernels import poseidon2
+from quire.kernels.poseidon2 import CELL_BYTES
 
 NODE_BYTES = 32
 MAX_SLOT_LEAVES = 1 << 27  # 2^32 cells of 2 KiB in blocks of 64 KiB; the circuit has no more
@@ -57,6 +59,13 @@ def padded_leaves(digests: bytes, zero_digest: bytes) -> bytes:
     if rest or len(zero_digest) != NODE_BYTES:
         raise InputError(f"{len(digests)} bytes are not digests of {NODE_BYTES} bytes")
     return digests + zero_digest * (slot_leaf_count(steps) - steps)
+
+
+def slot_layers(digests: bytes, block_size: int, cell_size: int = CELL_BYTES) -> bytes:
+    """All layers of the tree over a slot, from the digests of its blocks; what lacks up to a power
+    of two are pads. Blocking. Raises InputError."""
+    zero_digest = poseidon2.zero_block_digest(block_size, cell_size)
+    return poseidon2.tree(padded_leaves(digests, zero_digest))
 
 
 def sibling_positions(leaf_count: int, index: int) -> list[int | None]:

@@ -20,8 +20,8 @@ COLUMNS_SEEN = 2048  # of those with missing blocks; the others come later
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """What a fetch knows: blocks that any peer holds, that a prompt one does, and that came but are
-    perhaps not visible yet."""
+    """What a fetch knows: blocks that any peer holds, that one does which is quick enough, and that
+    came but are perhaps not visible yet."""
 
     held: RangeSet
     prompt: RangeSet

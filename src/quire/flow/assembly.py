@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from quire.base.clock import Clock
-from quire.base.errors import BlockMissing, Bug, DeadlineExceeded, PeerError, QuireError
+from quire.base.errors import (
+    BlockMissing,
+    Bug,
+    DeadlineExceeded,
+    NotFound,
+    PeerError,
+    QuireError,
+)
 from quire.base.events import EventBus
 from quire.base.ranges import RangeSet
 from quire.base.units import MIB
@@ -121,10 +128,10 @@ class Assembly:
         bad = self._bad_blocks(want)
         if bad:
             return self._bad[self._geometry.position(next(iter(bad))[0])[1]]
-        if self._stuck is None:
-            return error
-        lack = f"{self._tell(self._stuck)}; asked were {self._rows.asked()}"
-        return DeadlineExceeded(f"{lack}: {error.message}", **error.facts)
+        told = [f"computing them failed: {self._problem}"] if self._problem else []
+        if self._stuck is not None:
+            told.append(f"{self._tell(self._stuck)}; asked were {self._rows.asked()}")
+        return DeadlineExceeded(": ".join([*told, error.message]), **error.facts)
 
     def _tell(self, batch: ColumnBatch) -> str:
         return tell_rows(self._geometry.k, self._rows.states(batch.first, batch.stop), batch.rows)
@@ -223,7 +230,7 @@ class Assembly:
         elif isinstance(problem, MalEncoded):
             column = problem.facts.get("column")
             self._bad[column if isinstance(column, int) else batch.first] = problem
-        elif isinstance(problem, BlockMissing | DeadlineExceeded | PeerError):
+        elif isinstance(problem, NotFound | DeadlineExceeded | PeerError):
             self._problem = problem.message
             self._pause_until = self._ports.clock.monotonic() + AGAIN_SECONDS
         else:
@@ -238,7 +245,9 @@ class Assembly:
         outlook = self._ports.exchange.outlook(self.dataset)
         peers = None
         if outlook is not None:
-            peers = Peers(outlook.held, outlook.prompt, outlook.is_settled, outlook.done)
+            is_urgent = want.deadline is None or want is self._first_reader()
+            quick = outlook.prompt if is_urgent else outlook.awake
+            peers = Peers(outlook.held, quick, outlook.is_settled, outlook.done)
         return find_trouble(
             self._geometry,
             want.start,
@@ -247,6 +256,13 @@ class Assembly:
             peers,
             waits_for_each=want.deadline is not None,
         )
+
+    def _first_reader(self) -> Want | None:
+        """The oldest that lacks anything. What the others wait for is in no hurry: it is computed
+        when its peers rest, not as soon as they are late."""
+        present = self._present()
+        readers = (want for want in self._wants if want.deadline is not None)
+        return next((w for w in readers if not present.covers(w.start, w.stop)), None)
 
     def _bad_blocks(self, want: Want) -> RangeSet:
         """Missing blocks of a want that do not follow from other rows."""

@@ -15,8 +15,8 @@ from quire.base.units import MIB
 from quire.dataset.geometry import Geometry
 from quire.kernels import erasure, poseidon2
 from quire.kernels.hashing import sha256_blocks
+from quire.store.columns import Columns
 from quire.store.port import BlockStore
-from quire.store.protected_tree import Columns
 
 BATCH_BYTES = 8 * MIB  # of all rows of a batch; one column at least
 

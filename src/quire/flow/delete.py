@@ -1,4 +1,4 @@
-"""Stage 5: a dataset is taken out of this node.
+"""Stage 9: a dataset is taken out of this node.
 
 Blocks that another dataset also has stay. The announcer withdraws the CIDs, because it follows the
 store (announce.py). Other nodes keep what they have: deletion is local.

@@ -20,14 +20,15 @@ from typing import Protocol, TypeVar
 from quire.base.errors import BlockMissing
 from quire.base.spans import span
 from quire.dataset.protected import protected_manifest, verifiable_manifest
-from quire.dataset.slot_tree import NODE_BYTES, padded_leaves
+from quire.dataset.slot_tree import NODE_BYTES, slot_layers
 from quire.flow.coding import batches, code, read_rows
 from quire.formats.manifest import encode_manifest
 from quire.kernels import poseidon2
+from quire.store.columns import Columns
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.disk import Buffer
 from quire.store.port import BlockStore
-from quire.store.protected_tree import Columns, ProtectedTree
+from quire.store.protected_tree import ProtectedTree
 
 T = TypeVar("T")
 
@@ -148,12 +149,8 @@ async def _build_slots(ports: EncodePorts, tree: ProtectedTree, root: bytes) -> 
         ports.note(f"the tree of slot {slot} of {geometry.slots} is being built", tree.steps)
         digests = await tree.slot_digests(slot)
         layers = await loop.run_in_executor(
-            ports.executor, _slot_layers, digests, geometry.block_size
+            ports.executor, slot_layers, digests, geometry.block_size
         )
         await ports.slots.write(root, slot, layers)
         roots.append(layers[-NODE_BYTES:])
     return roots
-
-
-def _slot_layers(digests: bytes, block_size: int) -> bytes:
-    return poseidon2.tree(padded_leaves(digests, poseidon2.zero_block_digest(block_size)))

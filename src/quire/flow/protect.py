@@ -15,16 +15,17 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from quire.base.clock import Clock
-from quire.base.errors import Bug, Busy, QuireError, UnknownDataset
+from quire.base.errors import Busy, QuireError, UnknownDataset
 from quire.base.events import EventBus
 from quire.base.spans import span
 from quire.base.units import format_size
-from quire.dataset.geometry import Geometry, check_code, check_protection
+from quire.dataset.geometry import check_code, check_protection
 from quire.dataset.protected import refuse_protected
 from quire.flow.encode import EncodePorts, SlotTrees, encode
+from quire.flow.protect_job import ProtectJob, job_of, left_job, note_complete, note_end
 from quire.formats.cid import Cid, manifest_cid_of
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.protections import ProtectionRow
@@ -34,43 +35,6 @@ KEPT_JOBS = 256  # ended jobs that can still be asked about
 JOBS_AT_ONCE = 2  # others wait for their turn: each uses all cores
 NEWS_SECONDS = 1.0  # between two events of progress
 LOOK_SECONDS = 60.0  # between two looks for what nobody went on with
-ENDED = ("complete", "failed", "cancelled", "interrupted")
-
-
-@dataclass(slots=True)
-class ProtectJob:
-    """One job, as the API shows it. `state` is a word of the module's picture."""
-
-    cid: Cid
-    k: int
-    m: int
-    started_at: float
-    geometry: Geometry
-    size: int  # bytes of the dataset before it is protected
-    state: str = "waiting"
-    reason: str = "waits for its turn"
-    steps: int = 0  # columns that are durable
-    resumed_steps: int = 0  # of them, those that were there when it began
-    error: QuireError | None = None
-    result: Dataset | None = None
-    task: asyncio.Task[None] | None = field(default=None, repr=False)
-
-    @property
-    def has_ended(self) -> bool:
-        return self.state in ENDED
-
-    @property
-    def verified_bytes(self) -> int:
-        """Bytes of the dataset in columns that are coded, checked and durable."""
-        return self.size if self.state == "complete" else self._bytes(self.steps)
-
-    @property
-    def resumed_bytes(self) -> int:
-        """Of these, what an earlier job had done."""
-        return self._bytes(self.resumed_steps)
-
-    def _bytes(self, steps: int) -> int:
-        return min(self.size, steps * self.k * self.geometry.block_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +90,11 @@ class Protections:
         known = self._jobs.get(key)
         if known is not None and not known.has_ended:
             return known
-        job = self._jobs[key] = _job_of(source, k, m, self._clock.now())
+        job = self._jobs[key] = job_of(source, k, m, self._clock.now())
         self._jobs.move_to_end(key)
         work = self._run(job, source, keep or self._default_root())
         job.task = asyncio.get_running_loop().create_task(work, name=f"protect {cid}")
-        job.task.add_done_callback(lambda task: _note_end(job, task))
+        job.task.add_done_callback(lambda task: note_end(job, task))
         self._forget_old()
         return job
 
@@ -143,7 +107,7 @@ class Protections:
         keys = {(job.k, job.m) for job in known}
         rows = await self._store.protecting.every()
         left = [
-            _left_job(source, row)
+            left_job(source, row)
             for row in rows
             if row.source == cid.digest and not row.is_complete and (row.k, row.m) not in keys
         ]
@@ -175,7 +139,7 @@ class Protections:
         if job is not None and job.state == "cancelled":
             job.result = await self._store.protecting.result(cid, k, m)
             if job.result is not None:  # it was quicker
-                _note_complete(job)
+                note_complete(job)
                 return False
         if row is None:
             return job is not None and job.state == "cancelled"
@@ -225,7 +189,7 @@ class Protections:
                     span("protect", cid=job.cid, k=job.k, m=job.m),
                 ):
                     job.result = await self._protect(job, source, keep)
-            _note_complete(job)
+            note_complete(job)
             seconds = round(self._clock.monotonic() - started, 3)
             size = job.geometry.protected_size
             self._events.publish(
@@ -307,31 +271,3 @@ class Protections:
         ended = [key for key, job in self._jobs.items() if job.has_ended]
         for key in ended[: max(0, len(ended) - KEPT_JOBS)]:
             del self._jobs[key]
-
-
-def _job_of(source: Dataset, k: int, m: int, now: float) -> ProtectJob:
-    manifest = source.manifest
-    geometry = Geometry(manifest.block_count, k, m, manifest.block_size)
-    return ProtectJob(source.manifest_cid, k, m, now, geometry, manifest.dataset_size)
-
-
-def _left_job(source: Dataset, row: ProtectionRow) -> ProtectJob:
-    """A job that an earlier run of the node has left unfinished."""
-    job = _job_of(source, row.k, row.m, row.created_at)
-    job.state, job.steps = "interrupted", row.steps
-    job.reason = "the node was stopped; protect the dataset again to go on"
-    return job
-
-
-def _note_complete(job: ProtectJob) -> None:
-    job.state, job.reason = "complete", "every slot is here and can be proved"
-
-
-def _note_end(job: ProtectJob, task: asyncio.Task[None]) -> None:
-    """The task is over, perhaps without having begun, perhaps by a mistake of ours."""
-    failure = None if task.cancelled() else task.exception()
-    if failure is not None:
-        job.state, job.error = "failed", Bug(f"protecting {job.cid} failed: {failure!r}")
-        job.reason = job.error.message
-    elif not job.has_ended:
-        job.state, job.reason = "cancelled", "stopped on request"

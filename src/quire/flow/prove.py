@@ -1,4 +1,4 @@
-"""Stage 7: a slot of this node proves that it is there, for one challenge.
+"""Stage 8: a slot of this node proves that it is there, for one challenge.
 
     entropy -> cells drawn -> their blocks, verified -> paths -> checked against the slot root
             -> witness -> proof -> verified here -> told
@@ -21,8 +21,9 @@ from quire.dataset.circuit import CircuitParameters
 from quire.dataset.geometry import Geometry
 from quire.dataset.proof_input import ProofInput, slot_path
 from quire.dataset.sampling import CellSample, sample_indices
+from quire.dataset.slot_tree import slot_layers
 from quire.dataset.storage_proof import HOST_BYTES, Claim, StorageProof
-from quire.flow.slot_layers import slot_layers
+from quire.flow.slot_digests import slot_digests
 from quire.formats.manifest import Manifest, Verification
 from quire.store.dataset import Dataset
 from quire.store.port import BlockStore
@@ -123,8 +124,12 @@ async def gather(ports: ProvePorts, ask: ProofAsk, parameters: CircuitParameters
     with ports.store.holding(root), span("prove.gather", slot=ask.slot):
 
         async def layers() -> bytes:
-            return await slot_layers(
-                ports.store, root, geometry, verification.cell_size, ask.slot, ports.executor
+            size = verification.cell_size
+            digests = await slot_digests(
+                ports.store, root, geometry, ask.slot, ports.executor, cell_size=size
+            )
+            return await loop.run_in_executor(
+                ports.executor, slot_layers, digests, geometry.block_size, size
             )
 
         tree = await ports.slots.open_or_rebuild(root, ask.slot, slot_root, layers)

@@ -191,7 +191,6 @@ class Rebuilds:
             await self._compute_all(job, dataset, rows, batches)
         finally:
             await borrow.close()
-        await self._store.flush()
 
     async def _compute_all(
         self, job: RebuildJob, dataset: Dataset, rows: BorrowedRows, batches: list[ColumnBatch]
@@ -235,14 +234,15 @@ class Rebuilds:
         computed = await compute_rows(geometry, got, batch.rows, self._executor)
         used = name_rows(sorted(got))
         del got
+        kept: list[tuple[int, int]] = []
         for row, data in zip(batch.rows, computed, strict=True):
-            kept = await keep_row(self._store, dataset, row, batch, data, used)
-            count = sum(stop - start for start, stop in kept)
-            job.written_blocks += count
-            job.done_blocks += count
-            job.meter.add(count * geometry.block_size, self._clock.monotonic())
-            for start, stop in kept:
-                self._exchange.arrived(dataset, start, stop)
+            kept += await keep_row(self._store, dataset, row, batch, data, used)
+        await self._store.flush()
+        for start, stop in kept:
+            job.written_blocks += stop - start
+            job.done_blocks += stop - start
+            job.meter.add((stop - start) * geometry.block_size, self._clock.monotonic())
+            self._exchange.arrived(dataset, start, stop)
         job.reason = f"{job.done_blocks} of {job.total_blocks} blocks, from {used}"
 
     async def _hold(self, job: RebuildJob, timeout_seconds: float) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from quire.base.errors import BadManifest, InputError, QuireError
 from quire.dataset.geometry import CELL_BYTES, Geometry
-from quire.dataset.slot_tree import padded_leaves, slot_root_cid
+from quire.dataset.slot_tree import slot_root_cid
 from quire.formats.cid import Cid
-from quire.kernels import poseidon2
-from quire.store.dataset import Dataset
+from quire.store.dataset import Dataset, RetentionRoot
 
 ROOT_KIND = "slot"
 ENDED = ("held", "failed", "cancelled")
@@ -78,24 +77,19 @@ def held_slots(dataset: Dataset) -> list[int]:
 def is_kept_whole(dataset: Dataset) -> bool:
     """Whether anything but slots, and the manifest's own way here, keeps the dataset."""
     return any(
-        root.kind != ROOT_KIND
-        and not (root.kind == "cache" and (root.name == "exchange" or _is_unfinished(root.name)))
+        not is_of_slot(root) and (root.kind, root.name) != ("cache", "exchange")
         for root in dataset.roots
     )
+
+
+def is_of_slot(root: RetentionRoot) -> bool:
+    """Whether it keeps a slot that is held, or one that is being taken."""
+    return root.kind == ROOT_KIND or (root.kind == "cache" and root.name.startswith("slot "))
 
 
 def unfinished_name(slot: int) -> str:
     """The root of kind "cache" that keeps what was got of a slot until it is held."""
     return f"slot {slot}"
-
-
-def _is_unfinished(name: str) -> bool:
-    return name.startswith("slot ")
-
-
-def slot_layers(digests: bytes, block_size: int) -> bytes:
-    """All layers of the tree over the digests of a slot's blocks. Blocking."""
-    return poseidon2.tree(padded_leaves(digests, poseidon2.zero_block_digest(block_size)))
 
 
 def check_slot_root(dataset: Dataset, slot: int, root: bytes) -> None:

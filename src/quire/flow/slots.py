@@ -14,16 +14,18 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from concurrent.futures import Executor
+from contextlib import suppress
 
 from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, Busy, DeadlineExceeded, QuireError
 from quire.base.events import EventBus
 from quire.base.spans import span
-from quire.base.units import MIB, format_size
+from quire.base.units import format_size
 from quire.dataset.geometry import Geometry
-from quire.dataset.slot_tree import NODE_BYTES
+from quire.dataset.slot_tree import NODE_BYTES, slot_layers
 from quire.flow.encode import SlotTrees
 from quire.flow.fetch import Fetches, check_manifest_cid
+from quire.flow.slot_digests import slot_digests
 from quire.flow.slot_state import (
     ROOT_KIND,
     SlotJob,
@@ -32,18 +34,17 @@ from quire.flow.slot_state import (
     check_slot_root,
     held_slots,
     is_kept_whole,
-    slot_layers,
+    is_of_slot,
     unfinished_name,
 )
 from quire.formats.cid import Cid
-from quire.kernels import poseidon2
 from quire.net.exchange.engine import Exchange
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.store import Store
 
 KEPT_JOBS = 256  # ended jobs that can still be asked about
-HASH_BYTES = 4 * MIB  # read and hashed at a time
 REFETCHES_MAX = 3  # of blocks that went bad while they were hashed
+LOOK_SECONDS = 60.0  # between two looks for slots whose time is over
 UNFINISHED_SECONDS = 86_400.0  # what a job that broke off has got is kept so long
 
 
@@ -139,7 +140,8 @@ class SlotHolds:
     async def drop(self, cid: Cid, slot: int) -> bool:
         """Hold a slot no more, and stop taking it; whether there was anything to end.
 
-        Its blocks and its tree go at once unless something else keeps the dataset than slots."""
+        Its blocks and its tree go at once unless something else keeps the dataset than slots; with
+        the last slot the dataset goes, at the next collection."""
         was_taken = await self.cancel(cid, slot)
         dataset = await self._store.dataset(cid)
         if dataset is None:
@@ -151,6 +153,8 @@ class SlotHolds:
             row = check_slot(dataset, slot)
             await self._store.shed(dataset.tree_root, row.start, len(row))
             await self._slots.remove(dataset.tree_root, slot)
+            if not any(is_of_slot(root) for root in dataset.roots):
+                await self._store.release(cid, "cache", "exchange")  # of no use by itself
         if was_held:
             self._events.publish("slot.dropped", str(cid), f"slot {slot} is not held any more")
         return was_taken or was_held or was_begun
@@ -160,6 +164,23 @@ class SlotHolds:
         self._is_closing = True
         for job in self.all():
             await self.cancel(job.cid, job.slot)
+
+    async def run(self) -> None:
+        """Give up slots whose time is over, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(QuireError):  # the disk may be full; the next look tries again
+                await self.expire()
+
+    async def expire(self) -> int:
+        """Give up slots whose time is over, unless they are being taken anew; how many."""
+        count = 0
+        for cid, name in await self._store.retention.ended(ROOT_KIND):
+            slot = int(name) if name.isascii() and name.isdecimal() else -1
+            job = self.of(cid, slot)
+            if slot >= 0 and (job is None or job.has_ended):
+                count += await self.drop(cid, slot)
+        return count
 
     # ---- inside ----
 
@@ -199,7 +220,7 @@ class SlotHolds:
             await self._fetch(dataset, row)
             job.state, job.hashed_blocks = "hashing", 0
             try:
-                digests = await self._digests(job, dataset, row)
+                digests = await self._digests(job, dataset)
                 break
             except BlockMissing:
                 if is_last:
@@ -223,19 +244,13 @@ class SlotHolds:
                 if self._present(dataset, row) <= before:
                     raise
 
-    async def _digests(self, job: SlotJob, dataset: Dataset, row: range) -> bytes:
-        """The digest of each block of the slot. Raises BlockMissing."""
-        size, parts = dataset.manifest.block_size, []
-        count = max(1, HASH_BYTES // size)
-        for at in range(row.start, row.stop, count):
-            part = min(count, row.stop - at)
-            data = await self._store.read_range(dataset.tree_root, at, part)
-            hashing = asyncio.get_running_loop().run_in_executor(
-                self._executor, poseidon2.block_digests, data, size
-            )
-            parts.append(await hashing)
-            job.hashed_blocks += part
-        return b"".join(parts)
+    async def _digests(self, job: SlotJob, dataset: Dataset) -> bytes:
+        def note(blocks: int) -> None:
+            job.hashed_blocks = blocks
+
+        geometry = Geometry.of(dataset.manifest)
+        root, executor = dataset.tree_root, self._executor
+        return await slot_digests(self._store, root, geometry, job.slot, executor, note)
 
     def _present(self, dataset: Dataset, row: range) -> int:
         """Blocks of a row that are here, pads included."""

@@ -59,7 +59,7 @@ class StorageCircuit:
     def write_r1cs(self, path: Path) -> None:
         """Write the constraints as a `.r1cs` file, whole or not at all.
 
-        Cost     5 samples: 23 MB; 100: 445 MB
+        Cost     5 samples: 23 MB; 100: 444 MB
         Raises   NotFound  there is no such directory, or it cannot be written
         """
         with translated():

@@ -11,7 +11,7 @@ _WORDS = {
     "pin": "it is pinned",
     "name": "it has the name {name!r}",
     "request": "a storage request needs it: {name}",
-    "slot": "it belongs to a slot: {name}",
+    "slot": "this node holds its slot {name}",
     "lease": "it was given this time when it was uploaded, or with quire ttl",
     "cache": "it was fetched from the network",
 }

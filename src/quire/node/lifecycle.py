@@ -71,6 +71,7 @@ class Lifecycle:
         self._will_stop("fsck", lambda _: node.fsck.cancel())
         self._run_loop(node.resumable.run())
         self._run_loop(node.protections.run())
+        self._run_loop(node.parts.slot_holds.run())
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)

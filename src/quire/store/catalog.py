@@ -171,6 +171,16 @@ class CatalogTable:
             " WHERE r.kind = 'name' ORDER BY r.name"
         )
 
+    def ended(self, kind: str, now: float) -> list[tuple[bytes, str]]:
+        """(manifest digest, name) of roots of this kind that do not last any more, though their
+        datasets are here."""
+        return self._rows.all(
+            "SELECT d.cid, r.name FROM root r JOIN dataset d ON d.id = r.dataset"
+            " WHERE r.kind = ? AND r.expires <= ? ORDER BY d.id, r.name",
+            kind,
+            now,
+        )
+
     def due(self, now: float, after: tuple[float, int], limit: int) -> list[Due]:
         """Datasets that nothing keeps any more, in the order in which they ended. Time grows with
         what is returned, not with what is kept."""

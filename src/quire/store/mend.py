@@ -47,8 +47,10 @@ def _mend(core: Core, tables: Tables, mended: Mended) -> None:
     rows = {digest: place for digest, place, _, _ in tables.blocks.every()}
     leaves: Counter[bytes] = Counter()
     for tree in tables.trees.every():
-        present, is_changed = _mend_tree(tables, tree, rows, leaves, core.clock.now())
-        if tree.root is not None:
+        present, lost, is_changed = _mend_tree(tables, tree, rows, leaves, core.clock.now())
+        if tree.root is None:
+            tables.trees.add_present(tree.id, -lost)  # whoever is making it has to begin anew
+        else:
             tables.trees.add_present(tree.id, present - tree.present_count)
             if is_changed or present != tree.present_count:
                 mended.touched.append((tree.id, tree.root))
@@ -60,10 +62,11 @@ def _mend(core: Core, tables: Tables, mended: Mended) -> None:
 
 def _mend_tree(
     tables: Tables, tree: TreeRow, rows: dict[bytes, int], leaves: Counter[bytes], now: float
-) -> tuple[int, bool]:
-    """(present leaves, whether a page was changed) of a tree whose pages say where blocks are."""
-    present, was_changed = 0, False
-    shape = tree.shape if tree.root is not None else None
+) -> tuple[int, int, bool]:
+    """(present leaves, lost leaves, whether a page was changed) of a tree whose pages say where
+    blocks are."""
+    present, lost_count, was_changed = 0, 0, False
+    shape = tree.shape if tree.leaf_count else None
     for page in tables.trees.present_pages(tree.id):
         lost, is_changed = [], False
         for index in range(page.leaf_count):
@@ -84,6 +87,7 @@ def _mend_tree(
                 whole.present, whole.places = page.present, page.places
                 tables.trees.save_page(whole, whole.settle() if shape is not None else None)
             tables.damage.add(tree.id, lost, now)
+            lost_count += len(lost)
             was_changed = True
         present += page.present_count()
-    return present, was_changed
+    return present, lost_count, was_changed

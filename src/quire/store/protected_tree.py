@@ -14,28 +14,27 @@ that after a crash the next column is the one after the last step. Nothing is vi
 from __future__ import annotations
 
 import asyncio
-from array import array
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
-from quire.base.errors import BlockMissing, Busy, NotFound, QuireError
+from quire.base.errors import Busy, NotFound, QuireError
 from quire.base.invariant import invariant
 from quire.base.units import MIB
 from quire.dataset.geometry import Geometry
 from quire.formats.cid import manifest_cid
+from quire.store.adoption import adopt, source_tree
+from quire.store.columns import Columns, WrittenColumns, enter
 from quire.store.committer import Change
 from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot
-from quire.store.marks import Marks
 from quire.store.meta import Tables
 from quire.store.naming import Published, enlist, name_tree, tell
 from quire.store.protections import ProtectionRow
 from quire.store.quota import Reservation
 from quire.store.segment import LeafBatch, Segment, SegmentWriter, is_in
-from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, PAGE_LEAVES, root_of_pages
-from quire.store.trees import STAGING, TreeRow
+from quire.store.shape import DIGEST_BYTES, PAGE_LEAVES, root_of_pages
+from quire.store.trees import STAGING
 
 STEP_BYTES = 64 * MIB  # of columns that enter the index together, roughly
 STEP_BYTES_A_ROW = MIB  # of parity: each row that is marked costs a page
@@ -48,32 +47,6 @@ class UnknownProtection(NotFound):
 
     code = "unknown-protection"
     hint = "protect the dataset again"
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Coded columns [first, first + count) of a protected dataset.
-
-    Shapes  parity: m rows of `count` blocks, one after the other; digests: their SHA-256, 32 bytes
-            each, in the same order; slots: the Poseidon2 digests of all k + m rows, `count` of 32
-            bytes each
-    """
-
-    first: int
-    count: int
-    parity: bytes
-    digests: bytes
-    slots: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Marked:
-    """Columns whose parity is written."""
-
-    first: int
-    count: int
-    digests: bytes
-    slots: bytes
 
 
 class ProtectedTree:
@@ -99,8 +72,8 @@ class ProtectedTree:
         self._closed = closed
         self._reservation = Reservation(core.quota)
         self._batch = LeafBatch(geometry.block_size)
-        self._marked: list[_Marked] = []
-        self._flying: deque[tuple[_Marked, asyncio.Task[Segment]]] = deque()
+        self._written: list[WrittenColumns] = []
+        self._flying: deque[tuple[WrittenColumns, asyncio.Task[Segment]]] = deque()
         self._staging: tuple[LeafBatch, int, asyncio.Future[None]] | None = None
         self._publishing: asyncio.Future[Published] | None = None
         self._is_over = False
@@ -118,8 +91,7 @@ class ProtectedTree:
         while len(self._flying) >= WRITES_IN_FLIGHT:
             await self._land()
         writing = asyncio.get_running_loop().create_task(self._write(columns), name="parity write")
-        marked = _Marked(columns.first, columns.count, columns.digests, columns.slots)
-        self._flying.append((marked, writing))
+        self._flying.append((WrittenColumns.of(columns), writing))
 
     async def finish(self) -> None:
         """Everything put is durable."""
@@ -218,30 +190,27 @@ class ProtectedTree:
 
     async def _land(self) -> None:
         """Wait for the oldest write; let what has piled up enter the index when it is much."""
-        marked, task = self._flying[0]
+        written, task = self._flying[0]
         await asyncio.wait([task])
         self._flying.popleft()
         self._is_broken = self._is_broken or task.cancelled() or task.exception() is not None
         self._batch.add(task.result())
-        self._marked.append(marked)
+        self._written.append(written)
         if len(self._batch) * self.geometry.block_size >= _step_bytes(self.geometry):
             await self._finish_staging()
             self._stage()
 
     def _stage(self) -> None:
-        if not self._marked:
+        if not self._written:
             return
-        batch, marked = self._batch, self._marked
-        steps = marked[-1].first + marked[-1].count
-        self._batch, self._marked = LeafBatch(self.geometry.block_size), []
+        batch, written = self._batch, self._written
+        steps = written[-1].first + written[-1].count
+        self._batch, self._written = LeafBatch(self.geometry.block_size), []
 
         def apply(tables: Tables) -> None:
             row = self._check(tables)
-            invariant(row.steps == marked[0].first, "columns enter the index in order")
-            self._mark_parity(tables, batch, marked)
-            for slot in range(self.geometry.slots):
-                digests = b"".join(_row(each.slots, slot, each.count) for each in marked)
-                tables.protections.add_digests(row.id, slot, marked[0].first, digests)
+            invariant(row.steps == written[0].first, "columns enter the index in order")
+            enter(tables, (row.id, self._tree_id), self.geometry, batch, written)
             tables.protections.advance(row.id, steps, self._expiry())
 
         def done(_: None) -> None:
@@ -252,16 +221,6 @@ class ProtectedTree:
         future = self._core.committer.hand_in(change)
         future.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is seen
         self._staging = (batch, steps, future)
-
-    def _mark_parity(self, tables: Tables, batch: LeafBatch, marked: list[_Marked]) -> None:
-        geometry = self.geometry
-        places = batch.record(tables.blocks, batch.digests)
-        marks = Marks(tables, self._tree_id, geometry.total)
-        for j in range(geometry.m):
-            digests = b"".join(_row(each.digests, j, each.count) for each in marked)
-            where = array("Q", (places[digest] for digest in _cut(digests)))
-            marks.add(geometry.index(geometry.k + j, marked[0].first), digests, where)
-        marks.save()
 
     async def _finish_staging(self) -> None:
         """Wait for the last step into the index. Raises what went wrong with it."""
@@ -280,37 +239,16 @@ class ProtectedTree:
 
     def _adoption(self, source_root: bytes, start: int) -> Change[int]:
         """Some pages of original leaves from `start` on; the outcome is where to go on."""
-        geometry = self.geometry
-        stop = min(start + ADOPTED_PAGES * PAGE_LEAVES, geometry.original_blocks)
+        stop = min(start + ADOPTED_PAGES * PAGE_LEAVES, self.geometry.original_blocks)
 
         def apply(tables: Tables) -> int:
             self._check(tables)
-            source = self._source(tables, source_root)
-            marks = Marks(tables, self._tree_id, geometry.total)
-            for at in range(start, stop, PAGE_LEAVES):
-                digests = _leaves(tables, source, at)
-                counts = Counter(_cut(digests))
-                places = tables.blocks.add(
-                    {d: (0, n) for d, n in counts.items()}, source.block_size
-                )
-                marks.add(at, digests, array("Q", (places[d] for d in _cut(digests))))
-            if stop == geometry.original_blocks:
-                pads = geometry.rounded - stop
-                marks.add(stop, EMPTY_DIGEST * pads, array("Q", bytes(8 * pads)))
-            marks.save()
+            source = source_tree(self._core, tables, source_root)
+            adopt(tables, self._tree_id, self.geometry, source, start, stop)
             tables.protections.adopt(self.row.id, stop, self._expiry())
             return stop
 
         return Change(apply, weight=stop - start)
-
-    def _source(self, tables: Tables, root: bytes) -> TreeRow:
-        row = tables.trees.by_root(root)
-        if row is None:
-            held = self._core.holds.entry(root)  # deleted while it was being protected
-            row = None if held is None else tables.trees.by_id(held.id)
-        if row is None:
-            raise BlockMissing("the dataset that was being protected was deleted")
-        return row
 
     def _check(self, tables: Tables) -> ProtectionRow:
         """The row as it is now. Raises UnknownProtection, Busy."""
@@ -319,7 +257,7 @@ class ProtectedTree:
         if row is None or row.tree_id != self._tree_id or tree is None or tree.state != STAGING:
             raise _removed(self.row)
         if tree.present_count < 0:
-            raise Busy("a parity block went bad on the disk; protect the dataset again")
+            raise Busy("a block that was written went bad on the disk; protect the dataset again")
         return row
 
     async def _found(self) -> ProtectionRow:
@@ -341,34 +279,10 @@ class ProtectedTree:
         self._closed(self)
 
 
-def _leaves(tables: Tables, source: TreeRow, start: int) -> bytes:
-    """Digests of the leaves of one page of the original. Raises BlockMissing unless all of them
-    are here."""
-    number = start // PAGE_LEAVES
-    page = tables.trees.load_page(source.id, number, source.shape)
-    if page is None:
-        raise BlockMissing("blocks of the dataset are not here", missing=[start])
-    missing = page.missing(0, page.leaf_count)
-    if missing:
-        raise BlockMissing(
-            f"{len(missing)} blocks of the dataset are not here any more",
-            missing=[start + index for index in missing],
-        )
-    return bytes(page.digests)
-
-
 def _step_bytes(geometry: Geometry) -> int:
     """Parity that enters the index together."""
     share = STEP_BYTES * geometry.m // geometry.slots
     return max(share, STEP_BYTES_A_ROW * geometry.m)
-
-
-def _row(joined: bytes, row: int, count: int) -> bytes:
-    return joined[row * count * DIGEST_BYTES : (row + 1) * count * DIGEST_BYTES]
-
-
-def _cut(digests: bytes) -> list[bytes]:
-    return [digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]
 
 
 def _removed(row: ProtectionRow) -> UnknownProtection:

@@ -109,6 +109,12 @@ class Retention:
             raise _no_name(name)
         return cid_of_dataset(found[1])
 
+    async def ended(self, kind: str) -> list[tuple[Cid, str]]:
+        """(dataset, name) of the roots of a kind that do not last any more."""
+        now = self._core.clock.now()
+        found = await self._core.off_loop(self._core.meta.reading.catalog.ended, kind, now)
+        return [(cid_of_dataset(digest), name) for digest, name in found]
+
     async def release(self, manifest_cid: Cid, kind: str, name: str) -> bool:
         """Take a root away; False when there was none. Without roots the dataset goes at the next
         collection."""

@@ -11,7 +11,8 @@ from quire.base.errors import InputError, ProofInvalid
 from quire.dataset.proof_input import ProofInput, slot_path
 from quire.dataset.sampling import CellSample, sample_indices
 from quire.dataset.slot_tree import padded_leaves, slot_leaf_count_of_tree
-from quire.kernels import poseidon2
+from quire.kernels import erasure, poseidon2
+from support.protect_kit import det
 from support.vectors import accepted, load
 
 BLOCK, CELL, CELLS = 65536, 2048, 32
@@ -23,10 +24,6 @@ def felt(decimal: str | int) -> bytes:
 
 def number(felt_bytes: bytes) -> int:
     return int.from_bytes(felt_bytes, "little")
-
-
-def det(size: int) -> bytes:
-    return bytes((i * 31 + (i >> 8) * 17) & 0xFF for i in range(65536)) * (size // 65536)
 
 
 def proof_input(
@@ -81,13 +78,20 @@ def test_the_official_input_file_is_made_again_to_the_byte(official):
     assert json.loads(text) == official.values()
 
 
+@pytest.mark.parametrize("which", ["first", "last"])
 @accepted("slots.json")
-def test_the_first_slot_gives_the_input_of_the_reference(row):
-    known = row["inputs"][0]
-    data = det(row["size"])[: row["steps"] * BLOCK]
+def test_the_first_and_the_last_slot_give_the_input_of_the_reference(row, which):
+    """The first is data, the last is parity."""
+    known = row["inputs"][0 if which == "first" else -1]
+    length = row["steps"] * BLOCK
+    data = det(row["size"]).ljust(row["k"] * length, b"\0")
+    rows = [data[at : at + length] for at in range(0, len(data), length)]
+    rows += erasure.encode(rows, row["m"])
     roots = [poseidon2.root(bytes.fromhex("".join(leaves))) for leaves in row["leaves"]]
-    made = proof_input(felt(known["entropy"]), roots, known["slot"], data, tree_of(data))
-    compare(made, known)
+    slot = known["slot"]
+    compare(
+        proof_input(felt(known["entropy"]), roots, slot, rows[slot], tree_of(rows[slot])), known
+    )
 
 
 def compare(made: ProofInput, known: dict) -> None:

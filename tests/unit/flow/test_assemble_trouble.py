@@ -11,9 +11,10 @@ import pytest
 from quire.base.errors import DeadlineExceeded, QuotaExceeded
 from quire.base.ranges import RangeSet
 from quire.formats.exchange import RangeReply, Status
+from quire.net.exchange.leaf_hunt import LeavesUnknown
 from support.exchange_nodes import QUICK, until
 from support.protected import protect
-from support.row_holders import readers
+from support.row_holders import hold_rows, readers
 
 MADE = protect(40, 4, 2)  # rows of 10
 PATIENT = replace(  # requests time out long after every test
@@ -136,6 +137,27 @@ async def test_a_full_store_is_an_error_of_the_reader() -> None:
         it.reader.store.put_problem = QuotaExceeded("the quota is full")
         with pytest.raises(QuotaExceeded):
             await it.read()
+
+
+async def test_without_a_list_of_leaves_a_reader_waits_for_the_row_itself(monkeypatch) -> None:
+    """What cannot be checked is not computed; that is no reason to give up what may still come."""
+
+    async def unknown(dataset, deadline):
+        raise LeavesUnknown("nobody who answered can give the list of leaves")
+
+    async with readers(MADE, [[0], [1], [3], [4]]) as it:
+        monkeypatch.setattr(it.reader.exchange, "fetch_leaves", unknown)
+        with pytest.raises(DeadlineExceeded, match=r"computing them failed: .* list of leaves"):
+            await it.read(idle=1.0)
+        reading = asyncio.ensure_future(it.read(idle=10.0))
+        await it.world.connect(it.reader, await late_holder(it, 2))
+        assert await reading == MADE.data
+
+
+async def late_holder(it, row):
+    holder = await it.world.node(f"late-holder-{row}", QUICK)
+    hold_rows(holder.store, MADE, [row])
+    return holder
 
 
 async def test_what_is_read_instead_is_explained_while_it_lasts() -> None:

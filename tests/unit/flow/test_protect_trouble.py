@@ -231,3 +231,25 @@ async def test_a_mistake_of_ours_is_told_as_one(tmp_path, monkeypatch):
         with pytest.raises(Bug, match="by nothing"):
             await jobs.wait(job)
         assert job.state == "failed"
+
+
+async def test_parity_that_is_lost_to_the_index_is_made_anew(tmp_path, monkeypatch, small_steps):
+    data = random.Random(24).randbytes(SIZE)
+    stopping = Stopping(monkeypatch, 9)
+    async with store_in(tmp_path) as store:
+        source = await put(store, data)
+        jobs = protections(store)
+        await jobs.start(source.manifest_cid, 4, 2)
+        await stopping.reached.wait()
+        await jobs.stop()
+        rows = [data[16 * row * BLOCK :][: 2 * BLOCK] for row in range(4)]
+        digest = sha256_blocks(erasure.encode(rows, 2)[1], BLOCK)[32:64]
+        with store._core.meta.transaction() as tables:
+            tables.blocks._rows.run("DELETE FROM block WHERE digest = ?", digest)
+        assert (await store.mend()).left == []
+        jobs = protections(store)
+        job = await jobs.start(source.manifest_cid, 4, 2)
+        result = await jobs.wait(job)
+        assert job.resumed_steps == 0
+        assert result.tree_root == expected(data, 4, 2, BLOCK)[0]
+        assert (await store.verify()).problems == []

@@ -219,7 +219,8 @@ async def test_dropping_the_only_slot_frees_its_blocks_at_once(tmp_path):
         dataset = await protect(owner, SIZE)
         await host.take(dataset, 3)
         assert await host.holds.drop(dataset.manifest_cid, 3)
-        assert host.store.space().total_blocks == 1  # the manifest, for a day
+        assert host.store.space().total_blocks == 1  # the manifest, until the next collection
+        assert await host.store.collect() == 1
         assert host.slots.trees == {}
         await assert_sound(host.store)
 
@@ -257,17 +258,46 @@ async def test_what_is_held_is_known_after_a_restart_and_damage_is_seen(tmp_path
         await host.close()
 
 
-async def test_a_slot_outlives_collections_and_its_unfinished_neighbour_does_not(tmp_path):
+async def test_a_slot_outlives_collections_and_goes_when_its_time_is_over(tmp_path):
     async with nodes(tmp_path, "owner", "host") as (owner, host):
         dataset = await protect(owner, SIZE)
-        await host.holds.start(dataset.manifest_cid, 0, 5.0, until=1.0)  # a time that is over
-        await until(lambda: host.holds.of(dataset.manifest_cid, 0).has_ended)
-        await host.store.release(dataset.manifest_cid, "cache", "exchange")
-        assert await host.store.collect() == 1
+        cid = dataset.manifest_cid
+        await host.holds.start(cid, 0, 5.0, until=1.0)  # a time that is over
+        await until(lambda: host.holds.of(cid, 0).has_ended)
         await host.take(dataset, 1)
-        await host.store.release(dataset.manifest_cid, "cache", "exchange")
+        assert held_slots(await host.store.dataset(cid)) == [0, 1]
+        assert await host.holds.expire() == 1
+        assert await host.holds.expire() == 0
+        assert held_slots(await host.store.dataset(cid)) == [1]
+        assert present(host, dataset) == [(5, 10), (18, 20)]
+        await host.store.release(cid, "cache", "exchange")
         assert await host.store.collect() == 0
         await assert_sound(host.store)
+        assert await host.holds.drop(cid, 1)
+        assert await host.store.collect() == 1
+        assert host.store.tree(dataset.tree_root) is None
+        await assert_sound(host.store)
+
+
+async def test_a_slot_that_is_taken_anew_is_not_given_up_meanwhile(tmp_path, monkeypatch):
+    async with nodes(tmp_path, "owner", "host") as (owner, host):
+        dataset = await protect(owner, SIZE)
+        cid = dataset.manifest_cid
+        await host.holds.start(cid, 0, 5.0, until=1.0)
+        await until(lambda: host.holds.of(cid, 0).has_ended)
+        go, digests = asyncio.Event(), SlotHolds._digests
+
+        async def slow(*arguments):
+            await go.wait()
+            return await digests(*arguments)
+
+        monkeypatch.setattr(SlotHolds, "_digests", slow)
+        job = await host.holds.start(cid, 0, 5.0)
+        assert await host.holds.expire() == 0
+        go.set()
+        await until(lambda: job.has_ended)
+        assert await host.holds.expire() == 0
+        assert (await host.holds.state(cid, 0)).state == "held"
 
 
 async def test_a_job_that_is_cancelled_holds_nothing_and_is_told(tmp_path):

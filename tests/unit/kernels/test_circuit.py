@@ -1,5 +1,7 @@
 """Our storage circuit: what it proves, for whom, and what it refuses in words."""
 
+import hashlib
+
 import pytest
 
 from quire.base.errors import BadEncoding, NotFound, WitnessDoesNotSatisfy
@@ -7,6 +9,7 @@ from quire.kernels import groth16
 from quire.kernels.circuit import StorageCircuit, wasm_witness
 from quire.kernels.groth16 import ProvingKey
 from support.openings import CELL_BYTES, MODULUS, PARAMETERS, opening
+from support.vectors import accepted, rejected
 
 SEED = bytes(32)
 
@@ -57,11 +60,22 @@ def test_hosts_prove_the_same_slot_each_for_itself(key):
         assert groth16.verify(key.verifying_key, public, proof)
 
 
-def test_the_circuit_has_the_same_bytes_every_time(tmp_path):
-    for name in ("a", "b"):
-        small().write_r1cs(tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+@accepted("circuit.json")
+def test_the_circuit_of_these_parameters_never_changes(row, tmp_path):
+    """Keys are made for exactly these constraints; another circuit is another key."""
+    StorageCircuit(**row["parameters"]).write_r1cs(tmp_path / "r1cs")
+    assert [path.name for path in tmp_path.iterdir()] == ["r1cs"]
+    data = (tmp_path / "r1cs").read_bytes()
+    outputs, public, private, wires, constraints = groth16.circuit_counts(data)
+    counts = {"private_inputs": private, "wires": wires, "constraints": constraints}
+    assert (outputs, public, counts) == (0, 4, row["counts"])
+    assert hashlib.sha256(data).hexdigest() == row["r1cs_sha256"]
+
+
+@rejected("circuit.json")
+def test_parameters_without_a_circuit_are_refused(row):
+    with pytest.raises(BadEncoding):
+        StorageCircuit(**row["parameters"])
 
 
 def test_the_circuit_counts_its_wires_as_a_witness_has_them(tmp_path):
@@ -152,26 +166,6 @@ def test_what_does_not_fit_is_refused_in_words():
     ]:
         with pytest.raises(BadEncoding, match=text):
             small().witness(**bad)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"samples": 0},
-        {"samples": -1},
-        {"samples": 2**70},
-        {"samples": 10**9},
-        {"max_depth": 2},
-        {"max_depth": 33},
-        {"max_log2_slots": 0},
-        {"max_log2_slots": 17},
-        {"block_depth": 0},
-        {"cell_elements": 0},
-    ],
-)
-def test_parameters_without_a_circuit_are_refused(change):
-    with pytest.raises(BadEncoding):
-        StorageCircuit(**{**PARAMETERS, **change})
 
 
 def test_a_circuit_is_not_written_where_there_is_no_directory(tmp_path):

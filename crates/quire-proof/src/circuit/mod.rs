@@ -16,6 +16,8 @@ pub mod tree;
 #[cfg(test)]
 mod honest;
 #[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
 mod tests;
 
 use ark_bn254::Fr;

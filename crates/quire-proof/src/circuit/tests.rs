@@ -8,18 +8,10 @@ use ark_ff::{BigInteger, Field, One, PrimeField, Zero};
 use super::honest::{Numbers, SMALL, honest, index_of};
 use super::parameters::inputs;
 use super::{PUBLIC_INPUTS, Parameters, StorageCircuit, StorageInput};
-use crate::error::Error;
 use crate::r1cs::{FORMS, R1cs};
 
 fn small() -> StorageCircuit {
     StorageCircuit::new(SMALL).unwrap()
-}
-
-fn why(input: &StorageInput) -> String {
-    match small().witness(input) {
-        Err(Error::Malformed(why) | Error::WitnessDoesNotSatisfy(why)) => why,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn holds(r1cs: &R1cs, witness: &[Fr]) -> bool {
@@ -76,13 +68,21 @@ fn form(r1cs: &R1cs, form: crate::r1cs::Form, index: usize, witness: &[Fr]) -> F
     r1cs.terms(form, index).map(|(wire, value)| value * witness[wire as usize]).sum()
 }
 
+/// Constraints and an honest witness: small circuits, and the standard one.
+fn of_every_kind() -> impl Iterator<Item = (R1cs, Vec<Fr>)> {
+    let small = [(1, 0, 2), (5, 4, 6), (6, 5, 3), (8, 7, 4), (7, 2, 2)].map(|shape| (SMALL, shape));
+    small.into_iter().chain([(Parameters::standard(1), (11, 10, 7))]).map(|(parameters, (slots, slot, log2_cells))| {
+        let circuit = StorageCircuit::new(parameters).unwrap();
+        let witness = circuit.witness(&honest(&parameters, slots, slot, log2_cells, slots)).unwrap();
+        (circuit.r1cs(), witness)
+    })
+}
+
 #[test]
 fn no_wire_can_be_changed_alone() {
-    let (circuit, r1cs) = (small(), small().r1cs());
-    let uses = by_wire(&r1cs);
     let mut numbers = Numbers(7);
-    for (slots, slot_index, log2_cells) in [(1, 0, 2), (5, 4, 6), (6, 5, 3), (8, 7, 4), (7, 2, 2)] {
-        let mut witness = circuit.witness(&honest(&SMALL, slots, slot_index, log2_cells, slots)).unwrap();
+    for (r1cs, mut witness) in of_every_kind() {
+        let uses = by_wire(&r1cs);
         for wire in 1..witness.len() {
             let honest = witness[wire];
             for changed in [numbers.element(), honest + Fr::one(), Fr::one() - honest, -honest] {
@@ -134,9 +134,7 @@ fn reduce(rows: &mut HashMap<u32, Vec<(u32, Fr)>>, mut row: HashMap<u32, Fr>) {
 
 #[test]
 fn no_wires_can_be_moved_together_while_the_inputs_stand() {
-    let (circuit, r1cs) = (small(), small().r1cs());
-    for (slots, slot_index, log2_cells) in [(1, 0, 2), (5, 4, 6), (6, 5, 3)] {
-        let witness = circuit.witness(&honest(&SMALL, slots, slot_index, log2_cells, slots)).unwrap();
+    for (r1cs, witness) in of_every_kind() {
         assert_eq!(free_wires(&r1cs, &witness), 0);
     }
 }
@@ -198,69 +196,6 @@ fn an_index_is_that_of_the_canonical_hash() {
     assert_eq!(index_of(&input, 0) as u64, low);
 }
 
-fn changed(change: impl FnOnce(&mut StorageInput)) -> StorageInput {
-    let mut input = honest(&SMALL, 5, 4, 4, 11);
-    change(&mut input);
-    input
-}
-
-#[test]
-fn an_input_that_proves_nothing_is_refused_with_its_clause() {
-    let one = Fr::one();
-    let cases: [(StorageInput, &str); 9] = [
-        (changed(|i| i.samples[1].cell[2] += one), "sample 2 of 2: the cell does not lead to the slot root"),
-        (changed(|i| i.samples[0].path[1] += one), "sample 1 of 2: the cell does not lead"),
-        (changed(|i| i.samples[0].path[3] += one), "sample 1 of 2: the cell does not lead"),
-        (changed(|i| i.entropy += one), "the cell does not lead"),
-        (changed(|i| i.slot_index = 3), "the slot root does not lead to the dataset root"),
-        (changed(|i| i.slot_root += one), "the slot root does not lead to the dataset root"),
-        (changed(|i| i.dataset_root += one), "the slot root does not lead to the dataset root"),
-        (changed(|i| i.slot_proof[2] += one), "the slot root does not lead to the dataset root"),
-        (changed(|i| i.slot_proof[0] += one), "entry 0 of the slot proof is not zero"),
-    ];
-    for (input, clause) in cases {
-        let why = why(&input);
-        assert!(why.contains(clause), "{why}");
-        assert!(matches!(small().witness(&input), Err(Error::WitnessDoesNotSatisfy(_))));
-    }
-}
-
-#[test]
-fn fewer_or_more_cells_or_slots_than_there_are_prove_nothing() {
-    assert!(why(&changed(|i| i.slots = 6)).contains("the slot root does not lead"));
-    for log2_cells in [2, 3, 5, 6] {
-        let mut input = honest(&SMALL, 5, 1, 4, 3);
-        input.cells = 1 << log2_cells;
-        input.samples.iter_mut().for_each(|sample| sample.path[log2_cells..].fill(Fr::zero()));
-        assert!(matches!(small().witness(&input), Err(Error::WitnessDoesNotSatisfy(_))), "{log2_cells}");
-    }
-}
-
-#[test]
-fn an_input_that_does_not_fit_is_refused_before_any_work() {
-    let one = Fr::one();
-    let cases: [(StorageInput, &str); 13] = [
-        (changed(|i| i.cells = 12), "a slot of 12 cells does not fit"),
-        (changed(|i| i.cells = 0), "a slot of 0 cells does not fit"),
-        (changed(|i| i.cells = 2), "a slot of 2 cells does not fit"),
-        (changed(|i| i.cells = 128), "a slot of 128 cells does not fit"),
-        (changed(|i| i.slots = 0), "a dataset of 0 slots does not fit"),
-        (changed(|i| i.slots = 9), "a dataset of 9 slots does not fit"),
-        (changed(|i| i.slot_index = 5), "there is no slot 5 in a dataset of 5 slots"),
-        (changed(|i| i.slot_proof.truncate(2)), "the slot proof has 2 entries"),
-        (changed(|i| i.samples.truncate(1)), "1 samples were given, and the circuit takes 2"),
-        (changed(|i| i.samples[1].cell.truncate(3)), "sample 2 of 2: the cell has 3 field elements"),
-        (changed(|i| i.samples[1].path.push(one)), "sample 2 of 2: the path has 7 entries"),
-        (changed(|i| i.samples[0].path[4] = one), "the path has 4 layers, but its entry 4 is not zero"),
-        (changed(|i| i.slots = 4), "there is no slot 4"),
-    ];
-    for (input, expected) in cases {
-        let why = why(&input);
-        assert!(why.contains(expected), "{why}");
-        assert!(matches!(small().witness(&input), Err(Error::Malformed(_))));
-    }
-}
-
 /// What an adversary may do who computes wires by his own program: the constraints themselves must
 /// refuse what `check` refuses.
 #[test]
@@ -290,22 +225,4 @@ fn the_host_is_bound() {
     let host = inputs::SLOT_ROOT - 1;
     witness[host] += Fr::one();
     assert!(!holds(&r1cs, &witness));
-}
-
-#[test]
-fn parameters_without_a_circuit_are_refused() {
-    let good = SMALL;
-    for bad in [
-        Parameters { samples: 0, ..good },
-        Parameters { samples: usize::MAX, ..good },
-        Parameters { cell_elements: 0, ..good },
-        Parameters { cell_elements: usize::MAX, ..good },
-        Parameters { block_depth: 0, ..good },
-        Parameters { block_depth: 6, ..good },
-        Parameters { max_depth: 33, ..good },
-        Parameters { max_log2_slots: 0, ..good },
-        Parameters { max_log2_slots: 17, ..good },
-    ] {
-        assert!(StorageCircuit::new(bad).is_err(), "{bad:?}");
-    }
 }

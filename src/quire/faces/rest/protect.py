@@ -10,7 +10,7 @@ from quire.dataset.geometry import MAX_SLOTS_PROVABLE
 from quire.faces.rest.inputs import cid_of, until_of, whole_of
 from quire.faces.rest.protect_shapes import ProtectList, protect_status, slots_body
 from quire.faces.rest.reply import reply_empty, reply_json
-from quire.flow.protect import ProtectJob
+from quire.flow.protect_job import ProtectJob
 from quire.node.node import Node
 from quire.store.dataset import RetentionRoot
 

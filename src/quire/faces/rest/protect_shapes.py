@@ -7,7 +7,7 @@ from typing import Any
 from quire.base.ranges import RangeSet
 from quire.dataset.geometry import Geometry
 from quire.faces.rest.shape import Shape
-from quire.flow.protect import ProtectJob
+from quire.flow.protect_job import ProtectJob
 from quire.store.dataset import Dataset
 
 

@@ -7,6 +7,7 @@ when it was checked: a hunt that is broken off goes on where it was.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from quire.base.errors import (
     DeadlineExceeded,
@@ -21,6 +22,7 @@ from quire.base.spans import span
 from quire.formats.exchange import MAX_LEAVES, LeavesReply, Status
 from quire.kernels.hashing import verify_leaves
 from quire.net.exchange.context import ExchangeContext
+from quire.net.exchange.explain import RANGES_SHOWN, Explanation
 from quire.net.exchange.peer_session import AskedTree, PeerSession
 from quire.net.exchange.search import Search
 from quire.net.transport import PeerId
@@ -51,10 +53,14 @@ class LeafHunt(Search[None]):
         subject = str(dataset.manifest_cid)
         super().__init__(context, subject, keys, "getting the list of leaves")
 
-    @property
-    def unknown_count(self) -> int:
-        """Leaves whose digests are still to come."""
-        return self._unknown.count()
+    def explain(self) -> Explanation:
+        """Whom this search asked, and which leaves' digests are still to come."""
+        return replace(
+            super().explain(),
+            missing_blocks=self._unknown.count(),
+            missing=list(self._unknown)[:RANGES_SHOWN],
+            nowhere_blocks=0,
+        )
 
     async def _ask(self, peer: PeerId) -> str:
         context = self._context

@@ -1,10 +1,11 @@
 """What the peers of one fetch can be expected to deliver, for whoever could also do without it.
 
     prompt    some peer has it that answers, and is late with nothing
-    slow      only peers have it that are late, or rest because they were
-    nowhere   no peer has it that this fetch knows
+    awake     some peer has it that does not rest because it was late
+    held      some peer has it
 
-While a fetch is young, `nowhere` only means that nobody was heard yet: `is_settled` tells.
+While a fetch is young, that nobody holds it only means that nobody was heard yet: `is_settled`
+tells.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Outlook:
 
     helpers: tuple[Helper, ...] = ()
     held: RangeSet = field(default_factory=RangeSet)  # by any peer
-    prompt: RangeSet = field(default_factory=RangeSet)  # by a prompt one
+    awake: RangeSet = field(default_factory=RangeSet)  # by one that does not rest
+    prompt: RangeSet = field(default_factory=RangeSet)  # by one that is late with nothing besides
     done: RangeSet = field(default_factory=RangeSet)  # received, perhaps not visible yet
     is_settled: bool = False
     next_late_at: float | None = None  # monotonic seconds
@@ -53,19 +55,22 @@ class Outlook:
 def look_out(scheduler: Scheduler, swarm: Swarm, now: float, *, has_waited: bool) -> Outlook:
     """The outlook of a fetch. `has_waited`: long enough for those who never answer."""
     helpers: list[Helper] = []
-    held, prompt = RangeSet(), RangeSet()
+    held, awake, prompt = RangeSet(), RangeSet(), RangeSet()
     for peer, blocks in scheduler.holdings():
         member = swarm.members.get(peer)
         if member is None:
             continue
-        is_prompt = member.resting_until <= now and not scheduler.is_behind(peer, now)
+        is_awake = member.resting_until <= now
+        is_prompt = is_awake and not scheduler.is_behind(peer, now)
         speed = member.session.estimate.bytes_per_second
         helpers.append(Helper(peer, blocks, speed, is_prompt))
         for start, stop in blocks:
             held.add(start, stop)
+            if is_awake:
+                awake.add(start, stop)
             if is_prompt:
                 prompt.add(start, stop)
     late = [at for p in scheduler.pieces() for at in p.owners.values() if at > now]
     is_settled = has_waited or swarm.candidates.is_settled
     next_late_at = min(late, default=None)
-    return Outlook(tuple(helpers), held, prompt, scheduler.done, is_settled, next_late_at)
+    return Outlook(tuple(helpers), held, awake, prompt, scheduler.done, is_settled, next_late_at)

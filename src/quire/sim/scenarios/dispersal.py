@@ -1,8 +1,8 @@
 """Dispersal: a protected dataset is given away slot by slot, and outlives any three nodes.
 
     1 the owner uploads and protects 4 + 2     2 six hosts take a slot each
-    3 the owner and any two hosts die for good
-    4 a reader gets the file from the four that are left, and the list of leaves
+    3 the owner and a host die for good
+    4 a reader gets the file, and the list of leaves; another host dies for good while it reads
     5 a newcomer rebuilds a lost slot, and holds it
     6 a host drops its slot, and rebuilds it from the others
 
@@ -37,6 +37,7 @@ from quire.store.dataset import Dataset
 
 K, M = 4, 2
 GRACE_SECONDS = 300.0
+DEATH_SECONDS = 2.0  # a host dies at most so long after a read has begun
 ASK_SECONDS = 30.0
 RETRY_SECONDS = 0.5
 FAULTS_MAX = 8
@@ -65,6 +66,7 @@ class Dispersal:
         self.newcomer = world.add("newcomer", sizes)
         self._rows: list[bytes] = []  # what each slot is, once the owner has said so
         self._held: dict[str, tuple[Dataset, int]] = {}  # what hosts have promised
+        self._is_reading = False
         world.on_started = self._check_promise
 
     async def run(self) -> None:
@@ -76,10 +78,9 @@ class Dispersal:
         dataset = await self._phase(names, self._disperse())
         lost = sorted(self._rng.sample(range(K + M), M))
         left = [slot for slot in range(K + M) if slot not in lost]
-        for node in (self.owner, *(self.hosts[slot] for slot in lost)):
-            self._held.pop(node.name, None)
-            world.retire(node, notice_seconds=self._faults.choice((0.0, 0.0, 20.0)))
-        self._step(3, f"the owner and the holders of the slots {lost} are gone for good")
+        self._retire(self.owner)
+        self._retire(self.hosts[lost[0]])
+        self._step(3, f"the owner and the holder of slot {lost[0]} are gone for good")
         names = ("reader", "newcomer", *(self.hosts[slot].name for slot in left))
         await self._phase(names, self._survive(dataset, lost, left))
         await world.finish()
@@ -176,7 +177,9 @@ class Dispersal:
     # ---- steps 4 to 6 ----
 
     async def _survive(self, dataset: Dataset, lost: list[int], left: list[int]) -> None:
-        data = await self._until_done(self.reader, "read", lambda p: self._read(p, dataset))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._die(self.hosts[lost[1]]), name="death")
+            data = await self._until_done(self.reader, "read", lambda p: self._read(p, dataset))
         check_bytes(self.content, data, "what the reader got")
         leaves = await self._until_done(self.reader, "leaves", lambda p: self._learn(p, dataset))
         parity = sha256_blocks(b"".join(self._rows[K:]), self.block_size)
@@ -194,12 +197,27 @@ class Dispersal:
         await self._hold(host, dataset, slot, is_lost=True)
         self._step(6, f"{host.name} has dropped slot {slot} and rebuilt it")
 
+    async def _die(self, host: SimNode) -> None:
+        """Die for good, in the middle of a read if there is one."""
+        await asyncio.sleep(self._faults.uniform(0.0, DEATH_SECONDS))
+        when = "in the middle of" if self._is_reading else "before or after"
+        self.world.trace.record(host.name, "dies", "", f"{when} a read")
+        self._retire(host)
+
+    def _retire(self, node: SimNode) -> None:
+        self._held.pop(node.name, None)
+        self.world.retire(node, notice_seconds=self._faults.choice((0.0, 0.0, 20.0)))
+
     async def _read(self, parts: Parts, dataset: Dataset) -> bytes:
         found = await parts.fetches.manifest(dataset.manifest_cid, ASK_SECONDS)
         received = bytearray()
-        async with aclosing(parts.downloads.read(found)) as chunks:
-            async for chunk in chunks:
-                received += chunk
+        self._is_reading = True
+        try:
+            async with aclosing(parts.downloads.read(found)) as chunks:
+                async for chunk in chunks:
+                    received += chunk
+        finally:
+            self._is_reading = False
         return bytes(received)
 
     async def _learn(self, parts: Parts, dataset: Dataset) -> bytes:

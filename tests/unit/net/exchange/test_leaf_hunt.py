@@ -227,8 +227,13 @@ async def test_what_came_before_the_deadline_is_kept() -> None:
     async with world() as w:
         node, peer = await reader(w), await w.stranger("teller", teller(tell))
         await w.connect(node, peer)
+        fetching = asyncio.ensure_future(node.exchange.fetch_leaves(DATASET, soon(0.5)))
+        await asyncio.sleep(0.25)
+        explanation = node.exchange.explain(DATASET.manifest_cid)
+        assert (explanation.missing_blocks, explanation.missing) == (26, [(24, 50)])
+        assert [each.peer for each in explanation.peers] == [peer.peer_id]
         with pytest.raises(DeadlineExceeded, match="lacks 26 of 50"):
-            await node.exchange.fetch_leaves(DATASET, soon(0.5))
+            await fetching
         assert list(await node.store.unknown_leaves(ROOT)) == [(24, 50)]
 
 

@@ -1,8 +1,16 @@
 //! Products by matrices of bits: multiplication by a constant is linear, in the Cantor basis too.
 
-use super::lanes::Affine;
-use super::tables::{Matrices16, matrices_16, matrix_8};
+use super::lanes::Lanes;
+use super::matrices::{Matrices16, matrices_16, matrix_8};
 use super::{CHUNK, Kernel, Work};
+
+/// Every byte times an 8 by 8 matrix of bits.
+pub(in super::super) trait Affine: Lanes {
+    /// Whether three vectors are added in one instruction.
+    const TERNARY: bool = false;
+
+    unsafe fn affine(self, vector: Self::Vector, matrix: u64) -> Self::Vector;
+}
 
 /// GF(2^8), one symbol a byte.
 #[derive(Clone, Copy)]

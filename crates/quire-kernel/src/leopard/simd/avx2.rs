@@ -1,7 +1,8 @@
 //! AVX2, alone and with GFNI: 32 bytes a register.
 
 use super::Work;
-use super::lanes::{Affine, Lanes, Lookup};
+use super::affine::Affine;
+use super::lanes::{Lanes, Lookup};
 use std::arch::x86_64::*;
 
 /// Proof that the processor has AVX2.

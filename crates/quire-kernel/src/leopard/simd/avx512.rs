@@ -1,7 +1,8 @@
 //! AVX-512 with GFNI: 64 bytes a register.
 
-use super::lanes::{Affine, Lanes};
-use super::tables::{Matrices16, matrices_16};
+use super::affine::Affine;
+use super::lanes::Lanes;
+use super::matrices::{Matrices16, matrices_16};
 use super::{Kernel, Work};
 use std::arch::x86_64::*;
 
@@ -31,7 +32,6 @@ fn with_avx512<W: Work>(work: W) -> W::Output {
 impl Lanes for Avx512Gfni {
     const BYTES: usize = 64;
     const REGISTERS: usize = 32;
-    const TERNARY: bool = true;
     type Vector = __m512i;
 
     fn vectorize<W: Work>(self, work: W) -> W::Output {
@@ -65,6 +65,8 @@ impl Lanes for Avx512Gfni {
 }
 
 impl Affine for Avx512Gfni {
+    const TERNARY: bool = true;
+
     #[inline(always)]
     unsafe fn affine(self, vector: __m512i, matrix: u64) -> __m512i {
         // SAFETY: within `vectorize`.

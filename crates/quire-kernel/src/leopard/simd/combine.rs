@@ -89,6 +89,9 @@ unsafe fn sum_group<K: Kernel>(
                     // SAFETY: as promised to us.
                     unsafe {
                         match K::VECTORS {
+                            // Of many rows that lie alike in the cache, lines are gone before they
+                            // are used up, unless several are taken at once.
+                            _ if $count == 1 => sum_columns::<K, $count, 4>(kernel, tables, inputs, outputs, from, to),
                             2 => sum_columns::<K, $count, 2>(kernel, tables, inputs, outputs, from, to),
                             _ => sum_columns::<K, $count, 1>(kernel, tables, inputs, outputs, from, to),
                         }

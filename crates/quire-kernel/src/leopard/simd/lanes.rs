@@ -7,8 +7,6 @@ pub(in super::super) trait Lanes: Copy + Send + Sync {
     const BYTES: usize;
     /// Registers of 32 bytes or more; smaller ones count half.
     const REGISTERS: usize;
-    /// Whether three vectors are added in one instruction.
-    const TERNARY: bool = false;
     type Vector: Copy;
 
     fn vectorize<W: Work>(self, work: W) -> W::Output;
@@ -26,9 +24,4 @@ pub(in super::super) trait Lookup: Lanes {
     unsafe fn lookup(self, table: Self::Vector, indices: Self::Vector) -> Self::Vector;
     unsafe fn low_nibbles(self, vector: Self::Vector) -> Self::Vector;
     unsafe fn high_nibbles(self, vector: Self::Vector) -> Self::Vector;
-}
-
-/// Every byte times an 8 by 8 matrix of bits.
-pub(in super::super) trait Affine: Lanes {
-    unsafe fn affine(self, vector: Self::Vector, matrix: u64) -> Self::Vector;
 }

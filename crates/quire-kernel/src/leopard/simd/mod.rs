@@ -4,22 +4,28 @@
 //! the matrix, `transform_encode` and `transform_decode` are the transforms. Everything unsafe of the erasure code is here: loads and
 //! stores past bounds checks, and instructions that a processor may not have.
 
-mod affine;
 pub(super) mod combine;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod nibbles;
 mod places;
 mod portable;
 mod scratch;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod shuffle;
-mod tables;
 mod transform;
 pub(super) mod transform_decode;
 pub(super) mod transform_encode;
 
 #[cfg(target_arch = "x86_64")]
+mod affine;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod matrices;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "x86_64")]

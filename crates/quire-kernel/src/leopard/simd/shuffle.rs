@@ -1,7 +1,7 @@
 //! Products by tables of sixteen entries, one lookup a nibble.
 
 use super::lanes::Lookup;
-use super::tables::{Nibbles8, Nibbles16, nibbles_8, nibbles_16};
+use super::nibbles::{Nibbles8, Nibbles16, nibbles_8, nibbles_16};
 use super::{CHUNK, Kernel, Work};
 
 /// GF(2^8), one symbol a byte.
@@ -128,16 +128,20 @@ impl<L: Lookup> Kernel for Shuffle16<L> {
     }
 
     #[inline(always)]
-    unsafe fn mul(self, nibbles: [L::Vector; 4], table: &Nibbles16) -> [L::Vector; 2] {
+    unsafe fn mul(self, [a, b, c, d]: [L::Vector; 4], table: &Nibbles16) -> [L::Vector; 2] {
         // SAFETY: as promised to us.
         unsafe {
-            let mut sums = self.zero();
-            for (nibble, tables) in nibbles.into_iter().zip(table) {
-                for (sum, table) in sums.iter_mut().zip(tables) {
-                    *sum = self.0.xor(*sum, self.0.lookup(self.0.repeat(table), nibble));
-                }
+            let of = self.0;
+            macro_rules! product {
+                ($byte:literal) => {{
+                    let low =
+                        of.xor(of.lookup(of.repeat(&table[0][$byte]), a), of.lookup(of.repeat(&table[1][$byte]), b));
+                    let high =
+                        of.xor(of.lookup(of.repeat(&table[2][$byte]), c), of.lookup(of.repeat(&table[3][$byte]), d));
+                    of.xor(low, high)
+                }};
             }
-            sums
+            [product!(0), product!(1)]
         }
     }
 }
