@@ -13,7 +13,7 @@ from quire.store.core import Core
 from quire.store.extents import OFFSET_BITS, OFFSET_MASK
 from quire.store.meta import Tables
 from quire.store.packs import pack_name, pack_number
-from quire.store.shape import EMPTY_DIGEST, root_of_pages
+from quire.store.shape import root_of_pages
 from quire.store.trees import TreeRow
 
 
@@ -65,7 +65,7 @@ def _check_trees(tables: Tables, report: Report, rows: dict[bytes, tuple[int, in
             present += page.present_count()
             for index in range(page.leaf_count):
                 digest = page.digest(index)
-                if not page.has(index) or digest == EMPTY_DIGEST:
+                if not page.is_stored(index):
                     continue
                 found[digest] += 1
                 if digest not in rows or rows[digest][0] != page.places[index]:

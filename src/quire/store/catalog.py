@@ -12,6 +12,11 @@ _KEPT_UNTIL = (
     "SELECT CASE WHEN count(*) > count(expires) THEN NULL ELSE coalesce(max(expires), 0) END"
     " FROM root WHERE root.dataset = dataset.id"
 )
+_HAS_BLOCKS = (
+    "CASE WHEN t.present_count = 0 THEN 0 WHEN t.present_count = t.leaf_count THEN 1 ELSE EXISTS ("
+    "SELECT 1 FROM page p WHERE p.id >= t.id << 24 AND p.id < (t.id + 1) << 24"
+    " AND p.places <> zeroblob(length(p.places))) END"
+)
 _FROM = "FROM dataset d JOIN tree t ON t.id = d.tree"
 
 
@@ -81,8 +86,10 @@ class CatalogTable:
         return [_row(row, roots.get(row[0], [])) for row in found]
 
     def holdings(self) -> list[tuple[bytes, bytes, int]]:
-        """(manifest digest, tree root, leaves present) of all datasets, newest first."""
-        return self._rows.all(f"SELECT d.cid, t.root, t.present_count {_FROM} ORDER BY d.id DESC")
+        """(manifest digest, tree root, 1 when there are blocks of it, else 0) of all datasets,
+        newest first. Padding is not a block: its place is zero."""
+        sql = f"SELECT d.cid, t.root, {_HAS_BLOCKS} {_FROM} ORDER BY d.id DESC"
+        return self._rows.all(sql)
 
     def of_tree(self, tree_id: int) -> list[bytes]:
         """Manifest digests of the datasets of a tree."""

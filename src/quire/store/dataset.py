@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid
@@ -63,12 +63,21 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class TreeState:
-    """A snapshot of a tree; `present` is a copy that the caller may change."""
+    """A snapshot of a tree; `present` is a copy that the caller may change.
+
+    padding  leaves of `present` for which zeros stand, not blocks; empty for a complete tree
+    """
 
     root: bytes
     leaf_count: int
     block_size: int
     present: RangeSet
+    padding: RangeSet = field(default_factory=RangeSet)
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether there is a block of the tree that others may be given."""
+        return bool(self.present.minus(self.padding))
 
 
 @dataclass(frozen=True, slots=True)

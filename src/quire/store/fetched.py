@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from quire.store.changes import dataset_of
 from quire.store.committer import Change
 from quire.store.core import Core
 from quire.store.dataset import Dataset
@@ -54,6 +53,7 @@ class Gain:
     tree_id: int
     root: bytes
     gained: list[tuple[int, int]]
+    has_other_padding: bool
     completed: list[Dataset]
 
 
@@ -68,7 +68,10 @@ def fetched_change(core: Core, batch: FetchedBatch) -> Change[list[Gain]]:
         core.packs.settle(leaves.extents)
         core.quota.release(batch.size_bytes)
         for gain in gains:
-            core.trees.gain(gain.root, gain.tree_id, gain.gained)
+            if gain.has_other_padding:
+                core.trees.forget(gain.tree_id, gain.root)
+            else:
+                core.trees.gain(gain.root, gain.tree_id, gain.gained)
             for dataset in gain.completed:
                 core.changes.tell("complete", dataset)
 
@@ -91,8 +94,10 @@ def _record(tables: Tables, batch: FetchedBatch) -> list[Gain]:
             continue  # the dataset was deleted meanwhile
         for position in range(each.leaf_count):
             leaf = each.start + position
-            page = growth.page(tables, leaf // PAGE_LEAVES)
-            if page.has(leaf % PAGE_LEAVES) or leaf in growth.gained:
+            page, index = growth.page(tables, leaf // PAGE_LEAVES), leaf % PAGE_LEAVES
+            if page.is_padding(index):  # so a manifest said, but here is a block that belongs there
+                growth.retract(page, index)
+            if page.has(index) or leaf in growth.gained:
                 continue
             growth.gained.add(leaf, leaf + 1)
             accepted.append((growth, leaf, each.digest(position)))
@@ -116,9 +121,11 @@ def _mark(
 
 def _finish(tables: Tables, growth: Growth) -> Gain:
     row = growth.row
-    is_complete = growth.save(tables) == row.leaf_count
-    completed = []
-    if is_complete and growth.gained:
-        found = [tables.catalog.find(cid) for cid in tables.catalog.of_tree(row.id)]
-        completed = [dataset_of(each) for each in found if each is not None]
-    return Gain(row.id, row.root or b"", list(growth.gained), completed)
+    growth.save(tables)
+    return Gain(
+        row.id,
+        row.root or b"",
+        list(growth.gained),
+        growth.has_other_padding,
+        growth.completed(tables),
+    )

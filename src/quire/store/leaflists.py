@@ -14,12 +14,12 @@ from quire.base.ranges import RangeSet
 from quire.kernels.hashing import merkle_root, verify_blocks
 from quire.store.committer import Change
 from quire.store.core import Core
+from quire.store.dataset import Dataset
 from quire.store.disk import Buffer
 from quire.store.growth import Growth
 from quire.store.meta import Tables
-from quire.store.page import LeafPage
 from quire.store.read import check_range
-from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, PAGE_LEAVES, UNKNOWN
+from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, PAGE_LEAVES
 from quire.store.treecache import TreeEntry
 
 LEARN_LEAVES_MAX = 4 * PAGE_LEAVES  # by one transaction
@@ -27,10 +27,11 @@ LEARN_LEAVES_MAX = 4 * PAGE_LEAVES  # by one transaction
 
 @dataclass(frozen=True, slots=True)
 class _Learned:
-    """Pages that changed, and leaves that were taken for padding and are not."""
+    """Pages that changed, whether padding did, and datasets that have only lacked that."""
 
     pages: list[int]
-    lost: list[int]
+    has_other_padding: bool
+    completed: list[Dataset]
 
 
 class LeafLists:
@@ -148,12 +149,16 @@ def _learn_change(
         if proof is not None:
             growth.keep_proof(tables, *span, proof)
         growth.save(tables)
-        return _Learned(sorted(growth.pages), [at for a, b in growth.lost for at in range(a, b)])
+        pages = sorted(growth.pages)
+        return _Learned(pages, growth.has_other_padding, growth.completed(tables))
 
     def done(learned: _Learned) -> None:
-        core.trees.forget_pages(entry.id, learned.pages)
-        for leaf in learned.lost:
-            core.trees.lose(entry.id, entry.root, leaf)
+        if learned.has_other_padding:
+            core.trees.forget(entry.id, entry.root)
+        else:
+            core.trees.forget_pages(entry.id, learned.pages)
+        for dataset in learned.completed:
+            core.changes.tell("complete", dataset)
 
     return Change(apply, weight=len(digests) // DIGEST_BYTES, done=done)
 
@@ -166,25 +171,8 @@ def _note(tables: Tables, growth: Growth, start: int, digests: bytes) -> None:
         upto = min(stop, base + PAGE_LEAVES)
         page = growth.page(tables, number)
         part = digests[(at - start) * DIGEST_BYTES : (upto - start) * DIGEST_BYTES]
-        for index in _false_padding(page, at - base, part):
-            page.unmark(index)
-            growth.lost.add(base + index, base + index + 1)
         page.nodes[(at - base) * DIGEST_BYTES : (upto - base) * DIGEST_BYTES] = part
         at = upto
-
-
-def _false_padding(page: LeafPage, low: int, digests: bytes) -> list[int]:
-    """Leaves that a manifest called padding, which is believed unchecked, and that are blocks."""
-    size = DIGEST_BYTES
-    if page.nodes[low * size : low * size + len(digests)] == digests:
-        return []
-    return [
-        low + at
-        for at in range(len(digests) // size)
-        if page.has(low + at)
-        and not page.places[low + at]
-        and page.digest(low + at) not in (UNKNOWN, digests[at * size : (at + 1) * size])
-    ]
 
 
 def check_blocks(data: memoryview, block_size: int, digests: bytes) -> tuple[RangeSet, int | None]:

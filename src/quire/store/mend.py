@@ -13,7 +13,7 @@ from quire.store.audit import audit
 from quire.store.committer import Change
 from quire.store.core import Core
 from quire.store.meta import Tables
-from quire.store.shape import EMPTY_DIGEST, PAGE_LEAVES
+from quire.store.shape import PAGE_LEAVES
 from quire.store.trees import TreeRow
 
 
@@ -71,7 +71,7 @@ def _mend_tree(
         lost, is_changed = [], False
         for index in range(page.leaf_count):
             digest = page.digest(index)
-            if not page.has(index) or digest == EMPTY_DIGEST:
+            if not page.is_stored(index):
                 continue
             place = rows.get(digest)
             if place is None:

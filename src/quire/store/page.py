@@ -1,7 +1,8 @@
 """One page of a tree: which leaves it has, which of them are here, and where.
 
 A place is a block's position on the disk in one number: pack << 32 | offset. Place 0 is nowhere
-(packs count from 1), which is also the place of padding blocks.
+(packs count from 1), which is also the place of padding. Padding whose digest is not known is only
+claimed (padding.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from quire.base.invariant import invariant
 from quire.base.ranges import RangeSet
-from quire.store.shape import DIGEST_BYTES, UNKNOWN, TreeShape, fill, page_tree
+from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, UNKNOWN, TreeShape, fill, page_tree
 
 PLACE_BYTES = 8
 
@@ -75,6 +76,18 @@ class LeafPage:
     def has(self, index: int) -> bool:
         return self.present is None or self.present[index] != 0
 
+    def is_padding(self, index: int) -> bool:
+        """The leaf is here without a block: zeros stand for it."""
+        return self.has(index) and not self.places[index]
+
+    def is_claimed(self, index: int) -> bool:
+        """The leaf is taken for padding, and nobody has proved it."""
+        return self.is_padding(index) and self.digest(index) == UNKNOWN
+
+    def is_stored(self, index: int) -> bool:
+        """The leaf is here, and its block is on the disk, or should be."""
+        return self.has(index) and self.digest(index) != EMPTY_DIGEST and not self.is_claimed(index)
+
     def missing(self, start: int, stop: int) -> list[int]:
         """Leaves of [start, stop), counted within the page, that are not here."""
         if self.present is None or 0 not in self.present[start:stop]:
@@ -87,19 +100,26 @@ class LeafPage:
             return []
         return [i for i in range(start, stop) if self.digest(i) == UNKNOWN]
 
+    def digests_with(self, digest: bytes) -> bytes:
+        """Digests of the leaves, this one where unknown."""
+        leaves = bytearray(self.digests)
+        for index in self.unknown(0, self.leaf_count):
+            leaves[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES] = digest
+        return bytes(leaves)
+
     def present_count(self) -> int:
         return self.leaf_count if self.present is None else sum(self.present)
 
     def mark(self, index: int, place: int) -> None:
-        """The leaf is here, at this place. Its digest must be known."""
-        invariant(self.digest(index) != UNKNOWN, "a leaf without digest cannot be present")
+        """The leaf is here, at this place. Its digest must be known, or it is claimed padding."""
+        invariant(not place or self.digest(index) != UNKNOWN, "a block is here without a digest")
         invariant(self.present is not None, "the page is complete already")
         if self.present is not None:
             self.present[index] = 1
         self.places[index] = place
 
     def unmark(self, index: int) -> None:
-        """The leaf's bytes are gone; its digest stays known."""
+        """The leaf is not here any more; its digest stays known, if it was."""
         if self.present is None:
             self.present = bytearray(b"\x01") * self.leaf_count
         self.present[index] = 0
@@ -141,3 +161,11 @@ class LeafPage:
             stop = self.leaf_count if stop < 0 else stop
             ranges.add(first_leaf + at, first_leaf + stop)
             at = self.present.find(1, stop)
+
+    def add_padding_to(self, ranges: RangeSet, first_leaf: int) -> None:
+        """Add the leaves that are here without a block, counted in the tree, to a set."""
+        if 0 not in self.places:
+            return
+        for index in range(self.leaf_count):
+            if self.is_padding(index):
+                ranges.add(first_leaf + index, first_leaf + index + 1)

@@ -74,7 +74,7 @@ class PartialWriter:
         check_range(entry, start, count)
         if len(view) != count * entry.block_size:
             raise InputError(f"{len(view)} bytes are not {count} blocks of {entry.block_size}")
-        if not entry.present.covers(start, start + count):
+        if not entry.stores(start, start + count):
             fetched = FetchedRange(entry.id, root, start, bytes(digests), bytes(proof))
             await self._take(fetched, view, entry.block_size)
 

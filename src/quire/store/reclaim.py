@@ -18,7 +18,7 @@ from quire.store.core import Core
 from quire.store.extents import Extent
 from quire.store.meta import Tables
 from quire.store.page import LeafPage
-from quire.store.shape import EMPTY_DIGEST, PAGE_LEAVES
+from quire.store.shape import PAGE_LEAVES
 
 SLICE_PAGES = 2
 SMALL_PAGES = 64  # pages of few leaves that take as long as a full one, roughly
@@ -146,7 +146,7 @@ class Reclaimer:
         counts: Counter[bytes] = Counter()
         for index in range(page.leaf_count):
             digest = page.digest(index)
-            if page.has(index) and digest != EMPTY_DIGEST:
+            if page.is_stored(index):
                 present[digest] = page.places[index]
                 counts[digest] += 1
         pinned = self._core.pins.condemn(counts)

@@ -11,8 +11,7 @@ from quire.store.committer import Change
 from quire.store.core import Core
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.meta import Tables
-from quire.store.page import LeafPage
-from quire.store.shape import DIGEST_BYTES, EMPTY_DIGEST, PAGE_LEAVES, UNKNOWN, TreeShape
+from quire.store.padding import refuse_false_padding, settle_padding
 from quire.store.trees import TreeRow
 
 
@@ -34,6 +33,7 @@ def register_change(
         tree_id = _tree_of(tables, manifest) if before is None else before.tree_id
         if before is None:
             dataset_id = tables.catalog.add(digest, data, tree_id, core.clock.now())
+            settle_padding(tables, tree_id)
         else:
             dataset_id = before.id
         tables.catalog.retain(dataset_id, root)
@@ -54,13 +54,13 @@ def register_change(
 
 
 def _tree_of(tables: Tables, manifest: Manifest) -> int:
-    """The id of the manifest's tree, new or not, with its padding marked. Raises BadManifest."""
+    """The id of the manifest's tree, new or not. Raises BadManifest."""
     root = manifest.tree_cid.digest
     row = tables.trees.by_root(root)
     shape = (manifest.block_count, manifest.block_size)
     liar: TreeRow | None = None
     if row is not None and (row.leaf_count, row.block_size) != shape:
-        if row.present_count > 0:
+        if tables.trees.knows_nodes(row):
             raise BadManifest(
                 f"the manifest says that the tree {manifest.tree_cid} has {shape[0]} blocks of "
                 f"{shape[1]}, but it has {row.leaf_count} of {row.block_size}"
@@ -72,33 +72,6 @@ def _tree_of(tables: Tables, manifest: Manifest) -> int:
     tree_id = tables.trees.add_partial(root, *shape) if row is None else row.id
     if liar is not None:
         tables.catalog.move(liar.id, tree_id)
-    if row is None or not row.is_complete:
-        _mark_padding(tables, tree_id, manifest)
+    if row is not None:
+        refuse_false_padding(tables, row, manifest)
     return tree_id
-
-
-def _mark_padding(tables: Tables, tree_id: int, manifest: Manifest) -> None:
-    """The padding blocks of a protected dataset are known and present (content.md 3.6)."""
-    if manifest.protection is None:
-        return
-    first, k = manifest.original_block_count, manifest.protection.k
-    stop = -(-first // k) * k
-    shape = TreeShape(manifest.block_count)
-    for number in range(first // PAGE_LEAVES, -(-stop // PAGE_LEAVES)):
-        page = tables.trees.load_page(tree_id, number, shape)
-        page = page or LeafPage.blank(tree_id, number, shape)
-        base = number * PAGE_LEAVES
-        added = 0
-        for index in range(max(first - base, 0), min(stop - base, page.leaf_count)):
-            if not page.has(index):
-                if page.digest(index) not in (UNKNOWN, EMPTY_DIGEST):
-                    raise BadManifest(
-                        f"the manifest says that block {base + index} of the tree "
-                        f"{manifest.tree_cid} is padding, but there is another in the tree"
-                    )
-                page.nodes[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES] = EMPTY_DIGEST
-                page.mark(index, 0)
-                added += 1
-        if added:
-            tables.trees.save_page(page, page.settle())
-            tables.trees.add_present(tree_id, added)

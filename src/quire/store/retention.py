@@ -19,6 +19,7 @@ from quire.store.committer import Change
 from quire.store.core import Core
 from quire.store.dataset import KINDS, Dataset, RetentionRoot
 from quire.store.meta import Tables
+from quire.store.padding import Settled, settle_padding
 from quire.store.reclaim import Reclaimer
 
 COLLECT_MAX = 128  # datasets that one transaction deletes; keeps the wait of writers short
@@ -39,6 +40,7 @@ class _Deleted:
     dataset: Dataset
     tree_id: int
     is_tree_gone: bool
+    settled: Settled  # what it means for others of its tree
 
 
 class Retention:
@@ -167,10 +169,13 @@ class Retention:
 
     def _deleted(self, outcome: list[_Deleted]) -> None:
         for each in outcome:
-            if each.is_tree_gone:
+            if each.is_tree_gone or each.settled.has_other_padding:
                 self._core.trees.forget(each.tree_id, each.dataset.tree_root)
+            if each.is_tree_gone:
                 self._reclaimer.wake()
             self._core.changes.tell("deleted", each.dataset)
+            for dataset in each.settled.completed:
+                self._core.changes.tell("complete", dataset)
 
     async def _change(self, manifest_cid: Cid, work: _Work) -> Dataset:
         """Change the roots of a dataset; what it is then. Raises UnknownDataset."""
@@ -209,7 +214,8 @@ def _remove(tables: Tables, row: DatasetRow) -> _Deleted:
     is_last = not tables.catalog.of_tree(row.tree_id)
     if is_last:
         tables.trees.condemn(row.tree_id)
-    return _Deleted(dataset_of(row), row.tree_id, is_last)
+    settled = Settled() if is_last else settle_padding(tables, row.tree_id)
+    return _Deleted(dataset_of(row), row.tree_id, is_last, settled)
 
 
 def _found(tables: Tables, manifest_cid: Cid) -> DatasetRow:

@@ -13,7 +13,7 @@ from quire.store.growth import Growth
 from quire.store.meta import Tables
 from quire.store.page import LeafPage
 from quire.store.read import check_range
-from quire.store.shape import EMPTY_DIGEST, PAGE_LEAVES
+from quire.store.shape import PAGE_LEAVES
 from quire.store.treecache import TreeEntry
 
 SHED_LEAVES_MAX = 2 * PAGE_LEAVES  # by one transaction
@@ -71,7 +71,7 @@ def _release(
     core: Core, tables: Tables, page: LeafPage, low: int, high: int, entry: TreeEntry
 ) -> list[int]:
     """Take the blocks of leaves [low, high) of a page away; those that were here."""
-    here = [at for at in range(low, high) if page.has(at) and page.digest(at) != EMPTY_DIGEST]
+    here = [at for at in range(low, high) if page.is_stored(at)]
     counts: Counter[bytes] = Counter(page.digest(at) for at in here)
     places = {page.digest(at): page.places[at] for at in here}
     pinned = core.pins.condemn(counts)

@@ -158,7 +158,8 @@ class Store:
         entry = self._core.trees.entry(root)
         if entry is None:
             return None
-        return TreeState(root, entry.leaf_count, entry.block_size, entry.present.copy())
+        padding = RangeSet() if entry.is_complete else entry.padding.copy()
+        return TreeState(root, entry.leaf_count, entry.block_size, entry.present.copy(), padding)
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         return await self._reader.read_range(root, start, count)
@@ -241,8 +242,8 @@ class Store:
 
         def load() -> list[Holding]:
             return [
-                Holding(cid_of_dataset(cid), tree_cid(root), count > 0)
-                for cid, root, count in self._core.meta.reading.catalog.holdings()
+                Holding(cid_of_dataset(cid), tree_cid(root), bool(has_blocks))
+                for cid, root, has_blocks in self._core.meta.reading.catalog.holdings()
             ]
 
         return await self._core.off_loop(load)

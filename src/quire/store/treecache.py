@@ -20,13 +20,23 @@ _UPPER = -1
 
 @dataclass(slots=True)
 class TreeEntry:
-    """A visible tree. `present` belongs to the loop's thread."""
+    """A visible tree. `present` and `padding`, those of it that are here without a block, belong to
+    the loop's thread; `padding` is empty for a complete tree."""
 
     id: int
     root: bytes
     leaf_count: int
     block_size: int
     present: RangeSet
+    padding: RangeSet
+
+    @property
+    def is_complete(self) -> bool:
+        return self.present.covers(0, self.leaf_count)
+
+    def stores(self, start: int, stop: int) -> bool:
+        """Whether the blocks of all these leaves are here."""
+        return self.present.covers(start, stop) and not self.padding.within(start, stop)
 
     @property
     def shape(self) -> TreeShape:
@@ -151,10 +161,11 @@ class TreeCache:
 
 
 def _entry(trees: TreeTable, row: TreeRow, root: bytes) -> TreeEntry:
-    present = RangeSet()
+    present, padding = RangeSet(), RangeSet()
     if row.is_complete:
         present.add(0, row.leaf_count)
     else:
         for page in trees.present_pages(row.id):
             page.add_present_to(present, page.number * PAGE_LEAVES)
-    return TreeEntry(row.id, root, row.leaf_count, row.block_size, present)
+            page.add_padding_to(padding, page.number * PAGE_LEAVES)
+    return TreeEntry(row.id, root, row.leaf_count, row.block_size, present, padding)

@@ -190,6 +190,12 @@ class TreeTable:
         )
         return {page_id & ((1 << _PAGE_BITS) - 1): node for page_id, node in found}
 
+    def knows_nodes(self, row: TreeRow) -> bool:
+        """Whether anything of the tree was ever verified, be it one digest."""
+        if row.is_complete or (row.nodes is not None and any(row.nodes)):
+            return True
+        return any(any(page.nodes) for page in self.present_pages(row.id))
+
     def present_pages(self, tree_id: int) -> Iterator[LeafPage]:
         """Every page that the tree has, in order, one at a time."""
         number = -1

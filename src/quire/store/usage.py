@@ -9,7 +9,6 @@ from quire.store.changes import dataset_of
 from quire.store.core import Core
 from quire.store.dataset import KINDS, Dataset
 from quire.store.packs import pack_number
-from quire.store.shape import EMPTY_DIGEST
 from quire.store.trees import CONDEMNED, STAGING, VISIBLE
 
 NOTHING = "nothing"  # kind of what is kept by no root
@@ -118,6 +117,5 @@ def _count_blocks(core: Core, found: Doomed, trees: list[int]) -> None:
             found.freed_bytes += row.present_count * row.block_size
             continue
         for page in tables.trees.present_pages(tree_id):
-            leaves.update(page.digest(i) for i in range(page.leaf_count) if page.has(i))
-    del leaves[EMPTY_DIGEST]
+            leaves.update(page.digest(i) for i in range(page.leaf_count) if page.is_stored(i))
     found.freed_bytes += tables.blocks.released_bytes(leaves)
