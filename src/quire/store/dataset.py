@@ -75,9 +75,9 @@ class TreeState:
     padding: RangeSet = field(default_factory=RangeSet)
 
     @property
-    def has_blocks(self) -> bool:
-        """Whether there is a block of the tree that others may be given."""
-        return bool(self.present.minus(self.padding))
+    def blocks(self) -> RangeSet:
+        """What others may be given."""
+        return self.present.minus(self.padding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import pytest
 from quire.base.errors import BadManifest, BlockMissing
 from quire.base.ranges import RangeSet
 from quire.formats.manifest import decode_manifest, encode_manifest
+from quire.store.proved import read_proved
 from quire.store.shape import EMPTY_DIGEST
 from support.padded import Padded, cid_of
 from support.store_kit import BLOCK, PIN, assert_sound, get, store_in
@@ -89,7 +90,9 @@ async def test_a_protected_and_a_verifiable_manifest_agree(tmp_path):
 
 
 @pytest.mark.parametrize("is_reopened", [False, True])
-@pytest.mark.parametrize("lie", [WIDE.plain(), WIDE.saying(8), WIDE.saying(6)])
+@pytest.mark.parametrize(
+    "lie", [WIDE.plain(), WIDE.saying(8), WIDE.saying(6)], ids=["plain", "none", "fewer"]
+)
 async def test_when_the_liar_is_deleted_the_honest_dataset_is_complete(tmp_path, lie, is_reopened):
     tree, told = WIDE, []
     async with store_in(tmp_path) as store:
@@ -208,6 +211,24 @@ async def test_a_manifest_that_denies_a_known_block_is_refused_and_leaves_nothin
         await assert_sound(store)
 
 
+async def test_nobody_is_given_padding_as_a_block_with_a_proof(tmp_path):
+    async with store_in(tmp_path) as store:
+        await store.put_manifest(FULL.saying(6), PIN)
+        await FULL.give(store, 0, 6)
+        await FULL.give(store, 8, 3)
+        await store.flush()
+        assert await store.read_range(FULL.root, 6, 2) == bytes(2 * BLOCK)  # claimed, undisputed
+        assert await store.prove_range(FULL.root, 6, 2) == FULL.proof(6, 2)
+        await store.put_manifest(TRUE.honest, PIN)
+        await TRUE.give_all(store)
+        for tree, start, count in ((FULL, 6, 2), (FULL, 5, 2), (TRUE, 7, 1), (TRUE, 0, 12)):
+            with pytest.raises(BlockMissing):
+                await read_proved(store, tree.root, start, count)
+        for tree in (FULL, TRUE):
+            found = await read_proved(store, tree.root, 2, 4)
+            assert found == (tree.blocks(2, 4), tree.proof(2, 4))
+
+
 async def test_padding_over_many_pages_is_proved_by_the_root(tmp_path):
     async with store_in(tmp_path) as store:
         await store.put_manifest(MANY.honest, PIN)
@@ -269,14 +290,14 @@ async def test_padding_is_not_announced_as_blocks(tmp_path):
         for tree in (TRUE, MANY):
             await store.put_manifest(tree.honest, PIN)
             assert store.tree(tree.root).present
-            assert not store.tree(tree.root).has_blocks
+            assert not store.tree(tree.root).blocks
         assert [held.has_blocks for held in await store.holdings()] == [False, False]
         await store.put_leaves(TRUE.root, TRUE.digests)
-        assert not store.tree(TRUE.root).has_blocks
+        assert not store.tree(TRUE.root).blocks
         await TRUE.give(store, 11, 1)
         await MANY.give(store, 2203, 1)  # of the last page
         await store.flush()
-        assert store.tree(TRUE.root).has_blocks
+        assert store.tree(TRUE.root).blocks
         assert [held.has_blocks for held in await store.holdings()] == [True, True]
         await TRUE.give_all(store)
         assert store.tree(TRUE.root).padding == RangeSet()

@@ -16,6 +16,7 @@ from quire.formats.cid import block_cid
 from quire.formats.merkle import MAX_LEAVES
 from quire.formats.merkle_run import leaf_proofs
 from quire.node.node import Node
+from quire.store.proved import read_proved
 
 BLOCK_HEADER = "Quire-Block-Cid"
 PROOF_HEADER = "Quire-Block-Proof"
@@ -34,9 +35,8 @@ async def block(request: web.Request, node: Node) -> web.StreamResponse:
         raise NotFound(f"{dataset.manifest_cid} has {count} blocks; the first is block 0")
     deadline = node.clock.monotonic() + timeout_of(request, node)
     await node.exchange.ensure(dataset, index, 1, deadline)
-    data = await node.store.read_range(dataset.tree_root, index, 1)
+    data, nodes = await read_proved(node.store, dataset.tree_root, index, 1)
     leaf = hashlib.sha256(data).digest()
-    nodes = await node.store.prove_range(dataset.tree_root, index, 1)
     (proof,) = leaf_proofs(leaf, index, count, nodes)
     cid = block_cid(leaf)
     headers = {BLOCK_HEADER: str(cid), PROOF_HEADER: b64encode(proof.encode()).decode("ascii")}

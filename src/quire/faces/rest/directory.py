@@ -26,6 +26,7 @@ from quire.formats.directory import DIRECTORY, FILE, Entry
 from quire.formats.directory_listed import Listing, decode_in_block, decode_in_manifest
 from quire.node.node import Node
 from quire.store.dataset import Dataset
+from quire.store.proved import read_proved
 
 TAR = "application/x-tar"
 ENTRIES_DEFAULT = 1000
@@ -78,8 +79,7 @@ async def proved_blocks(request: web.Request, node: Node) -> web.Response:
         raise InputError(f"the dataset has {dataset.block_count} blocks, not {start + count}")
     deadline = node.clock.monotonic() + timeout_of(request, node)
     await node.exchange.ensure(dataset, start, count, deadline)
-    data = await node.store.read_range(dataset.tree_root, start, count)
-    proof = await node.store.prove_range(dataset.tree_root, start, count)
+    data, proof = await read_proved(node.store, dataset.tree_root, start, count)
     headers = {PROOF_BYTES_HEADER: str(len(proof)), "Content-Type": DEFAULT_TYPE}
     return web.Response(body=proof + data, headers=headers | {"Cache-Control": FOREVER})
 

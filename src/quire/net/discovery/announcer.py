@@ -115,7 +115,7 @@ class Announcer:
         """Announce the manifest, and the tree as soon as there is a block of it."""
         self.announce(dataset.manifest_cid)
         tree = store.tree(dataset.tree_root)
-        if tree is not None and tree.has_blocks:
+        if tree is not None and tree.blocks:
             self._empty_trees.pop(dataset.tree_root, None)
             self.announce(dataset.manifest.tree_cid)
             return
@@ -127,7 +127,7 @@ class Announcer:
         """Withdraw both keys; the tree's only when no other dataset keeps its blocks."""
         self.withdraw(dataset.manifest_cid)
         tree = store.tree(dataset.tree_root)
-        if tree is None or not tree.has_blocks:
+        if tree is None or not tree.blocks:
             self._empty_trees.pop(dataset.tree_root, None)
             self.withdraw(dataset.manifest.tree_cid)
 

@@ -37,6 +37,7 @@ from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.outbox import Outbox
 from quire.net.transport import Channel, PeerId
 from quire.store.port import BlockStore
+from quire.store.proved import read_proved
 from quire.store.shape import DIGEST_BYTES
 
 _BLOCK_COST = 64 << 10  # what a manifest or single block counts for in the queue
@@ -118,7 +119,7 @@ class Responder:
         if tree is None:
             line.outbox.put(HaveReply(request.id, Status.NOT_HAVE))
             return
-        told = first_ranges(tree.present)
+        told = first_ranges(tree.blocks)
         line.outbox.put(HaveReply(request.id, Status.OK, tree.leaf_count, told, tree.block_size))
         if not told.covers(0, tree.leaf_count):
             line.told[request.root] = told.copy()
@@ -205,8 +206,7 @@ class Responder:
             digests = await self._store.read_leaves(*span)
             proof = await self._store.prove_range(*span)
             return LeavesReply(request.id, Status.OK, request.start, proof, digests)
-        data = await self._store.read_range(*span)
-        proof = await self._store.prove_range(*span)
+        data, proof = await read_proved(self._store, *span)
         return RangeReply(request.id, Status.OK, request.start, proof, data)
 
     def _finish(self, job: _Job, reply: DataReply, *, is_reading: bool) -> None:
@@ -243,7 +243,7 @@ class Responder:
                 if tree is None:
                     del line.told[root]
                     continue
-                added = first_ranges(tree.present.minus(told))
+                added = first_ranges(tree.blocks.minus(told))
                 if added:
                     line.outbox.put(HaveUpdate(root, tree.leaf_count, added))
                 for start, stop in added:
