@@ -60,13 +60,15 @@ def refuse_false_padding(tables: Tables, row: TreeRow, manifest: Manifest) -> No
                 )
 
 
-def settle_padding(tables: Tables, tree_id: int) -> Settled:
-    """The datasets of a tree are others than before: let its claimed padding follow."""
+def settle_padding(tables: Tables, tree_id: int, gone: Manifest | None = None) -> Settled:
+    """The datasets of a tree are others than before: let its claimed padding follow.
+
+    gone  the manifest of one that was deleted"""
     row = tables.trees.by_id(tree_id)
     growth = None if row is None or row.root is None else Growth.of(tables, tree_id, row.root)
     if growth is None or growth.row.is_complete:
         return Settled()
-    claims = _claims(tables, growth.row)
+    claims = _claims(tables, growth.row, gone)
     wanted = _pages(claims.common)
     for number in _pages(claims.hull):
         if number not in wanted and tables.trees.load_page(tree_id, number, None) is None:
@@ -81,20 +83,24 @@ def settle_padding(tables: Tables, tree_id: int) -> Settled:
     return Settled(growth.has_other_padding, tuple(growth.completed(tables)))
 
 
-def _claims(tables: Tables, row: TreeRow) -> _Claims:
+def _claims(tables: Tables, row: TreeRow, gone: Manifest | None) -> _Claims:
     """A manifest that says that the tree has another shape has no say."""
     common: range | None = None
-    hull = range(0)
+    shape = (row.leaf_count, row.block_size)
+    hull = range(0) if gone is None or _shape(gone) != shape else padding_of(gone)
     for cid in tables.catalog.of_tree(row.id):
         data = tables.catalog.manifest(cid)
         manifest = None if data is None else decode_manifest(data)
-        shape = (row.leaf_count, row.block_size)
-        if manifest is None or (manifest.block_count, manifest.block_size) != shape:
+        if manifest is None or _shape(manifest) != shape:
             continue
         claimed = padding_of(manifest)
         common = claimed if common is None else _common(common, claimed)
         hull = claimed if not hull else _hull(hull, claimed)
     return _Claims(common or range(0), hull)
+
+
+def _shape(manifest: Manifest) -> tuple[int, int]:
+    return manifest.block_count, manifest.block_size
 
 
 def _common(one: range, other: range) -> range:

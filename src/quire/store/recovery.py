@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from quire.base.errors import DiskFull, EnvironmentProblem
 from quire.store.ballast import Ballast
 from quire.store.disk import Disk
+from quire.store.doubt import doubt_padding
 from quire.store.extents import Extent, PackRow
 from quire.store.meta import Meta
 from quire.store.packs import pack_name, pack_number
@@ -53,6 +54,7 @@ def _recover(disk: Disk, meta: Meta, ballast: Ballast) -> Recovered:
     if not was_clean:
         garbage += _clear_packs(disk, meta, rows, names)
         _with_ballast(ballast, lambda: _condemn_uploads(meta))
+    _with_ballast(ballast, lambda: doubt_padding(meta))
     _with_ballast(ballast, lambda: set_running(meta, True))
     present = {pack_number(name) for name in names}
     missing = [row.id for row in rows if row.id not in present and row.live > 0]

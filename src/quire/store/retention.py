@@ -214,8 +214,9 @@ def _remove(tables: Tables, row: DatasetRow) -> _Deleted:
     is_last = not tables.catalog.of_tree(row.tree_id)
     if is_last:
         tables.trees.condemn(row.tree_id)
-    settled = Settled() if is_last else settle_padding(tables, row.tree_id)
-    return _Deleted(dataset_of(row), row.tree_id, is_last, settled)
+    gone = dataset_of(row)
+    settled = Settled() if is_last else settle_padding(tables, row.tree_id, gone.manifest)
+    return _Deleted(gone, row.tree_id, is_last, settled)
 
 
 def _found(tables: Tables, manifest_cid: Cid) -> DatasetRow:

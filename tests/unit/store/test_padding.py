@@ -1,5 +1,7 @@
 """Padding is believed only while nobody says otherwise; no block reads as zeros by a lie."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -8,7 +10,7 @@ from quire.base.errors import BadManifest, BlockMissing
 from quire.base.ranges import RangeSet
 from quire.formats.manifest import decode_manifest, encode_manifest
 from quire.store.proved import read_proved
-from quire.store.shape import EMPTY_DIGEST
+from quire.store.shape import EMPTY_DIGEST, TreeShape, page_tree
 from support.padded import Padded, cid_of
 from support.store_kit import BLOCK, PIN, assert_sound, get, store_in
 
@@ -276,6 +278,16 @@ async def test_a_liar_with_padding_cannot_hold_the_shape_of_the_tree(tmp_path):
         await assert_sound(store)
 
 
+async def test_no_claim_outlives_the_manifest_that_made_it(tmp_path):
+    async with store_in(tmp_path) as store:
+        await store.put_manifest(TRUE.plain(9), PIN)
+        await store.put_manifest(LIE, PIN)  # of another shape, which the tree has from now on
+        assert present(store) == [5, 6, 7]
+        await store.delete(cid_of(LIE))
+        assert present(store) == []
+        await assert_sound(store)
+
+
 async def test_a_shape_that_a_digest_has_shown_is_not_given_up_for_another(tmp_path):
     async with store_in(tmp_path) as store:
         await store.put_manifest(TRUE.honest, PIN)
@@ -304,6 +316,47 @@ async def test_padding_is_not_announced_as_blocks(tmp_path):
         assert [held.has_blocks for held in await store.holdings()] == [True, True]
 
 
+@pytest.mark.parametrize(("tree", "manifest"), [(FULL, FULL.saying(6)), (TRUE, TRUE.honest)])
+async def test_a_store_that_believed_claims_doubts_them_when_it_is_opened(tmp_path, tree, manifest):
+    claimed = [6, 7] if tree is FULL else [7]
+    async with store_in(tmp_path) as store:
+        await store.put_manifest(manifest, PIN)
+        await tree.give(store, 0, 6)
+        await store.flush()
+    believe(tmp_path, claimed)
+    async with store_in(tmp_path) as store:
+        assert present(store, tree) == [0, 1, 2, 3, 4, 5, *claimed]
+        assert (await store.unknown_leaves(tree.root)).covers(7, 8)
+        await store.put_manifest(tree.plain(), PIN)
+        with pytest.raises(BlockMissing):
+            await store.read_range(tree.root, 7, 1)
+        await tree.give_all(store)
+        await store.put_leaves(tree.root, tree.digests)
+        assert await store.read_range(tree.root, 0, 12) == tree.truth.blocks
+        await assert_true(store, tree)
+        await assert_sound(store)
+
+
+async def test_a_tree_that_a_lie_had_completed_lacks_its_blocks_again(tmp_path):
+    async with store_in(tmp_path) as store:
+        await store.put_manifest(FULL.saying(6), PIN)
+        await FULL.give_all(store)
+        await store.shed(FULL.root, 6, 2)
+    believe(tmp_path, [6, 7])
+    with closing(sqlite3.connect(tmp_path / "meta.sqlite", isolation_level=None)) as database:
+        ((leaves,),) = database.execute("SELECT nodes FROM page").fetchall()
+        node = page_tree(leaves, TreeShape(12).page_height)[-32:]
+        database.execute("UPDATE page SET present = NULL, node = ?", (node,))
+        database.execute("UPDATE tree SET present_count = 12, nodes = NULL")
+    async with store_in(tmp_path) as store:
+        assert present(store, FULL) == [0, 1, 2, 3, 4, 5, 8, 9, 10, 11]
+        await assert_true(store, FULL)
+        await FULL.give(store, 6, 2)
+        await store.flush()
+        assert await store.read_range(FULL.root, 0, 12) == FULL.truth.blocks
+        await assert_sound(store)
+
+
 def test_the_padding_here_is_what_it_is_taken_for():
     assert [TRUE.leaves(leaf, 1) == EMPTY_DIGEST for leaf in range(12)].index(True) == 7
     assert EMPTY_DIGEST not in {FULL.leaves(leaf, 1) for leaf in range(12)}
@@ -313,3 +366,13 @@ def test_the_padding_here_is_what_it_is_taken_for():
 def _with_rows(manifest, m):
     protection = replace(manifest.protection, m=m)
     return replace(manifest, dataset_size=2 * (4 + m) * BLOCK, protection=protection)
+
+
+def believe(directory, leaves):
+    """Note padding as stores did before: as if its digest were known."""
+    with closing(sqlite3.connect(directory / "meta.sqlite", isolation_level=None)) as database:
+        ((page, nodes),) = database.execute("SELECT id, nodes FROM page").fetchall()
+        for leaf in leaves:
+            nodes = nodes[: leaf * 32] + EMPTY_DIGEST + nodes[leaf * 32 + 32 :]
+        database.execute("UPDATE page SET nodes = ? WHERE id = ?", (nodes, page))
+        database.execute("DELETE FROM setting WHERE name = 'padding-proved'")
