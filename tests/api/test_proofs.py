@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
 from quire.faces.rest.route import QUIRE_BASE
 from quire.formats.cid import manifest_cid
 from support.http import send
-from support.live import live_node
+from support.live import live_node, memory_network
 from support.prove_kit import TINY, TINY_SETTINGS, tiny_keys
 
 UNKNOWN = str(manifest_cid(b"nobody has this"))
@@ -27,6 +28,24 @@ async def ask(url, method, path, body=None):
     return reply.status, json.loads(reply.body) if reply.body else None
 
 
+async def ask_text(url, path):
+    reply = await send(url, "GET", QUIRE_BASE + path, {}, b"")
+    assert reply.status == 200, reply.text
+
+
+@contextmanager
+def busy_threads(node):
+    """No proof is computed for the length of the block."""
+    gate = threading.Event()
+    executor = node.proving.executor
+    for _ in range(executor._max_workers):
+        executor.submit(gate.wait, 60)
+    try:
+        yield
+    finally:
+        gate.set()
+
+
 async def until(url, path, *states):
     async with asyncio.timeout(60):
         while True:
@@ -38,10 +57,10 @@ async def until(url, path, *states):
 
 
 @asynccontextmanager
-async def node_with_slots(directory, **settings):
+async def node_with_slots(directory, network=None, **settings):
     """A node with a protected dataset of 3 + 2 slots: node, URL, CID."""
     flags = TINY_SETTINGS | {"circuit_dir": str(tiny_keys())} | settings
-    async with live_node(directory, **flags) as (node, url):
+    async with live_node(directory, network, **flags) as (node, url):
         data = random.Random(2).randbytes(14 * 4096)
         cid = (await send(url, "POST", f"{QUIRE_BASE}/data?blockSize=4096", {}, data)).text
         path = f"/datasets/{cid}/protect?k=3&m=2"
@@ -79,6 +98,9 @@ async def test_a_slot_proves_itself_and_the_proof_is_verified(tmp_path) -> None:
         assert kinds == ["prove.asked", "prove.started", "prove.proving", "prove.complete"]
         _, found = await ask(url, "GET", "/status")
         assert found["proofs"]["complete"] == 1
+        metrics = (await send(url, "GET", f"{QUIRE_BASE}/metrics", {}, b"")).text
+        assert "quire_proofs_complete_total 1.0" in metrics
+        assert "quire_proofs_waiting 0.0" in metrics
 
 
 async def test_every_slot_proves_itself_and_a_batch_is_verified_at_once(tmp_path) -> None:
@@ -115,6 +137,29 @@ async def test_a_proof_of_something_else_than_expected_is_not_good(tmp_path) -> 
         assert found["proofs"][0]["problem"] == "the proof is false"
 
 
+async def test_a_host_proves_the_slot_that_it_holds_and_no_other(tmp_path) -> None:
+    """It has one row of the dataset, and nothing else."""
+    network = memory_network()
+    flags = TINY_SETTINGS | {"circuit_dir": str(tiny_keys())}
+    async with (
+        node_with_slots(tmp_path / "owner", network=network) as (owner, owner_url, cid),
+        live_node(tmp_path / "host", network, **flags) as (_, url),
+    ):
+        (address,) = owner.transport.listen_addresses()
+        await ask_text(url, f"/connect/{owner.transport.peer_id}?addrs={address}")
+        slot = f"/datasets/{cid}/slots/3"
+        assert (await ask(url, "POST", f"{slot}?timeout=5s"))[0] == 202
+        await until(url, slot, "held")
+        proof = (await proved(url, cid, 3))["proof"]
+        query = f"?cid={cid}&slot=3&entropy=12d687&host={HOST}"
+        _, verdict = await ask(owner_url, "POST", f"/proofs/verify{query}", proof)
+        assert verdict["good"]
+        path = f"/datasets/{cid}/slots/4/proofs"
+        _, job = await ask(url, "POST", f"{path}?entropy=1")
+        job = await until(url, f"{path}/{job['id']}", *ENDED)
+        assert (job["state"], job["error"]["code"]) == ("failed", "block-missing")
+
+
 async def test_the_proofs_of_a_slot_are_listed_newest_first(tmp_path) -> None:
     async with node_with_slots(tmp_path) as (_, url, cid):
         first, second = [await proved(url, cid, 2, f"entropy={n}") for n in (1, 2)]
@@ -130,16 +175,33 @@ async def test_the_proofs_of_a_slot_are_listed_newest_first(tmp_path) -> None:
         assert (await ask(url, "GET", f"{path}/{first['id']}"))[1]["state"] == "complete"
 
 
-async def test_a_proof_can_be_stopped(tmp_path) -> None:
+async def test_proofs_can_be_stopped_waiting_or_running(tmp_path) -> None:
     async with node_with_slots(tmp_path) as (node, url, cid):
         path = f"/datasets/{cid}/slots/0/proofs"
-        jobs = [(await ask(url, "POST", f"{path}?entropy={n}"))[1] for n in range(1, 9)]
-        last = f"{path}/{jobs[-1]['id']}"
-        assert (await ask(url, "DELETE", last))[0] == 204
-        assert (await ask(url, "GET", last))[1]["state"] == "cancelled"
-        for job in jobs[:-1]:
-            await until(url, f"{path}/{job['id']}", "complete")
+        first, *_, last = [(await ask(url, "POST", f"{path}?entropy={n}"))[1] for n in range(1, 9)]
+        with busy_threads(node):
+            for job in (last, first):
+                assert (await ask(url, "DELETE", f"{path}/{job['id']}"))[0] == 204
+        _, found = await ask(url, "GET", f"{path}/{last['id']}")
+        assert found["state"] == "cancelled"
+        async with asyncio.timeout(60):
+            while node.proving.proofs.running_count:
+                await asyncio.sleep(0.02)
         assert node.waits.of() == []
+
+
+async def test_what_a_proof_waits_for_is_shown(tmp_path) -> None:
+    async with node_with_slots(tmp_path) as (node, url, cid):
+        path = f"/datasets/{cid}/slots/0/proofs"
+        with busy_threads(node):
+            for number in range(1, 6):
+                _, job = await ask(url, "POST", f"{path}?entropy={number}&within=90s")
+            assert job["state"] == "waiting"
+            assert "number 5 by deadline" in job["reason"]
+            assert 80 < job["remainingSeconds"] <= 90
+            _, why = await ask(url, "GET", f"/datasets/{cid}/why")
+            assert any("proof of slot 0" in wait["reason"] for wait in why["waits"])
+        await until(url, f"{path}/{job['id']}", "complete")
 
 
 @pytest.mark.parametrize(

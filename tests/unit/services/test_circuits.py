@@ -21,7 +21,8 @@ from quire.base.errors import (
 )
 from quire.dataset.circuit import OFFICIAL, CircuitParameters
 from quire.flow.prove import NO_HOST
-from quire.kernels.groth16 import VerifyingKey, setup_key, verify
+from quire.kernels.groth16 import Cancel, VerifyingKey, setup_key, verify
+from quire.services import circuits as circuits_module
 from quire.services.circuit_check import check_circuit, trial_input
 from quire.services.circuit_files import (
     NOTE,
@@ -175,6 +176,24 @@ async def test_an_official_circuit_needs_its_witness_program(directory, own) -> 
     circuits = Circuits(CircuitPlaces(directory, official))
     with pytest.raises(BadKey, match="4 public inputs"):  # the key is that of our circuit
         await circuits.prover(official)
+
+
+def test_an_official_circuit_gets_the_signals_by_name(monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr(
+        circuits_module, "wasm_witness", lambda *arguments: seen.append(arguments) or "witness"
+    )
+    official = dataclasses.replace(TINY, family=OFFICIAL)
+    program = Path("proof_main.wasm")
+    files = CircuitFiles(official, None, None, program, None, None)
+    made, cancel = trial_input(official), Cancel()
+    make = circuits_module._witness_maker(files)
+    assert make(made, None, cancel) == "witness"
+    values = made.values(official.max_slot_depth, official.max_dataset_depth)
+    assert seen == [(program, values, cancel)]
+    assert [len(path) for path in values["merklePaths"]] == [official.max_slot_depth]
+    with pytest.raises(NoCircuit, match="witness program"):
+        circuits_module._witness_maker(dataclasses.replace(files, wasm=None))
 
 
 # ---- damaged, cut, foreign ----
