@@ -24,6 +24,7 @@ from benchmarks.peers import peers
 from benchmarks.poseidon2 import poseidon2
 from benchmarks.proofs import proofs
 from benchmarks.protect import protect
+from benchmarks.proving import proving
 from benchmarks.report import Cell, Report, Row
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
@@ -54,6 +55,7 @@ def main() -> None:
         "idle": lambda directory: idle(directory, wanted.datasets),
         "memory": lambda directory: memory(directory, _sizes(wanted.memory)),
         "poseidon2": lambda directory: poseidon2(),
+        "proving": proving,
         "protect": lambda directory: protect(directory, size, _sizes(wanted.protect)),
         "proofs": lambda directory: proofs(directory, _numbers(wanted.samples)),
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),

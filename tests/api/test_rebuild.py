@@ -6,7 +6,8 @@ import asyncio
 import json
 
 from quire.faces.rest.route import QUIRE_BASE
-from quire.formats.cid import manifest_cid
+from quire.formats.cid import Cid, manifest_cid
+from quire.node.why import why
 from support.command import quire
 from support.http import send
 from support.live import live_node, memory_network
@@ -78,6 +79,33 @@ async def test_slots_are_rebuilt_from_another_node(tmp_path):
         assert (done["state"], done["slots"], done["writtenBlocks"]) == ("complete", [4], 3)
         said = await asyncio.to_thread(quire, "rebuild", CID, "--slot", "0", api=url)
         assert said.out.decode().startswith("complete  192.0 KiB in slots 0;")
+        command = ("rebuild", CID, "--slot", "2", "--for", "1d", "--no-wait", "--json")
+        begun = (await asyncio.to_thread(quire, *command, api=url)).json
+        assert (begun["state"], begun["slots"]) == ("searching", [2])
+        command = ("rebuild", CID, "--slot", "2", "--cancel", "--json")
+        ended_now = (await asyncio.to_thread(quire, *command, api=url)).json
+        assert ended_now == {"cid": CID, "slots": [2], "state": "cancelled"}
+        assert (await ended(url, f"/datasets/{CID}/slots/2/rebuild"))["state"] != "failed"
+
+
+async def test_why_tells_which_rows_cannot_be_had(tmp_path):
+    network = memory_network()
+    async with (
+        live_node(tmp_path / "owner", network) as (owner, owner_url),
+        live_node(tmp_path / "reader", network) as (reader, url),
+    ):
+        await protected(owner, owner_url)
+        await connect(url, owner)
+        root = next(d for d in await owner.store.datasets() if str(d.manifest_cid) == CID).tree_root
+        for row in (0, 4, 5):
+            await owner.store.shed(root, row * 3, 3)
+        status, _ = await ask(url, "POST", f"/datasets/{CID}/fetch")
+        assert status == 202
+        lack = "Rows 0, 4 and 5 have no holder; 4 of the 6 rows are needed and only 3 can be had."
+        async with asyncio.timeout(20):
+            while lack not in (await why(reader, Cid.parse(CID))).sentences:
+                await asyncio.sleep(0.02)
+        assert (await ask(url, "DELETE", f"/datasets/{CID}/fetch"))[0] == 204
 
 
 async def test_what_cannot_be_rebuilt_is_refused_in_words(tmp_path):

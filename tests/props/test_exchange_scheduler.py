@@ -91,6 +91,16 @@ class SchedulerMachine(RuleBasedStateMachine):
                 assert self.scheduler.is_elsewhere(piece, next(iter(piece.owners)))
                 self.asked.append((peer, piece))
 
+    @rule(span=spans)
+    def arrive(self, span: tuple[int, int]) -> None:
+        """Blocks come in another way: nobody is asked for them any more, or not for them alone."""
+        over = self.scheduler.arrived(*span)
+        self.asked = [(peer, piece) for peer, piece in self.asked if piece not in over]
+        assert self.scheduler.done.covers(*span)
+        for piece in over:
+            assert self.scheduler.done.covers(piece.start, piece.stop)
+            assert self.scheduler.claim(piece, next(iter(piece.owners))) is None
+
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:

@@ -5,10 +5,9 @@ use std::time::Instant;
 
 use ark_bn254::{Bn254, Fr};
 use ark_groth16::Groth16;
-use ark_relations::gr1cs::{
-    ConstraintSynthesizer, ConstraintSystemRef, LinearCombination, SynthesisError, Variable,
-};
+use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, LinearCombination, SynthesisError, Variable};
 use ark_snark::SNARK;
+use ark_std::rand::{SeedableRng, rngs::StdRng};
 use quire_proof::r1cs::{FORMS, R1cs};
 use quire_proof::wtns;
 
@@ -28,7 +27,9 @@ impl ConstraintSynthesizer<Fr> for Replay<'_> {
         }
         for constraint in 0..r1cs.constraint_count() {
             let [a, b, c] = FORMS.map(|form| {
-                LinearCombination(r1cs.terms(form, constraint).map(|(wire, value)| (value, wires[wire as usize])).collect())
+                LinearCombination(
+                    r1cs.terms(form, constraint).map(|(wire, value)| (value, wires[wire as usize])).collect(),
+                )
             });
             cs.enforce_r1cs_constraint(|| a, || b, || c)?;
         }
@@ -59,8 +60,9 @@ fn main() {
     let r1cs = R1cs::read(&std::fs::read(&arguments[1]).expect("a circuit file")).expect("a circuit");
     let witness = wtns::read(&std::fs::read(&arguments[2]).expect("a witness file")).expect("a witness");
     let proofs: usize = arguments[3].parse().expect("a number of proofs");
-    let mut rng = ark_std::test_rng();
-    let (keys, setup_cpu, setup) = timed(|| Groth16::<Bn254>::circuit_specific_setup(Replay(&r1cs, &witness), &mut rng));
+    let mut rng = StdRng::seed_from_u64(1);
+    let (keys, setup_cpu, setup) =
+        timed(|| Groth16::<Bn254>::circuit_specific_setup(Replay(&r1cs, &witness), &mut rng));
     let (key, verifying) = keys.expect("a key");
     let mut best = (f64::MAX, f64::MAX);
     let mut made = None;

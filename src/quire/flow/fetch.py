@@ -175,7 +175,7 @@ class Fetches:
                 ):
                     await self._get(fetch, fetch.dataset)
             fetch.state = "complete"
-            self._events.publish("fetch.complete", subject, "every block is here and verified")
+            self._events.publish("fetch.complete", subject, "all of its data is here and verified")
         except QuireError as error:
             fetch.state, fetch.error = "failed", error
             self._events.publish("fetch.failed", subject, error.message, code=error.code)

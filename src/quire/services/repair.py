@@ -4,11 +4,16 @@ rows that are here, where they suffice, all others from other nodes."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
 from quire.base.events import EventBus
-from quire.flow.assemble import Assembler
+from quire.base.ranges import RangeSet
+from quire.dataset.geometry import Geometry
+from quire.flow.assemble import Assembler, is_decodable
+from quire.flow.slot_state import held_slots, is_kept_whole, unfinished_name
+from quire.store.dataset import Dataset
 from quire.store.scan import Wound
 from quire.store.store import Store
 
@@ -36,7 +41,7 @@ class Repairer:
     async def _heal(self, wound: Wound) -> None:
         dataset = wound.dataset
         subject = str(dataset.manifest_cid)
-        healed = 0
+        healed, before = 0, self._present(dataset)
         with self._store.holding(dataset.tree_root):
             for start, stop in wound.leaves:
                 deadline = self._clock.monotonic() + RANGE_SECONDS
@@ -50,6 +55,7 @@ class Repairer:
                     )
                     break
                 healed += stop - start
+        await self._tidy(dataset, before, wound.leaves)
         if healed:
             self._events.publish(
                 "repair.done",
@@ -57,3 +63,24 @@ class Repairer:
                 f"{healed} damaged blocks are good again",
                 blocks=healed,
             )
+
+    async def _tidy(
+        self, dataset: Dataset, before: RangeSet, wanted: Iterable[tuple[int, int]]
+    ) -> None:
+        """Where only slots are held: give up the blocks from which others were computed."""
+        gained = self._present(dataset).minus(before).minus(RangeSet(wanted))
+        now = await self._store.dataset(dataset.manifest_cid) if gained else None
+        if now is None or is_kept_whole(now) or not is_decodable(now):
+            return
+        geometry, held = Geometry.of(now.manifest), held_slots(now)
+        names = [root.name for root in now.roots]
+        for slot in range(geometry.slots):
+            if slot in held or unfinished_name(slot) in names:
+                row = geometry.row_range(slot)
+                gained.remove(row.start, row.stop)
+        for start, stop in gained:
+            await self._store.shed(dataset.tree_root, start, stop - start)
+
+    def _present(self, dataset: Dataset) -> RangeSet:
+        tree = self._store.tree(dataset.tree_root)
+        return RangeSet() if tree is None else tree.present

@@ -102,3 +102,11 @@ async def test_rows_in_pieces_at_many_peers_do_too() -> None:
             part = RangeSet([(i, i + 1) for a, b in blocks for i in range(a, b) if i % 3 == at])
             holder.store.add_protected(made.manifest, made.nodes, made.blocks, part)
         assert await it.read() == made.data
+
+
+async def test_rows_may_lie_with_more_peers_than_a_plain_fetch_has() -> None:
+    made = protect(60, 12, 8)
+    alive = [row for row in range(20) if row not in (1, 4, 5, 11, 17, 19)]
+    async with readers(made, [[row] for row in alive]) as it:
+        assert await it.read(idle=10.0) == made.data
+        assert it.received_blocks() <= 60

@@ -15,6 +15,7 @@ from quire.store.dataset import RetentionRoot
 from support.networks import LoopClock, make_network
 from support.protected import BLOCK, protect
 from support.slot_kit import SlotNode
+from support.slot_kit import protect as code_on
 from support.store_kit import assert_sound
 
 MADE = protect(40, 4, 2)
@@ -79,21 +80,53 @@ async def test_computed_blocks_stay_when_somebody_fetches_the_dataset_meanwhile(
         assert present(node) == WHOLE
 
 
+async def test_a_host_of_one_slot_gets_its_damage_back_and_keeps_no_other_slot(tmp_path):
+    network = make_network()
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for name in ("owner", "host"):
+            node = await SlotNode.open(network, tmp_path, name)
+            stack.push_async_callback(node.close)
+            nodes.append(node)
+        owner, host = nodes
+        await host.connect(owner)
+        dataset = await code_on(owner, 40 * BLOCK)
+        assert (await host.take(dataset, 2)).state == "held"
+        await owner.store.shed(dataset.tree_root, 20, 10)  # nobody else has slot 2
+        good = await host.store.read_range(dataset.tree_root, 20, 10)
+        spoil(tmp_path / "host", good[3 * BLOCK : 4 * BLOCK])
+        await host.store.scan(0, 1 << 30)
+        slot = RangeSet([(20, 30)])
+        assert host.store.tree(dataset.tree_root).present == slot.minus(RangeSet([(23, 24)]))
+        clock = LoopClock()
+        assembler = Assembler(host.store, host.exchange, clock, host.events, Waits(clock))
+        stack.push_async_callback(assembler.stop)
+        await Repairer(host.store, assembler, clock, host.events).repair()
+        assert host.store.tree(dataset.tree_root).present == slot
+        assert await host.store.read_range(dataset.tree_root, 20, 10) == good
+        await assert_sound(host.store)
+
+
+def spoil(directory, block):
+    """Overwrite the beginning of a block, wherever it lies."""
+    for pack in directory.rglob("pack-*"):
+        content = bytearray(pack.read_bytes())
+        at = content.find(block)
+        if at >= 0:
+            content[at : at + 8] = bytes(8)
+            pack.write_bytes(content)
+            return
+    raise AssertionError("the block is not on the disk")
+
+
 @pytest.mark.parametrize("lost", [[(0, 10)], [(5, 6), (25, 26)], [(40, 60)], [(9, 11)]])
 async def test_damage_is_repaired_from_the_rows_that_are_here(tmp_path, lost):
     """Blocks of any rows, as long as four of six are left in every column."""
     async with damaged(tmp_path, RangeSet()) as (node, _, assembler, _):
         repairer = Repairer(node.store, assembler, LoopClock(), node.events)
-        pack = next(
-            path for path in (tmp_path / "node").rglob("*") if path.name.startswith("pack-")
-        )
-        content = bytearray(pack.read_bytes())
         for start, stop in lost:
             for block in range(start, stop):
-                at = content.find(MADE.blocks[block * BLOCK : (block + 1) * BLOCK])
-                assert at >= 0
-                content[at : at + 8] = bytes(8)
-        pack.write_bytes(content)
+                spoil(tmp_path / "node", MADE.blocks[block * BLOCK : (block + 1) * BLOCK])
         await node.store.scan(0, 1 << 30)
         assert present(node) == WHOLE.minus(RangeSet(lost))
         await repairer.repair()

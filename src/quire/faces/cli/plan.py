@@ -27,7 +27,7 @@ DAY = 86_400.0
 ALTERNATIVES = (1.25, 1.5, 2.0)
 PARTIAL_LOSSES = (0.01, 0.1, 0.5)
 # CPU seconds of one proof, by samples, on the machine of docs/reference/figures.md.
-PROOF_SECONDS = {5: 2.0, 20: 7.0, 100: 35.0}
+PROOF_SECONDS = {5: 0.6, 20: 2.2, 100: 9.2}
 
 
 class Size(click.ParamType[int]):
