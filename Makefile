@@ -74,6 +74,8 @@ long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, storms of kills, a m
 	@$(BIN)/pip install -q --require-hashes -r requirements/fuzz.txt
 	@$(BIN)/quire sim --scenario diagram-a --runs 5000 --quiet
 	@$(BIN)/quire sim --scenario churn --runs 1000 --quiet
+	@$(BIN)/quire sim --scenario protect --runs 1000 --quiet
+	@$(BIN)/quire sim --scenario dispersal --runs 500 --quiet
 	@QUIRE_STORM_KILLS=200 QUIRE_KILLS=2000 QUIRE_UPLOAD_KILLS=300 QUIRE_DAMAGES=500 \
 	  $(BIN)/pytest tests/cluster/test_kill_storm.py tests/cluster/test_store_survives_kill.py \
 	  tests/cluster/test_resumed_uploads_survive_kill.py tests/cluster/test_damaged_files.py

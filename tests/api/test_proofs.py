@@ -137,6 +137,22 @@ async def test_a_proof_of_something_else_than_expected_is_not_good(tmp_path) -> 
         assert found["proofs"][0]["problem"] == "the proof is false"
 
 
+async def test_what_a_proof_is_made_from_is_given_to_other_provers(tmp_path) -> None:
+    async with node_with_slots(tmp_path) as (_, url, cid):
+        path = f"/datasets/{cid}/slots/4/proof-input"
+        status, found = await ask(url, "GET", f"{path}?entropy=12d687")
+        assert status == 200
+        assert (found["entropy"], found["slotIndex"], found["nCellsPerSlot"]) == ("1234567", 4, 16)
+        assert [len(found[name]) for name in ("cellData", "merklePaths", "slotProof")] == [1, 1, 3]
+        proof = (await proved(url, cid, 4))["proof"]
+        assert int(proof["public"][1], 16) == int(found["dataSetRoot"])
+        five = "quire-5-6-3-1-67"  # whose key is not here
+        _, more = await ask(url, "GET", f"{path}?entropy=12d687&circuit={five}")
+        assert more["cellData"][:1] == found["cellData"]
+        assert len(more["cellData"]) == 5
+        assert (await ask(url, "GET", path))[0] == 400
+
+
 async def test_a_host_proves_the_slot_that_it_holds_and_no_other(tmp_path) -> None:
     """It has one row of the dataset, and nothing else."""
     network = memory_network()

@@ -79,6 +79,13 @@ async def test_slots_are_rebuilt_from_another_node(tmp_path):
         assert (done["state"], done["slots"], done["writtenBlocks"]) == ("complete", [4], 3)
         said = await asyncio.to_thread(quire, "rebuild", CID, "--slot", "0", api=url)
         assert said.out.decode().startswith("complete  192.0 KiB in slots 0;")
+        command = ("rebuild", CID, "--slot", "2", "--for", "1d", "--no-wait", "--json")
+        begun = (await asyncio.to_thread(quire, *command, api=url)).json
+        assert (begun["state"], begun["slots"]) == ("searching", [2])
+        command = ("rebuild", CID, "--slot", "2", "--cancel", "--json")
+        ended_now = (await asyncio.to_thread(quire, *command, api=url)).json
+        assert ended_now == {"cid": CID, "slots": [2], "state": "cancelled"}
+        assert (await ended(url, f"/datasets/{CID}/slots/2/rebuild"))["state"] != "failed"
 
 
 async def test_why_tells_which_rows_cannot_be_had(tmp_path):

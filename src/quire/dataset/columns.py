@@ -45,6 +45,16 @@ def blocks_of(geometry: Geometry, columns: RangeSet) -> RangeSet:
     )
 
 
+def later_rows(geometry: Geometry, start: int, stop: int, until: int) -> list[tuple[int, int]]:
+    """The columns of blocks [start, stop) in the data rows after theirs, up to block `until`."""
+    found = []
+    for row, first, last in _spans(geometry, RangeSet([(start, stop)])):
+        for later in range(row + 1, geometry.k):
+            base = later * geometry.steps
+            found.append((base + first, min(base + last, until)))
+    return [(low, high) for low, high in found if low < high]
+
+
 def batch_columns(geometry: Geometry, batch_bytes: int) -> int:
     """How many columns K rows of which are at most `batch_bytes`; at least one."""
     return max(1, batch_bytes // (geometry.k * geometry.block_size))

@@ -19,7 +19,6 @@ from quire.kernels import poseidon2
 
 SLOT_DEPTH = 32  # places for siblings of a cell in the official circuit
 DATASET_DEPTH = 8  # places for siblings of a slot root
-CELLS_MIN = 32
 
 
 @dataclass(frozen=True, slots=True)

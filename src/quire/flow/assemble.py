@@ -20,7 +20,7 @@ from quire.base.errors import DeadlineExceeded, InputError
 from quire.base.events import EventBus
 from quire.base.ranges import RangeSet
 from quire.base.waits import Waits
-from quire.dataset.columns import blocks_of, columns_of
+from quire.dataset.columns import blocks_of, columns_of, later_rows
 from quire.dataset.geometry import Geometry
 from quire.flow.assembly import Assembly, AssemblyPorts
 from quire.flow.leftovers import Leftovers, Shed
@@ -97,6 +97,29 @@ class Assembler:
         geometry = Geometry.of(dataset.manifest)
         columns = columns_of(geometry, RangeSet([(start, start + count)]))
         return tree.present.intersect(blocks_of(geometry, columns)).count()
+
+    def beside(
+        self, dataset: Dataset, start: int, stop: int, until: int
+    ) -> list[tuple[int, int]] | None:
+        """While blocks [start, stop) are on their way to whoever reads up to block `until`: other
+        blocks to ask for, as the peers that have them have nothing to do with these.
+
+        They are the same columns of later data rows, so that all rows come at once. None: nobody
+        has answered yet.
+        """
+        outlook = self._exchange.outlook(dataset) if is_decodable(dataset) else None
+        if outlook is None or not outlook.helpers:
+            return None
+        free = [
+            helper.blocks
+            for helper in outlook.helpers
+            if helper.is_prompt and not helper.blocks.within(start, stop)
+        ]
+        return [
+            (low, high)
+            for low, high in later_rows(Geometry.of(dataset.manifest), start, stop, until)
+            if any(blocks.within(low, high) for blocks in free)
+        ]
 
     def explain(self, cid: Cid) -> list[str]:
         """What is being done about blocks of a dataset that cannot be had, in sentences."""

@@ -126,13 +126,14 @@ class _Ahead:
         self._first = self._last = 0
         self._taken = 0  # the reader has all before this block
         self._asked = 0  # of the network, all before this block
+        self._asked_beside = 0  # and the same columns of later rows
         self._needs_network = False
 
     def begin(self, first: int, last: int) -> None:
         """The reader wants blocks [first, last); the network is used when one is not here."""
         tree = self._store.tree(self._root)
         self._needs_network = tree is None or not tree.present.covers(first, last)
-        self._first = self._taken = self._asked = first
+        self._first = self._taken = self._asked = self._asked_beside = first
         self._last = last
 
     def taken(self, stop: int) -> None:
@@ -179,6 +180,7 @@ class _Ahead:
             length = min(self._ramp(self._asked, PIECE_BYTES), self._last - self._asked)
             task = self.spawn(self._ensure(self._asked, length))
             self._asked += length
+            self._ask_beside()
             self._pieces.append((self._asked, task))
         low = start
         for end, task in list(self._pieces):
@@ -187,6 +189,15 @@ class _Ahead:
                 low = end
         while self._pieces and self._pieces[0][0] <= self._taken:
             self._pieces.popleft()
+
+    def _ask_beside(self) -> None:
+        """What the reader takes later is asked of those who would have nothing to do until then."""
+        wanted = (self._asked_beside, self._asked, self._last)
+        beside = self._assembler.beside(self.dataset, *wanted)
+        if beside is not None:
+            self._asked_beside = self._asked
+            for low, high in beside:
+                self.spawn(self._ensure(low, high - low))
 
     async def _ensure(self, start: int, count: int) -> None:
         """Have the blocks here; gives up only when nothing at all arrives for a while."""

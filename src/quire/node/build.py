@@ -124,7 +124,7 @@ def _join(
             batch=config.block_mn,
         ),
         scrub=Scrub(store, repairer, ground.clock, ground.events, rate_bytes=config.scrub_rate),
-        fsck=Fsck(store, repairer, ground.clock, ground.events),
+        fsck=Fsck(store, repairer, ground.clock, ground.events, slot_files),
         registry=registry,
         lag=LoopLag(registry),
         levels=levels,

@@ -18,6 +18,7 @@ from quire.base.events import EventBus
 from quire.base.units import MIB
 from quire.services.repair import Repairer
 from quire.store.scan import Wound
+from quire.store.slot_files import SlotFiles
 from quire.store.store import Store
 
 STEP_BYTES = 16 * MIB
@@ -46,6 +47,7 @@ class FsckReport:
     damaged: list[Lost] = field(default_factory=list)  # before other nodes were asked
     lost: list[Lost] = field(default_factory=list)  # still damaged at the end
     repaired_blocks: int = 0  # that came back
+    dropped_slot_trees: int = 0  # that were damaged; they are made anew when they are needed
     error: str = ""
 
     @property
@@ -63,9 +65,15 @@ class Fsck:
     asked from the network."""
 
     def __init__(
-        self, store: Store, repairer: Repairer | None, clock: Clock, events: EventBus
+        self,
+        store: Store,
+        repairer: Repairer | None,
+        clock: Clock,
+        events: EventBus,
+        slot_files: SlotFiles | None = None,
     ) -> None:
         self._store = store
+        self._slot_files = slot_files
         self._repairer = repairer
         self._clock = clock
         self._events = events
@@ -116,6 +124,8 @@ class Fsck:
             report.total_bytes = max(report.total_bytes, report.read_bytes)
             report.damaged_blocks += step.lost_leaves
             position = step.position
+        if self._slot_files is not None:
+            report.dropped_slot_trees = await self._slot_files.drop_damaged()
         wounds = await self._store.wounds()
         report.damaged = _in_bytes(wounds)
         if wounds and self._repairer is not None:
@@ -151,6 +161,11 @@ def in_words(report: FsckReport, size_of: Callable[[float], str]) -> list[str]:
     lines += [f"index, NOT put right: {text}" for text in report.index_left]
     if report.damaged_blocks:
         lines.append(f"damaged: {report.damaged_blocks} blocks were unreadable or wrong")
+    if report.dropped_slot_trees:
+        lines.append(
+            f"slot trees: {report.dropped_slot_trees} were damaged and deleted; they are made anew "
+            "from the blocks when they are needed"
+        )
     if report.repaired_blocks:
         lines.append(
             f"repaired: {report.repaired_blocks} blocks came back, from other nodes or rows"

@@ -55,7 +55,7 @@ class Proofs:
         executor: Executor | None,
         at_once: int = 1,
     ) -> None:
-        self._ports = ports
+        self.ports = ports
         self._events = events
         self._waits = waits
         self._clock = clock
@@ -202,7 +202,7 @@ class Proofs:
             raise
 
     async def _make(self, job: ProofJob) -> None:
-        made = await gather(self._ports, job.ask, job.prover.parameters)
+        made = await gather(self.ports, job.ask, job.prover.parameters)
         job.state = "proving"
         self._set_reason(job, "the proof is computed")
         self._tell(job, "proving", f"shows {len(made.samples)} cells; the proof is computed")

@@ -99,6 +99,21 @@ class SlotFiles:
         """(tree root, slot) of every file, or of those of one tree, in order."""
         return await self._off_loop(self._held, tree_root)
 
+    async def drop_damaged(self) -> int:
+        """Read every file and delete those that are damaged, so that they are made anew when they
+        are needed; how many."""
+        dropped = 0
+        for tree_root, slot in await self.held():
+            try:
+                tree = await self.open(tree_root, slot)
+                await self._off_loop(tree.check)
+            except SlotMissing:
+                continue
+            except SlotFileDamaged as error:
+                self._events.publish("slot.file-damaged", "", error.message)
+                dropped += await self.remove(tree_root, slot)
+        return dropped
+
     async def sweep(self, is_known: Callable[[bytes], bool]) -> int:
         """Delete what a crash left, and the files of trees that are not known; how many."""
         drafts = await self._off_loop(self._remove_drafts)

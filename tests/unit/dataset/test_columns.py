@@ -12,6 +12,7 @@ from quire.dataset.columns import (
     column_batches,
     columns_of,
     decodable_columns,
+    later_rows,
 )
 from quire.dataset.geometry import Geometry
 
@@ -72,3 +73,12 @@ def test_padding_counts_as_present() -> None:
     it = Geometry(33, 4, 2, 4096)  # 9 a row; row 3 has 27 to 32 and three pads
     present = RangeSet([(0, 27)])  # rows 0, 1, 2
     assert decodable_columns(it, present, RangeSet([(0, 9)])) == RangeSet([(6, 9)])
+
+
+def test_later_rows_are_the_same_columns_of_the_data_rows_that_follow():
+    geometry = Geometry(37, 4, 2, 4096)  # rows of 10
+    assert later_rows(geometry, 3, 5, 37) == [(13, 15), (23, 25), (33, 35)]
+    assert later_rows(geometry, 28, 32, 37) == []
+    assert later_rows(geometry, 26, 28, 37) == [(36, 37)]
+    assert later_rows(geometry, 8, 12, 26) == [(18, 20), (20, 22)]
+    assert later_rows(geometry, 33, 37, 37) == []

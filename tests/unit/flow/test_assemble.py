@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import pytest
 
 from quire.base.errors import DeadlineExceeded
@@ -18,6 +20,34 @@ async def test_with_all_data_rows_nothing_is_decoded() -> None:
         assert await it.read() == MADE.data
         assert it.received_blocks() == 37
         assert "dataset.decoding" not in it.reader.kinds()
+
+
+async def test_all_rows_come_at_once_from_the_hosts_that_have_them() -> None:
+    made = protect(4000, 4, 2)
+    async with readers(made, [[0], [1], [2], [3]]) as it:
+        chunks = it.downloads.read(it.dataset)
+        async with aclosing(chunks):
+            taken = 0
+            async for chunk in chunks:
+                taken += len(chunk)
+                if taken >= 900 * 4096:  # nearly all of row 0, nothing else
+                    break
+        present = it.reader.store.tree(it.dataset.tree_root).present
+        for row in range(1, 4):
+            start = row * made.geometry.steps
+            assert present.within(start, start + 900).count() > 450
+        assert await it.read() == made.data
+
+
+async def test_one_host_of_all_rows_is_asked_in_the_order_of_reading() -> None:
+    made = protect(4000, 4, 2)
+    async with readers(made, [[0, 1, 2, 3]]) as it:
+        chunks = it.downloads.read(it.dataset)
+        async with aclosing(chunks):
+            async for _ in chunks:
+                break
+        present = it.reader.store.tree(it.dataset.tree_root).present
+        assert not present.within(2 * made.geometry.steps, 4000)
 
 
 @pytest.mark.parametrize(
@@ -102,3 +132,11 @@ async def test_rows_in_pieces_at_many_peers_do_too() -> None:
             part = RangeSet([(i, i + 1) for a, b in blocks for i in range(a, b) if i % 3 == at])
             holder.store.add_protected(made.manifest, made.nodes, made.blocks, part)
         assert await it.read() == made.data
+
+
+async def test_rows_may_lie_with_more_peers_than_a_plain_fetch_has() -> None:
+    made = protect(60, 12, 8)
+    alive = [row for row in range(20) if row not in (1, 4, 5, 11, 17, 19)]
+    async with readers(made, [[row] for row in alive]) as it:
+        assert await it.read(idle=10.0) == made.data
+        assert it.received_blocks() <= 60

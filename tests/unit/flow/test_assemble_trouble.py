@@ -10,10 +10,11 @@ import pytest
 
 from quire.base.errors import DeadlineExceeded, QuotaExceeded
 from quire.base.ranges import RangeSet
+from quire.flow.download import AHEAD_PER_TAKEN, FIRST_AHEAD_BYTES, FIRST_PIECE_BYTES
 from quire.formats.exchange import RangeReply, Status
 from quire.net.exchange.leaf_hunt import LeavesUnknown
 from support.exchange_nodes import QUICK, until
-from support.protected import protect
+from support.protected import BLOCK, protect
 from support.row_holders import hold_rows, readers
 
 MADE = protect(40, 4, 2)  # rows of 10
@@ -82,6 +83,20 @@ async def test_a_holder_that_leaves_in_the_middle_is_replaced() -> None:
                 got += chunk
         assert bytes(got) == made.data
         assert it.received_blocks() <= 512 + 4 * 16
+
+
+async def test_a_reader_that_pauses_in_a_lost_row_holds_back_the_network() -> None:
+    made = protect(4096, 4, 2, is_verifiable=False)  # rows of 4 MiB
+    async with readers(made, [[0], [1], [3], [4]]) as it:
+        start = made.geometry.index(2, 0) * BLOCK
+        reading = it.downloads.read(it.dataset, offset=start, idle_seconds=10.0)
+        async with aclosing(reading) as chunks:
+            taken = len(await anext(chunks))
+            await until(lambda: not it.reader.exchange.missing_blocks())
+            await until(lambda: not it.reader.exchange.bytes_in_flight)
+            ahead = FIRST_AHEAD_BYTES + AHEAD_PER_TAKEN * taken + 2 * FIRST_PIECE_BYTES
+            assert it.received_blocks() <= 4 * ahead // BLOCK
+            assert it.received_blocks() < made.geometry.total // 2
 
 
 async def test_the_whole_is_fetched_with_any_k_rows_and_no_more_is_asked_for() -> None:

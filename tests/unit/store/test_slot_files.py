@@ -19,6 +19,7 @@ from quire.base.errors import (
 )
 from quire.base.events import EventBus
 from quire.dataset.slot_tree import tree_bytes
+from quire.services.fsck import Fsck, in_words
 from quire.sim.disk import SimDisk
 from quire.sim.rng import Streams
 from quire.store.files import DirectoryDisk
@@ -229,6 +230,24 @@ async def test_a_bad_sector_is_damage() -> None:
     disk.lose_sector(slot_file_name(ROOT, 0), 0)
     with pytest.raises(SlotFileDamaged, match="cannot be read"):
         await files.open(ROOT, 0)
+
+
+async def test_a_check_of_everything_deletes_what_is_damaged_and_no_more(tmp_path: Path) -> None:
+    disk = disk_of()
+    files = files_on(disk)
+    for slot in range(4):
+        await files.write(ROOT, slot, layers_of(4, slot))
+    disk.corrupt(slot_file_name(ROOT, 1), HEADER_BYTES + 40)
+    disk.corrupt(slot_file_name(ROOT, 2), 3)
+    async with store_in(tmp_path) as store:
+        clock = TurnedClock()
+        fsck = Fsck(store, None, clock, EventBus(clock), files)
+        report = fsck.start()
+        await fsck.wait()
+    assert (report.state, report.dropped_slot_trees) == ("done", 2)
+    assert "slot trees: 2 were damaged" in "\n".join(in_words(report, str))
+    assert await files.held() == [(ROOT, 0), (ROOT, 3)]
+    assert await files.drop_damaged() == 0
 
 
 async def test_a_missing_damaged_or_wrong_tree_is_made_anew_once() -> None:

@@ -54,7 +54,9 @@ async def _offline(data_dir: Path, report: Report) -> dict[str, Any]:
     from quire.base.clock import SystemClock
     from quire.base.events import EventBus
     from quire.services.fsck import Fsck, in_words
+    from quire.store.files import DirectoryDisk
     from quire.store.open import open_store
+    from quire.store.slot_files import SlotFiles
 
     clock = SystemClock()
     events = EventBus(clock)
@@ -62,7 +64,9 @@ async def _offline(data_dir: Path, report: Report) -> dict[str, Any]:
         data_dir / "store", quota_bytes=0, clock=clock, events=events, default_ttl=None
     )
     try:
-        fsck = Fsck(store, None, clock, events)
+        slots = data_dir / "slots"
+        slot_files = SlotFiles(DirectoryDisk(slots), events) if slots.is_dir() else None
+        fsck = Fsck(store, None, clock, events, slot_files)
         result = fsck.start()
         ending = asyncio.ensure_future(fsck.wait())
         while not ending.done():
@@ -82,6 +86,7 @@ async def _offline(data_dir: Path, report: Report) -> dict[str, Any]:
         "indexLeft": result.index_left,
         "damagedBlocks": result.damaged_blocks,
         "repairedBlocks": result.repaired_blocks,
+        "droppedSlotTrees": result.dropped_slot_trees,
         "lost": lost,
         "words": in_words(result, format_size),
     }

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
 
 from quire.base.units import format_size
 from quire.faces.cli.common import dataset_of, json_option, show_json, timeout_option, with_client
+from quire.faces.cli.jobs import Job, watch
 from quire.faces.cli.main import Context
-from quire.faces.cli.progress import progress
 from quire.faces.client import Client, error_of_job
-
-POLL_SECONDS = 0.25
-ENDED = ("complete", "failed", "cancelled")
 
 
 @click.command()
@@ -37,7 +33,9 @@ def fetch_command(
 
     async def fetch(client: Client) -> dict[str, Any]:
         status = await client.json("POST", path, timeout_seconds=timeout)
-        return status if no_wait else await _watch(client, path, is_quiet=as_json)
+        return (
+            status if no_wait else await watch(client, path, "fetch", note=_note, is_quiet=as_json)
+        )
 
     status = with_client(context, fetch)
     if status["error"] is not None:
@@ -49,14 +47,7 @@ def fetch_command(
         click.echo(f"{status['state']}; {peers or 'it was here already'}", err=True)
 
 
-async def _watch(client: Client, path: str, *, is_quiet: bool) -> dict[str, Any]:
-    with progress("fetch", None, is_quiet=is_quiet) as report:
-        while True:
-            status: dict[str, Any] = await client.json("GET", path)
-            is_moving = status["rateBytesPerSecond"] > 0
-            count = len(status["peers"])
-            note = f"{count} peer{'s' * (count != 1)}" if is_moving else status["reason"]
-            report(status["verifiedBytes"], note, total=status["totalBytes"])
-            if status["state"] in ENDED:
-                return status
-            await asyncio.sleep(POLL_SECONDS)
+def _note(status: Job) -> str:
+    count = len(status["peers"])
+    is_moving = status["rateBytesPerSecond"] > 0
+    return f"{count} peer{'s' * (count != 1)}" if is_moving else status["reason"]

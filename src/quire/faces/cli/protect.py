@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
@@ -10,11 +9,10 @@ import click
 from quire.base.errors import InputError
 from quire.base.units import format_size
 from quire.faces.cli.common import Duration, dataset_of, json_option, show_json, with_client
+from quire.faces.cli.jobs import watch
 from quire.faces.cli.main import Context
-from quire.faces.cli.progress import progress
 from quire.faces.client import Client, error_of_job
 
-POLL_SECONDS = 0.25
 ENDED = ("complete", "failed", "cancelled", "interrupted")
 
 
@@ -53,7 +51,7 @@ def protect_command(
         job: dict[str, Any] = await client.json("POST", _query(path, k=k, m=m, **{"for": keep}))
         if no_wait:
             return job
-        return await _watch(client, _query(path, k=k, m=m), is_quiet=as_json)
+        return await watch(client, _query(path, k=k, m=m), "protect", ended=ENDED, is_quiet=as_json)
 
     job = with_client(context, protect)
     if job["error"] is not None:
@@ -91,17 +89,6 @@ def slots_command(context: Context, cid: str, as_json: bool) -> None:
             f"{slot['index']:>3}  {slot['kind']:<6}  {slot['root']}  "
             f"{slot['presentBlocks']}/{slot['blocks']}{tree}"
         )
-
-
-async def _watch(client: Client, path: str, *, is_quiet: bool) -> dict[str, Any]:
-    with progress("protect", None, is_quiet=is_quiet) as report:
-        while True:
-            jobs = (await client.json("GET", path))["jobs"]
-            job: dict[str, Any] = jobs[-1]
-            report(job["verifiedBytes"], job["reason"], total=job["totalBytes"])
-            if job["state"] in ENDED:
-                return job
-            await asyncio.sleep(POLL_SECONDS)
 
 
 def _show_job(job: dict[str, Any], as_json: bool) -> None:

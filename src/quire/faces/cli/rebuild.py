@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
@@ -17,12 +16,9 @@ from quire.faces.cli.common import (
     timeout_option,
     with_client,
 )
+from quire.faces.cli.jobs import watch
 from quire.faces.cli.main import Context
-from quire.faces.cli.progress import progress
 from quire.faces.client import Client, error_of_job
-
-POLL_SECONDS = 0.25
-ENDED = ("complete", "failed", "cancelled")
 
 
 @click.command()
@@ -64,7 +60,7 @@ def rebuild_command(
 
     async def rebuild(client: Client) -> dict[str, Any]:
         job = await client.json("POST", path + query, timeout_seconds=timeout)
-        return job if no_wait else await _watch(client, path, is_quiet=as_json)
+        return job if no_wait else await watch(client, path, "rebuild", is_quiet=as_json)
 
     job = with_client(context, rebuild)
     if job["error"] is not None:
@@ -79,13 +75,3 @@ def rebuild_command(
         f"{', '.join(str(slot) for slot in job['slots'])}; {job['readBlocks']} blocks read, "
         f"{job['remoteBlocks']} of them from other nodes, {job['writtenBlocks']} written"
     )
-
-
-async def _watch(client: Client, path: str, *, is_quiet: bool) -> dict[str, Any]:
-    with progress("rebuild", None, is_quiet=is_quiet) as report:
-        while True:
-            job: dict[str, Any] = await client.json("GET", path)
-            report(job["verifiedBytes"], job["reason"], total=job["totalBytes"])
-            if job["state"] in ENDED:
-                return job
-            await asyncio.sleep(POLL_SECONDS)

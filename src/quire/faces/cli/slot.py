@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
@@ -17,11 +16,10 @@ from quire.faces.cli.common import (
     timeout_option,
     with_client,
 )
+from quire.faces.cli.jobs import watch
 from quire.faces.cli.main import Context
-from quire.faces.cli.progress import progress
 from quire.faces.client import Client, error_of_job
 
-POLL_SECONDS = 0.25
 ENDED = ("held", "failed", "cancelled", "damaged", "absent", "stored")
 
 slot_option = click.option(
@@ -57,7 +55,9 @@ def take_command(
 
     async def take(client: Client) -> dict[str, Any]:
         found = await client.json("POST", path + query, timeout_seconds=timeout)
-        return found if no_wait else await _watch(client, path, is_quiet=as_json)
+        return (
+            found if no_wait else await watch(client, path, "slot", ended=ENDED, is_quiet=as_json)
+        )
 
     found = with_client(context, take)
     if found["error"] is not None:
@@ -93,16 +93,6 @@ def drop_command(context: Context, cid: str, slot: int, as_json: bool) -> None:
 
 def _path(context: Context, cid: str, slot: int) -> str:
     return f"/datasets/{dataset_of(context, cid)}/slots/{slot}"
-
-
-async def _watch(client: Client, path: str, *, is_quiet: bool) -> dict[str, Any]:
-    with progress("slot", None, is_quiet=is_quiet) as report:
-        while True:
-            found: dict[str, Any] = await client.json("GET", path)
-            report(found["verifiedBytes"], found["reason"], total=found["totalBytes"])
-            if found["state"] in ENDED:
-                return found
-            await asyncio.sleep(POLL_SECONDS)
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

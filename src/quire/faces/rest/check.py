@@ -61,6 +61,7 @@ def _fsck_body(report: FsckReport) -> FsckBody:
         index_left=report.index_left,
         damaged_blocks=report.damaged_blocks,
         repaired_blocks=report.repaired_blocks,
+        dropped_slot_trees=report.dropped_slot_trees,
         damaged=[_lost(each) for each in report.damaged],
         lost=[_lost(each) for each in report.lost],
         words=in_words(report, format_size),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from quire.faces.rest import proof_shapes as p
 from quire.faces.rest import proofs
 from quire.faces.rest.reply import JSON
@@ -42,6 +44,10 @@ def proof_routes() -> list[Route]:
         ("GET", one, proofs.show, "One proof", {200: status} | here, ()),
         ("DELETE", one, proofs.cancel, "Stop making a proof",
          {204: Answer("it is not being made any more")} | here, ()),
+        ("GET", "/datasets/{cid}/slots/{slot}/proof-input", proofs.evidence,
+         "What a proof would be made from, for other provers",
+         {200: Answer("input.json of the official circuit", JSON, dict[str, Any])} | here | cannot,
+         (*claim[:2], asked[3])),
         ("GET", "/circuits", proofs.circuits, "Circuits and keys of this node",
          {200: Answer("circuits, the network's first", JSON, p.CircuitList)}, ()),
         ("POST", "/proofs/verify", proofs.verify, "Verify proofs, a batch at the cost of few",

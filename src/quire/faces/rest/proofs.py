@@ -27,8 +27,8 @@ from quire.faces.rest.proof_shapes import (
     proof_status,
     verdict_body,
 )
-from quire.faces.rest.reply import reply_empty, reply_json
-from quire.flow.prove import ProofAsk, verification_of
+from quire.faces.rest.reply import JSON, reply_empty, reply_json, reply_text
+from quire.flow.prove import ProofAsk, gather, verification_of
 from quire.formats.cid import Cid, is_manifest
 from quire.node.node import Node
 from quire.services.proof_check import Expected, Verdict, check_proofs
@@ -44,10 +44,7 @@ BODY_BYTES_MAX = 4 << 20
 async def start(request: web.Request, node: Node) -> web.Response:
     """Ask for a proof of a slot; joins the job that makes it already."""
     dataset = await _dataset(node, cid_of(request))
-    entropy = _entropy(request)
-    if entropy is None:
-        raise InputError("a proof of what? give ?entropy= or ?challenge= in hexadecimal")
-    host = _host(request)
+    entropy, host = _needed_entropy(request), _host(request)
     circuits = node.proving.circuits
     parameters = circuits.parameters(request.query.get("circuit"))
     ask = ProofAsk.of(dataset, _slot(request), entropy, host, parameters)
@@ -55,6 +52,17 @@ async def start(request: web.Request, node: Node) -> web.Response:
     deadline = node.clock.monotonic() + _within(request)
     job = node.proving.proofs.start(ask, prover, deadline)
     return reply_json(proof_status(job, node.clock.monotonic()), 202)
+
+
+async def evidence(request: web.Request, node: Node) -> web.Response:
+    """What a proof would be made from, as `input.json` for other provers of the circuit."""
+    dataset = await _dataset(node, cid_of(request))
+    parameters = node.proving.circuits.parameters(request.query.get("circuit"))
+    entropy = _needed_entropy(request)
+    ask = ProofAsk.of(dataset, _slot(request), entropy, None, parameters)
+    made = await gather(node.proving.proofs.ports, ask, parameters)
+    text = made.to_input_json(parameters.max_slot_depth, parameters.max_dataset_depth)
+    return reply_text(text, media_type=JSON)
 
 
 async def listed(request: web.Request, node: Node) -> web.Response:
@@ -163,6 +171,13 @@ def _entropy(request: web.Request) -> bytes | None:
     if challenge is not None:
         return entropy_of_challenge(parse_challenge(challenge))
     return None if entropy is None else parse_entropy(entropy)
+
+
+def _needed_entropy(request: web.Request) -> bytes:
+    entropy = _entropy(request)
+    if entropy is None:
+        raise InputError("a proof of what? give ?entropy= or ?challenge= in hexadecimal")
+    return entropy
 
 
 def _host(request: web.Request) -> bytes | None:

@@ -213,6 +213,7 @@ class FsckBody(Shape, frozen=True):
     index_left: list[str]
     damaged_blocks: int
     repaired_blocks: int
+    dropped_slot_trees: int
     damaged: list[LostBody]
     lost: list[LostBody]
     words: list[str]
