@@ -58,6 +58,9 @@ async def test_a_dataset_is_protected_and_shows_its_slots(tmp_path):
         assert (body["k"], body["m"], body["steps"]) == (4, 2, 3)
         assert body["slotSize"] == ROW["slotBytes"]
         assert body["originalTreeCid"] == ROW["originalTreeCid"]
+        for index, status in ((9, 200), (10, 404), (11, 404), (12, 200)):  # 10 and 11 are padding
+            path = f"{QUIRE_BASE}/data/{result['cid']}/blocks/{index}"
+            assert (await send(url, "GET", path)).status == status
         shown = [
             (s["kind"], s["firstBlock"], s["blocks"], s["presentBlocks"]) for s in body["slots"]
         ]
