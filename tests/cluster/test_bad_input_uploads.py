@@ -14,7 +14,7 @@ import pytest
 
 from quire.faces.local import LocalNode
 from support.cluster import CODEX, QUIRE, ask, call, held, put, until, until_held
-from support.command import quire
+from support.command import hear_ctrl_c, quire
 
 QUOTA = 16 << 20
 ARGUMENTS = ["--storage-quota", str(QUOTA), "--upload-idle-timeout", "2s"]
@@ -93,6 +93,7 @@ def test_a_put_that_is_killed_leaves_nothing(node):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            preexec_fn=hear_ctrl_c,
         )
         process.stdin.write(PIECE * 50)
         process.stdin.flush()

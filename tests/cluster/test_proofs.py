@@ -15,7 +15,7 @@ import pytest
 
 from quire.dataset.circuit import CircuitParameters
 from quire.faces.local import LocalNode
-from support.command import quire
+from support.command import hear_ctrl_c, quire
 
 SMALL = ("--max-slot-depth", "8", "--max-dataset-depth", "3")
 CIRCUIT = CircuitParameters(samples=1, max_slot_depth=8, max_dataset_depth=3)
@@ -182,7 +182,9 @@ def test_a_set_up_that_is_interrupted_leaves_nothing(tmp_path):
     command = [sys.executable, "-m", "quire.faces.cli.main", "circuit", "setup", "-d",
                str(tmp_path), "--samples", "20"]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, preexec_fn=hear_ctrl_c
+    ) as process:
         deadline = time.monotonic() + 40
         while not any((tmp_path / "circuits").glob(".*.draft-*/*.r1cs")):
             assert process.poll() is None, process.stderr.read()

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from quire.faces.local import LocalNode
-from support.command import quire
+from support.command import hear_ctrl_c, quire
 
 
 @pytest.fixture
@@ -32,11 +32,6 @@ def test_once_prints_one_screen_and_json_is_json(node):
     assert set(found) == {"status", "peers", "ratesBytesPerSecond"}
 
 
-def _hear_ctrl_c():
-    """Whoever runs the tests in the background has them ignore SIGINT, and so would the child."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_it_paints_until_ctrl_c(node):
     master, slave = pty.openpty()
     child = subprocess.Popen(
@@ -48,7 +43,7 @@ def test_it_paints_until_ctrl_c(node):
         | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
         | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         start_new_session=True,
-        preexec_fn=_hear_ctrl_c,
+        preexec_fn=hear_ctrl_c,
     )
     os.close(slave)
     try:

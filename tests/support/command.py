@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
+
+
+def hear_ctrl_c() -> None:
+    """For `preexec_fn`: whoever runs the tests in the background has them ignore SIGINT, and so
+    would the child."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass
