@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import own_peak_bytes
 from quire.kernels import groth16, poseidon2
 from quire.kernels.circuit import StorageCircuit
 from quire.kernels.groth16 import ProvingKey
@@ -120,7 +120,7 @@ def key_bytes(directory: Path) -> int:
 def main() -> None:
     step, directory, samples = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     found = {"setup": setup, "prove": prove, "batch": batch}[step](directory, samples)
-    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["peak_mb"] = own_peak_bytes() / 2**20
     print(json.dumps(found))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.data import pieces
+from benchmarks.processes import own_peak_bytes
 from quire.base.clock import SystemClock
 from quire.base.events import EventBus
 from quire.flow import coding, encode
@@ -101,7 +102,7 @@ async def run(directory: Path, size: int, k: int, m: int) -> dict[str, Any]:
     slots = SlotFiles(DirectoryDisk(directory / "slots"), events)
     try:
         source = await upload(store, size)
-        before = resource.getrusage(resource.RUSAGE_SELF)
+        before, rss_before = resource.getrusage(resource.RUSAGE_SELF), own_peak_bytes()
         jobs = Protections(
             ProtectPorts(store, slots, _nothing, events, clock), lifetime_seconds=3600
         )
@@ -117,8 +118,8 @@ async def run(directory: Path, size: int, k: int, m: int) -> dict[str, Any]:
         "bytes": size,
         "seconds": seconds,
         "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "peak_rss": after.ru_maxrss * 1024,
-        "rss_before": before.ru_maxrss * 1024,
+        "peak_rss": own_peak_bytes(),
+        "rss_before": rss_before,
         "busy": busy.seconds,
         "sha256_limit": _rate(lambda data: hashing.sha256_blocks(data, 65_536)),
         "poseidon2_limit": _rate(lambda data: poseidon2.block_digests(data, 65_536)),
