@@ -43,6 +43,30 @@ def test_protect_prints_the_cid_and_slots_shows_what_is_here(node):
     assert all(root in text for root in ROW["slotRootCids"])
 
 
+def test_a_protected_file_is_got_as_it_was_put(node, tmp_path):
+    data = random.Random(5).randbytes((3 << 20) + 77)
+    made = quire("protect", put(node, data), "-k", "4", "-m", "2", "--json", api=node.api).json
+    target = tmp_path / "back"
+    got = quire("get", made["cid"], "-o", str(target), "--json", api=node.api)
+    assert (got.code, got.json["bytes"], got.json["verified"]) == (0, len(data), True)
+    assert target.read_bytes() == data
+    assert quire("get", made["cid"], api=node.api).out == data
+
+
+def test_a_protected_directory_is_a_directory(node, tmp_path):
+    files = {"a": random.Random(6).randbytes(700_000), "sub/b": b"small"}
+    for name, data in files.items():
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    plain = quire("put", "--plain", str(tmp_path / "tree"), api=node.api).out.decode().strip()
+    cid = quire("protect", plain, "-k", "3", "-m", "2", api=node.api).out.decode().strip()
+    assert quire("get", cid, "-o", str(tmp_path / "back"), api=node.api).code == 0
+    assert {name: (tmp_path / "back" / name).read_bytes() for name in files} == files
+    one = quire("get", f"{cid}/sub/b", "-o", str(tmp_path / "b"), api=node.api)
+    assert (one.code, (tmp_path / "b").read_bytes()) == (0, b"small")
+
+
 def test_a_name_stands_for_the_dataset(node):
     cid = put(node, det(ROW["size"]))
     quire("name", "mine", cid, api=node.api)

@@ -237,6 +237,15 @@ def test_get_finds_what_was_damaged_in_a_half_written_file(node, stored, tmp_pat
     assert "from before" in done.err
 
 
+def test_get_of_a_protected_dataset_goes_on_from_the_good_blocks(node, stored, tmp_path):
+    cid = quire("protect", stored, "-k", "4", "-m", "2", api=node.api).out.decode().strip()
+    output = tmp_path / "out"
+    size = half_received(node, cid, output, tmp_path).stat().st_size
+    done = quire("get", cid, "-o", str(output), "--json", api=node.api)
+    assert done.json["resumedBytes"] == size // 65_536 * 65_536
+    assert output.read_bytes() == DATA
+
+
 def test_get_of_another_dataset_or_of_rubbish_begins_anew(node, stored, tmp_path):
     output = tmp_path / "out"
     other = put(node, RNG.randbytes(3 * MIB))

@@ -19,9 +19,11 @@ import aiohttp
 from yarl import URL
 
 from quire.base.errors import (
+    BadManifest,
     Busy,
     DeadlineExceeded,
     InputError,
+    IntegrityError,
     NodeUnreachable,
     NotFound,
     PeerError,
@@ -29,6 +31,8 @@ from quire.base.errors import (
     Refused,
 )
 from quire.base.units import MIB
+from quire.formats.cid import Cid, manifest_cid
+from quire.formats.manifest import Manifest, decode_manifest
 from quire.formats.tus import encode_metadata
 
 BASE = "/api/quire/v1"
@@ -140,6 +144,20 @@ class Client:
             "GET", path, timeout_seconds=timeout_seconds, headers=headers
         ) as answer:
             yield Download(answer)
+
+    async def manifest(self, cid: Cid, *, timeout_seconds: float | None = None) -> Manifest:
+        """The manifest that a CID names, checked against it; the node need not be trusted.
+
+        Raises IntegrityError when the node sends another one."""
+        path = f"/datasets/{cid}/manifest"
+        async with self._request("GET", path, timeout_seconds=timeout_seconds) as answer:
+            data = await answer.read()
+        if manifest_cid(data) != cid:
+            raise IntegrityError(f"the node described another dataset than {cid}")
+        try:
+            return decode_manifest(data)
+        except BadManifest as error:
+            raise IntegrityError(f"the manifest of {cid} is not valid: {error.message}") from None
 
     async def proof(self, cid: str, start: int, count: int) -> bytes:
         """The nodes that lead from blocks [start, start + count) to the root of the tree. Raises

@@ -51,7 +51,7 @@ class UnknownPath(NotFound):
 
 def is_directory(manifest: Manifest) -> bool:
     """Whether the dataset says that it is one."""
-    return manifest.mimetype == MEDIA_TYPE and manifest.protection is None
+    return manifest.mimetype == MEDIA_TYPE
 
 
 class Directory:

@@ -89,6 +89,12 @@ class Manifest:
         return self.dataset_size if protection is None else protection.original_dataset_size
 
     @property
+    def original_tree_cid(self) -> Cid:
+        """The tree over the bytes as they were uploaded, without parity."""
+        protection = self.protection
+        return self.tree_cid if protection is None else protection.original_tree_cid
+
+    @property
     def original_block_count(self) -> int:
         """Blocks that hold those bytes; they are the first blocks of a protected dataset."""
         return -(-self.original_size // self.block_size)

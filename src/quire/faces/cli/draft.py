@@ -33,11 +33,11 @@ class Draft:
         self.file = file
         self.cid = cid
         self.manifest = manifest
-        self.digests = bytearray(manifest.block_count * DIGEST_BYTES)
+        self.digests = bytearray(manifest.original_block_count * DIGEST_BYTES)
 
     @property
     def size(self) -> int:
-        return self.manifest.dataset_size
+        return self.manifest.original_size
 
     async def proved(self, client: Client) -> RangeSet:
         """Blocks that are here and right; their digests are noted."""
@@ -46,7 +46,8 @@ class Draft:
         if here > self.size:
             self.file.truncate(self.size)
             here = self.size
-        count = self.manifest.block_count if here == self.size else here // block_size
+        blocks = self.manifest.original_block_count
+        count = blocks if here == self.size else here // block_size
         good = RangeSet()
         for start in range(0, count, BATCH_BLOCKS):
             stop = min(start + BATCH_BLOCKS, count)

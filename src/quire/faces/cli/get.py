@@ -82,8 +82,7 @@ def get_command(
     started = clock.monotonic()
 
     async def download(client: Client) -> Received:
-        item = await client.json("GET", f"/data/{name}/network/manifest", timeout_seconds=timeout)
-        verifier = Verifier(name, item)
+        verifier = Verifier(name, await client.manifest(name, timeout_seconds=timeout))
         if output is None:
             return await _to_stdout(client, name, verifier, timeout)
         with draft_of(output, name) as (file, path):
@@ -151,13 +150,11 @@ class _Receiving:
     async def to_file(self, file: BinaryIO, path: Path, verifier: Verifier) -> Received:
         """Raises IntegrityError, and leaves nothing, when it is not what the CID names."""
         draft = Draft(file, self._cid, verifier.manifest)
-        good = RangeSet()
-        if not verifier.is_protected:
-            good = await draft.proved(self._client)
+        good = await draft.proved(self._client)
         resumed = _bytes_of(good, draft)
         with progress("get", draft.size, is_quiet=self._is_quiet) as report:
             note = f"resumed with {format_size(resumed)}" if resumed else ""
-            while missing := RangeSet([(0, draft.manifest.block_count)]).minus(good):
+            while missing := RangeSet([(0, draft.manifest.original_block_count)]).minus(good):
                 self._patience.gained(_bytes_of(good, draft))
                 start, stop = next(iter(missing))
                 try:
@@ -168,8 +165,7 @@ class _Receiving:
                 except QuireError as error:
                     await self._patience.after(error)
         file.truncate(draft.size)
-        root = draft.manifest.tree_cid.digest
-        if not verifier.is_protected and root_of(bytes(draft.digests)) != root:
+        if root_of(bytes(draft.digests)) != draft.manifest.original_tree_cid.digest:
             discard(path)
             raise IntegrityError(f"the bytes received are not those of {self._cid}")
         return Received(draft.size, resumed)

@@ -25,9 +25,9 @@ from quire.faces.cli.progress import Report, progress
 from quire.faces.cli.tree_restore import Restorer, restore_order
 from quire.faces.client import Client
 from quire.flow.directory import Directory, NotADirectory, is_directory
-from quire.formats.cid import Cid, manifest_cid
+from quire.formats.cid import Cid
 from quire.formats.directory import FILE, SYMLINK, Entry, sort_key
-from quire.formats.manifest import Manifest, encode_manifest
+from quire.formats.manifest import Manifest
 from quire.kernels.hashing import verify_range
 
 PROVED_BYTES = 8 * MIB  # of the index in one answer
@@ -45,7 +45,7 @@ class RemoteDirectory:
 
     async def open(self) -> Directory:
         """Its index, every block of which is proved. Raises `IntegrityError`."""
-        return await Directory.open(self._manifest.dataset_size, self._read)
+        return await Directory.open(self._manifest.original_size, self._read)
 
     async def _read(self, offset: int, length: int) -> bytes:
         size = self._manifest.block_size
@@ -83,7 +83,7 @@ class RemoteDirectory:
         headers = {"Range": f"bytes={start}-{stop - 1}"}
         opened = self._client.open(path, headers=headers, timeout_seconds=self._timeout)
         async with opened as answer:
-            if answer.status != 206 and (start, stop) != (0, self._manifest.dataset_size):
+            if answer.status != 206 and (start, stop) != (0, self._manifest.original_size):
                 raise IntegrityError("the node sends the whole where a range was asked for")
             async for piece in answer.content.iter_any():
                 yield piece
@@ -96,21 +96,9 @@ async def remote_directory(
 
     Raises   IntegrityError  the node describes another dataset
     """
-    item = await client.json("GET", f"/data/{cid}/network/manifest", timeout_seconds=timeout)
-    fields = item["manifest"]
-    if fields["protected"]:
-        return None
-    manifest = Manifest(
-        tree_cid=Cid.parse(fields["treeCid"]),
-        block_size=fields["blockSize"],
-        dataset_size=fields["datasetSize"],
-        filename=fields["filename"],
-        mimetype=fields["mimetype"],
-    )
+    manifest = await client.manifest(cid, timeout_seconds=timeout)
     if not is_directory(manifest):
         return None
-    if manifest_cid(encode_manifest(manifest)) != cid:
-        raise IntegrityError(f"the node described another dataset than {cid}")
     return RemoteDirectory(client, cid, manifest, timeout)
 
 

@@ -107,6 +107,12 @@ async def stat(request: web.Request, node: Node) -> web.Response:
     return reply_json(dataset_stat(dataset))
 
 
+async def manifest(request: web.Request, node: Node) -> web.Response:
+    """The manifest as it is stored, asked from the network when it is not here."""
+    dataset = await node.fetches.manifest(cid_of(request), timeout_of(request, node))
+    return web.Response(body=dataset.manifest_bytes, content_type="application/octet-stream")
+
+
 async def proof(request: web.Request, node: Node) -> web.Response:
     """What proves a range of blocks against the tree's root; for a range that this node knows."""
     cid = cid_of(request)

@@ -90,6 +90,8 @@ def _quire(streams: EventStreams) -> list[Route]:
          {200: Answer("status", JSON, s.StatusBody)}, told),
         ("GET", "/datasets/{cid}", status.stat, "What this node holds of a dataset",
          {200: Answer("state of the dataset", JSON, s.DatasetStat)} | here, "datasets"),
+        ("GET", "/datasets/{cid}/manifest", status.manifest, "The manifest as it is stored",
+         {200: Answer("bytes whose SHA-256 the CID names", STREAM)} | here, "datasets"),
         ("GET", "/datasets/{cid}/proof", status.proof, "What proves a range of blocks",
          {200: Answer("digests of the range's neighbours, from the leaves up", STREAM)} | here,
          "datasets"),
@@ -113,6 +115,7 @@ def _quire(streams: EventStreams) -> list[Route]:
          {200: Answer("findings", JSON, s.Doctor)}, told),
     ]  # fmt: skip
     params = {
+        "/datasets/{cid}/manifest": (TIMEOUT,),
         "/datasets/{cid}/proof": (
             Param("start", "first block", "integer"),
             Param("count", "number of blocks", "integer"),
