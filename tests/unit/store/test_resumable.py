@@ -59,8 +59,10 @@ async def test_a_large_part_becomes_durable_step_by_step(tmp_path):
         await store.resumables.create(row(len(data)))
         upload = await store.resumables.open("u", LIFE)
         await upload.write(data)
-        assert upload.durable_bytes >= 2048 * BLOCK
-        assert (await store.resumables.find("u")).position == upload.durable_bytes
+        durable = upload.durable_bytes
+        assert durable >= 2048 * BLOCK
+        # A step may become durable meanwhile; what was said to be durable is in the row.
+        assert durable <= (await store.resumables.find("u")).position <= len(data)
         assert await get(store, await upload.commit()) == data
         await assert_sound(store)
 
