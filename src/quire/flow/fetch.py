@@ -17,6 +17,7 @@ from quire.base.errors import BlockMissing, DeadlineExceeded, NotFound, QuireErr
 from quire.base.events import EventBus
 from quire.base.spans import span
 from quire.flow.assemble import Assembler
+from quire.flow.remembered import forget_old
 from quire.formats.cid import Cid, is_manifest
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.job import FetchJob
@@ -123,7 +124,7 @@ class Fetches:
         self._jobs.move_to_end(key)
         fetch.task = asyncio.get_running_loop().create_task(self._run(fetch, timeout_seconds))
         fetch.task.add_done_callback(lambda _: fetch.note_end())
-        self._forget_old()
+        forget_old(self._jobs, KEPT_JOBS)
         return fetch
 
     async def whole(self, cid: Cid, timeout_seconds: float) -> Dataset:
@@ -221,8 +222,3 @@ class Fetches:
     def _is_here(self, dataset: Dataset) -> bool:
         tree = self._store.tree(dataset.tree_root)
         return tree is not None and tree.present.covers(0, dataset.manifest.original_block_count)
-
-    def _forget_old(self) -> None:
-        ended = [key for key, fetch in self._jobs.items() if fetch.has_ended]
-        for key in ended[: max(0, len(ended) - KEPT_JOBS)]:
-            del self._jobs[key]

@@ -26,6 +26,7 @@ from quire.dataset.geometry import check_code, check_protection
 from quire.dataset.protected import refuse_protected
 from quire.flow.encode import EncodePorts, SlotTrees, encode
 from quire.flow.protect_job import ProtectJob, job_of, left_job, note_complete, note_end
+from quire.flow.remembered import forget_old
 from quire.formats.cid import Cid, manifest_cid_of
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.protections import ProtectionRow
@@ -95,7 +96,7 @@ class Protections:
         work = self._run(job, source, keep or self._default_root())
         job.task = asyncio.get_running_loop().create_task(work, name=f"protect {cid}")
         job.task.add_done_callback(lambda task: note_end(job, task))
-        self._forget_old()
+        forget_old(self._jobs, KEPT_JOBS)
         return job
 
     async def of(self, cid: Cid) -> list[ProtectJob]:
@@ -266,8 +267,3 @@ class Protections:
     def _default_root(self) -> RetentionRoot:
         seconds = self._keep_seconds
         return RetentionRoot("lease", "", None if seconds is None else self._clock.now() + seconds)
-
-    def _forget_old(self) -> None:
-        ended = [key for key, job in self._jobs.items() if job.has_ended]
-        for key in ended[: max(0, len(ended) - KEPT_JOBS)]:
-            del self._jobs[key]

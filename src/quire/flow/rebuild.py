@@ -30,6 +30,7 @@ from quire.flow.decode import compute_rows, keep_row
 from quire.flow.fetch import Fetches, check_manifest_cid
 from quire.flow.gather import gather_rows
 from quire.flow.rebuild_job import RebuildJob, check_rebuild
+from quire.flow.remembered import forget_old
 from quire.flow.rows import BorrowedRows
 from quire.flow.slot_state import unfinished_name
 from quire.flow.slots import UNFINISHED_SECONDS, SlotHolds
@@ -138,9 +139,7 @@ class Rebuilds:
         work = self._run(job, timeout_seconds)
         job.task = asyncio.get_running_loop().create_task(work, name=f"rebuild {slots} of {cid}")
         job.task.add_done_callback(lambda _: job.note_end())
-        ended = [key for key, each in self._jobs.items() if each.has_ended]
-        for key in ended[: max(0, len(ended) - KEPT_JOBS)]:
-            del self._jobs[key]
+        forget_old(self._jobs, KEPT_JOBS)
         return job
 
     async def _run(self, job: RebuildJob, timeout_seconds: float) -> None:

@@ -25,6 +25,7 @@ from quire.dataset.geometry import Geometry
 from quire.dataset.slot_tree import NODE_BYTES, slot_layers
 from quire.flow.encode import SlotTrees
 from quire.flow.fetch import Fetches, check_manifest_cid
+from quire.flow.remembered import forget_old
 from quire.flow.slot_digests import slot_digests
 from quire.flow.slot_state import (
     ROOT_KIND,
@@ -99,7 +100,7 @@ class SlotHolds:
         work = self._run(job, timeout_seconds)
         job.task = asyncio.get_running_loop().create_task(work, name=f"take slot {slot} of {cid}")
         job.task.add_done_callback(lambda _: job.note_end())
-        self._forget_old()
+        forget_old(self._jobs, KEPT_JOBS)
         return job
 
     def of(self, cid: Cid, slot: int) -> SlotJob | None:
@@ -297,8 +298,3 @@ class SlotHolds:
         }[job.state]
         explanation = self._exchange.explain(job.cid)
         return what if explanation is None else f"{what}: {explanation.reason}"
-
-    def _forget_old(self) -> None:
-        ended = [key for key, job in self._jobs.items() if job.has_ended]
-        for key in ended[: max(0, len(ended) - KEPT_JOBS)]:
-            del self._jobs[key]

@@ -111,12 +111,7 @@ class RangeRequest:
     count: int
 
     def segments(self) -> tuple[Buffer, ...]:
-        return (
-            _head(Kind.RANGE_REQUEST, self.id)
-            + bytes_field(_ROOT, self.root)
-            + uint_field(_START, self.start)
-            + uint_field(_COUNT, self.count),
-        )
+        return _asked(Kind.RANGE_REQUEST, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +125,7 @@ class RangeReply:
     data: Buffer = b""
 
     def segments(self) -> tuple[Buffer, ...]:
-        head = _head(Kind.RANGE_REPLY, self.id) + uint_field(_STATUS, self.status)
-        if self.status is not Status.OK:
-            return (head,)
-        head += uint_field(_START, self.start) + bytes_field(_PROOF, self.proof)
-        return (head + bytes_header(_DATA, len(self.data)), self.data)
+        return _proved(Kind.RANGE_REPLY, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +162,7 @@ class LeavesRequest:
     count: int
 
     def segments(self) -> tuple[Buffer, ...]:
-        return (
-            _head(Kind.LEAVES_REQUEST, self.id)
-            + bytes_field(_ROOT, self.root)
-            + uint_field(_START, self.start)
-            + uint_field(_COUNT, self.count),
-        )
+        return _asked(Kind.LEAVES_REQUEST, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +176,7 @@ class LeavesReply:
     data: Buffer = b""
 
     def segments(self) -> tuple[Buffer, ...]:
-        head = _head(Kind.LEAVES_REPLY, self.id) + uint_field(_STATUS, self.status)
-        if self.status is not Status.OK:
-            return (head,)
-        head += uint_field(_START, self.start) + bytes_field(_PROOF, self.proof)
-        return (head + bytes_header(_DATA, len(self.data)), self.data)
+        return _proved(Kind.LEAVES_REPLY, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +206,23 @@ def decode_message(data: Buffer) -> ExchangeMessage:
     if decode is None:
         raise BadEncoding(f"an exchange message of kind {fields.uint(_KIND)} is not known")
     return decode(fields)
+
+
+def _asked(kind: Kind, request: RangeRequest | LeavesRequest) -> tuple[Buffer, ...]:
+    return (
+        _head(kind, request.id)
+        + bytes_field(_ROOT, request.root)
+        + uint_field(_START, request.start)
+        + uint_field(_COUNT, request.count),
+    )
+
+
+def _proved(kind: Kind, reply: RangeReply | LeavesReply) -> tuple[Buffer, ...]:
+    head = _head(kind, reply.id) + uint_field(_STATUS, reply.status)
+    if reply.status is not Status.OK:
+        return (head,)
+    head += uint_field(_START, reply.start) + bytes_field(_PROOF, reply.proof)
+    return (head + bytes_header(_DATA, len(reply.data)), reply.data)
 
 
 def _head(kind: Kind, request_id: int) -> bytes:

@@ -24,6 +24,7 @@ from quire.base.events import EventBus
 from quire.base.spans import span
 from quire.base.waits import Wait, Waits
 from quire.flow.prove import ProofAsk, ProvePorts, Prover, gather, proof_of
+from quire.flow.remembered import forget_old
 from quire.formats.cid import Cid
 from quire.services.proof_job import ProofJob
 
@@ -106,7 +107,7 @@ class Proofs:
         timer = asyncio.get_running_loop().call_at(deadline, self._expire, job)
         stack.callback(timer.cancel)
         self._tell(job, "asked", "is asked for")
-        self._forget_old()
+        forget_old(self._jobs, KEPT_JOBS)
         self._pump()
         return job
 
@@ -271,8 +272,3 @@ class Proofs:
             proof=job.id,
             slot=job.ask.slot,
         )
-
-    def _forget_old(self) -> None:
-        ended = [job.id for job in self._jobs.values() if job.has_ended]
-        for job_id in ended[: max(0, len(ended) - KEPT_JOBS)]:
-            del self._jobs[job_id]

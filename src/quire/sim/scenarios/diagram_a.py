@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from quire.base.errors import Bug, DeadlineExceeded, NotFound, QuireError
+from quire.base.errors import Bug, DeadlineExceeded, NotFound
 from quire.base.invariant import invariant
 from quire.base.units import KIB
 from quire.flow.fetch import Fetch
@@ -34,13 +34,13 @@ from quire.sim.manners import Manners
 from quire.sim.node import NodeDown, NodeSizes, SimNode
 from quire.sim.parts import Parts
 from quire.sim.rng import Streams
+from quire.sim.scenarios.insist import until_done
 from quire.sim.world import World
 from quire.store.dataset import Dataset
 
 GRACE_SECONDS = 300.0
 MANIFEST_SECONDS = 30.0
 LATE_SECONDS = 2.0  # how much later than asked for an answer may come
-RETRY_SECONDS = 0.5
 FAULTS_MAX = 6
 BLOCK_SIZES = (4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB)
 BLOCKS_MAX = 40
@@ -125,11 +125,13 @@ class DiagramA:
     # ---- steps 1 to 8 ----
 
     async def _spread(self) -> Cid:
-        cid = await self._until_done(self.client, "upload", self._upload)
+        cid = await until_done(self.world, self.client, "upload", self._upload)
         self.world.acknowledge(self.client, cid, self.file.content)
         self._step(4, f"the client holds {cid} and announces it")
         self._step(5, "host1 asks the network for it")
-        await self._until_done(self.host1, "manifest", lambda parts: self._manifest(parts, cid))
+        await until_done(
+            self.world, self.host1, "manifest", lambda parts: self._manifest(parts, cid)
+        )
         self._step(6, "host1 has the manifest")
         await self._fetch(self.host1, cid)
         self.world.acknowledge(self.host1, cid, self.file.content)
@@ -168,8 +170,8 @@ class DiagramA:
             await self._fetch(self.host2, cid)
             if self._pieces.random() < ROT_CHANCE:
                 self.world.damage(self.host2, FaultKind.ROT)
-        found = await self._until_done(
-            self.host2, "download", lambda parts: self._download(parts, cid)
+        found = await until_done(
+            self.world, self.host2, "download", lambda parts: self._download(parts, cid)
         )
         check_bytes(self.file.content, found, "what host2 delivered")
         self.world.note_checked(self.file.content)
@@ -220,22 +222,7 @@ class DiagramA:
                 raise NodeDown(f"{node.name} stopped while it fetched")
             invariant(job.state == "complete", f"a fetch job ended as {job.state}")
 
-        await self._until_done(node, "fetch", fetch)
-
-    async def _until_done(
-        self, node: SimNode, what: str, work: Callable[[Parts], Coroutine[Any, Any, T]]
-    ) -> T:
-        """Repeat the work on the node until it succeeds. A `Bug` is never tried again."""
-        while True:
-            try:
-                return await node.call(work)
-            except Bug:
-                raise
-            except NodeDown:
-                pass
-            except QuireError as problem:
-                self.world.trace.record(node.name, f"{what}.failed", "", problem.message)
-            await asyncio.sleep(RETRY_SECONDS)
+        await until_done(self.world, node, "fetch", fetch)
 
     def _step(self, number: int, text: str) -> None:
         self.world.trace.record(f"step {number}", "step", "", text)

@@ -15,11 +15,11 @@ whole and provable, after every restart.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from quire.base.errors import Bug, QuireError
+from quire.base.errors import Bug
 from quire.base.invariant import invariant
 from quire.base.units import KIB
 from quire.dataset.geometry import Geometry
@@ -32,6 +32,7 @@ from quire.sim.faults import draw_faults
 from quire.sim.node import NodeDown, NodeSizes, SimNode
 from quire.sim.parts import Parts
 from quire.sim.rng import Streams
+from quire.sim.scenarios.insist import until_done
 from quire.sim.world import World
 from quire.store.dataset import Dataset
 
@@ -39,7 +40,6 @@ K, M = 4, 2
 GRACE_SECONDS = 300.0
 DEATH_SECONDS = 2.0  # a host dies at most so long after a read has begun
 ASK_SECONDS = 30.0
-RETRY_SECONDS = 0.5
 FAULTS_MAX = 8
 BLOCK_SIZES = (4 * KIB, 8 * KIB)
 BLOCKS_MAX = 40
@@ -101,9 +101,10 @@ class Dispersal:
     # ---- steps 1 and 2 ----
 
     async def _disperse(self) -> Dataset:
-        dataset = await self._until_done(self.owner, "protect", self._protect)
+        dataset = await until_done(self.world, self.owner, "protect", self._protect)
         geometry = Geometry.of(dataset.manifest)
-        whole = await self._until_done(
+        whole = await until_done(
+            self.world,
             self.owner,
             "read",
             lambda parts: parts.store.read_range(dataset.tree_root, 0, geometry.total),
@@ -148,7 +149,7 @@ class Dispersal:
                 raise NodeDown(f"{host.name} stopped while it took a slot")
             invariant(job.state in ("held", "complete"), f"a job ended as {job.state}")
 
-        await self._until_done(host, "rebuild" if is_lost else "take", take)
+        await until_done(self.world, host, "rebuild" if is_lost else "take", take)
         self._held[host.name] = (dataset, slot)
 
     async def _check_promise(self, node: SimNode) -> None:
@@ -179,9 +180,13 @@ class Dispersal:
     async def _survive(self, dataset: Dataset, lost: list[int], left: list[int]) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._die(self.hosts[lost[1]]), name="death")
-            data = await self._until_done(self.reader, "read", lambda p: self._read(p, dataset))
+            data = await until_done(
+                self.world, self.reader, "read", lambda p: self._read(p, dataset)
+            )
         check_bytes(self.content, data, "what the reader got")
-        leaves = await self._until_done(self.reader, "leaves", lambda p: self._learn(p, dataset))
+        leaves = await until_done(
+            self.world, self.reader, "leaves", lambda p: self._learn(p, dataset)
+        )
         parity = sha256_blocks(b"".join(self._rows[K:]), self.block_size)
         check_bytes(parity, leaves[-len(parity) :], "the digests of the leaves of parity")
         self._step(4, "the reader has the file, and every leaf's digest")
@@ -191,8 +196,11 @@ class Dispersal:
         slot = self._rng.choice(left)
         host = self.hosts[slot]
         del self._held[host.name]
-        await self._until_done(
-            host, "drop", lambda parts: parts.slot_holds.drop(dataset.manifest_cid, slot)
+        await until_done(
+            self.world,
+            host,
+            "drop",
+            lambda parts: parts.slot_holds.drop(dataset.manifest_cid, slot),
         )
         await self._hold(host, dataset, slot, is_lost=True)
         self._step(6, f"{host.name} has dropped slot {slot} and rebuilt it")
@@ -228,21 +236,6 @@ class Dispersal:
         return leaves or b""
 
     # ---- what several steps need ----
-
-    async def _until_done(
-        self, node: SimNode, what: str, work: Callable[[Parts], Coroutine[Any, Any, T]]
-    ) -> T:
-        """Repeat the work on the node until it succeeds. A `Bug` is never tried again."""
-        while True:
-            try:
-                return await node.call(work)
-            except Bug:
-                raise
-            except NodeDown:
-                pass
-            except QuireError as problem:
-                self.world.trace.record(node.name, f"{what}.failed", "", problem.message)
-            await asyncio.sleep(RETRY_SECONDS)
 
     def _step(self, number: int, text: str) -> None:
         self.world.trace.record(f"step {number}", "step", "", text)
