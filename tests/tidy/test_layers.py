@@ -13,7 +13,9 @@ LAYERS = (
     "kernels",
     "dataset",
     "store",
+    "chain",
     "net",
+    "market",
     "flow",
     "services",
     "node",
@@ -28,7 +30,7 @@ CORE_USERS = (
 )
 
 # In these layers, whatever is not listed below is pure: time, randomness and I/O are arguments.
-PURE_LAYERS = ("base", "formats", "kernels", "dataset", "store", "net")
+PURE_LAYERS = ("base", "formats", "kernels", "dataset", "store", "chain", "net", "market")
 OUTSIDE_WORLD = (
     "aiohttp",
     "asyncio",

@@ -95,6 +95,13 @@ class BlockMissing(NotFound):
     hint = "quire why <cid>"
 
 
+class UnknownRequest(NotFound):
+    """The contract knows no such storage request."""
+
+    code = "unknown-request"
+    hint = "quire purchases shows the requests of this node"
+
+
 class SlotMissing(NotFound):
     """This node does not hold the slot, or not the tree over it."""
 
@@ -130,6 +137,12 @@ class Cancelled(Refused):
 
 class Busy(Refused):
     code, http, retry = "busy", 503, True
+
+
+class InsufficientFunds(Refused):
+    """The account has too few tokens, or too little to pay for a transaction."""
+
+    code, http = "insufficient-funds", 402
 
 
 # Another node failed us (exit 5).
@@ -208,6 +221,36 @@ class NodeUnreachable(EnvironmentProblem):
 # Time ran out (exit 8).
 class DeadlineExceeded(QuireError):
     code, http, exit, retry = "deadline", 504, 8, True
+
+
+# The chain (exit 9).
+class ChainError(QuireError):
+    code, http, exit = "chain", 502, 9
+
+
+class ChainUnreachable(ChainError):
+    """No answer from the chain's node, or one that is none."""
+
+    code, retry = "chain-unreachable", True
+    hint = "check --eth-provider; quire doctor asks it"
+
+
+class Reverted(ChainError):
+    """The contract refused a transaction. The fact `name` is its error, "" when it gave none."""
+
+    code, http = "reverted", 409
+
+
+class NotMined(ChainError):
+    """A transaction was sent and is in no block yet. It may still be."""
+
+    code, retry = "not-mined", True
+
+
+class WrongChain(EnvironmentProblem):
+    """The chain, or the contract on it, is another than was asked for."""
+
+    code = "wrong-chain"
 
 
 # A mistake of ours (exit 70). Never caught except at the edge of the process.

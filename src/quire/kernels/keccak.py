@@ -1,0 +1,12 @@
+"""Keccak-256 as Ethereum uses it (the padding of the competition, not of SHA-3)."""
+
+from __future__ import annotations
+
+from Crypto.Hash import keccak
+
+DIGEST_BYTES = 32
+
+
+def keccak256(data: bytes) -> bytes:
+    """The digest, 32 bytes."""
+    return keccak.new(digest_bits=256, data=data).digest()

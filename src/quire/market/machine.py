@@ -1,0 +1,64 @@
+"""What every machine of the market has: a pure step, effects as data, deadlines, a journal form.
+
+    event -> step(state, event) -> (next state, effects)
+
+One runner (`services/machines.py`) serves all: it writes the next state down, durably, and only
+then performs the effects; their outcome comes back as events. After a crash the last state is read
+and `resume` says which of its effects to perform again, so every effect must be one that can be
+performed twice: it looks first whether it is done already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+State = TypeVar("State")
+Event = TypeVar("Event", contravariant=True)
+Effect = TypeVar("Effect", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Until when a state may last: unix seconds of the chain, or seconds since it was entered on
+    this machine's clock. `reason` says in words what is waited for. When it has come the machine
+    gets the event `TimedOut`."""
+
+    reason: str
+    chain_time: float | None = None
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The deadline of the present state has come."""
+
+
+class Machine(Protocol[State, Event, Effect]):
+    """A kind of machine; holds no state of its own. All methods are pure."""
+
+    @property
+    def kind(self) -> str:
+        """What its records in the journal are filed under."""
+
+    def step(self, state: State, event: Event | TimedOut) -> tuple[State, Sequence[Effect]]:
+        """Where an event leads and what is to be done then. A pair that leads nowhere returns the
+        same state and nothing to do."""
+
+    def resume(self, state: State) -> Sequence[Effect]:
+        """What to do after a restart in this state."""
+
+    def name(self, state: State) -> str:
+        """The state's name, as the API of the reference has it. Effects that still run when it
+        changes are cancelled."""
+
+    def deadline(self, state: State) -> Deadline | None:
+        """None for states that are the end."""
+
+    def has_ended(self, state: State) -> bool: ...
+
+    def encode(self, state: State) -> bytes: ...
+
+    def decode(self, data: bytes) -> State:
+        """Raises BadEncoding."""
