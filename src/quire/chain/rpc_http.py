@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -51,17 +52,17 @@ class HttpRpc:
             deadline = asyncio.get_running_loop().time() + CALL_SECONDS
         replies: list[Reply] = []
         for start in range(0, len(calls), BATCH_CALLS):
-            part = calls[start : start + BATCH_CALLS]
-            replies += await self._patience.persist(
-                lambda part=part: self._post(part),
-                deadline,
-                f"The chain's node at {self.shown_url}",
-            )
+            attempt = partial(self._post, calls[start : start + BATCH_CALLS])
+            replies += await self._patience.persist(attempt, deadline, self._name)
         return replies
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+    @property
+    def _name(self) -> str:
+        return f"The chain's node at {self.shown_url}"
 
     async def _post(self, calls: Sequence[Call]) -> list[Reply]:
         first = self._serial
@@ -71,12 +72,12 @@ class HttpRpc:
         try:
             parts = decode_message(body)
         except ChainUnreachable as error:
-            raise ChainUnreachable(f"The chain's node at {self.shown_url}: {error}") from None
+            raise ChainUnreachable(f"{self._name}: {error}") from None
         replies = {p.serial: p.reply for p in parts if isinstance(p, Answer)}
         if None in replies:
             return [replies[None]] * len(calls)
         if any(serial not in replies for serial in serials):
-            raise ChainUnreachable(f"The chain's node at {self.shown_url} left calls unanswered")
+            raise ChainUnreachable(f"{self._name} left calls unanswered")
         return [replies[serial] for serial in serials]
 
     async def _exchange(self, body: bytes, repeatable: bool) -> bytes:
@@ -94,9 +95,7 @@ class HttpRpc:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if repeatable:
                 raise TryAgain(trouble_of(error)) from None
-            raise ChainUnreachable(
-                f"The chain's node at {self.shown_url}: {trouble_of(error)}"
-            ) from None
+            raise ChainUnreachable(f"{self._name}: {trouble_of(error)}") from None
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         answer = bytearray()
@@ -104,15 +103,15 @@ class HttpRpc:
             answer += piece
             if len(answer) > MAX_ANSWER_BYTES:
                 raise ChainUnreachable(
-                    f"The chain's node at {self.shown_url} answers with more than "
-                    f"{MAX_ANSWER_BYTES} bytes"
+                    f"{self._name} answers with more than {MAX_ANSWER_BYTES} bytes"
                 )
-        is_json = answer.lstrip()[:1] in (b"{", b"[")
+        body = bytes(answer)
+        is_json = body.lstrip().startswith((b"{", b"["))
         if response.status == 200 or is_json:  # some nodes put errors of calls into a status
-            return bytes(answer)
+            return body
         if response.status in BUSY_STATUSES:
             raise TryAgain(f"it answers with HTTP status {response.status}")
         raise ChainUnreachable(
-            f"The chain's node at {self.shown_url} answers with HTTP status {response.status}; "
+            f"{self._name} answers with HTTP status {response.status}; "
             "check the address and its key or password"
         )

@@ -183,5 +183,7 @@ class _Link:
             for future in self._asked.values():
                 if not future.done():
                     future.set_result(answer.reply)
-        elif (future := self._asked.get(answer.serial)) and not future.done():
-            future.set_result(answer.reply)
+            return
+        asked = self._asked.get(answer.serial)
+        if asked is not None and not asked.done():
+            asked.set_result(answer.reply)
