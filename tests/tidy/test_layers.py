@@ -108,6 +108,11 @@ EXEMPTIONS = (
         ("net.memory", "net.memory_channel"),
     ),
     Exemption(
+        "the embedded chain: a child process, found on disk",
+        ("asyncio", "os", "signal", "socket", "tempfile"),
+        ("chain.anvil_program", "chain.dev_chain"),
+    ),
+    Exemption(
         "drivers of the network: tasks, timeouts and channels around pure decisions",
         ("asyncio",),
         (
