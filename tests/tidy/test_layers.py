@@ -106,6 +106,7 @@ EXEMPTIONS = (
         ("asyncio",),
         (
             "chain.clock",
+            "chain.follow",
             "chain.heads",
             "chain.outbox",
             "chain.outgoing",
