@@ -103,12 +103,8 @@ def test_ids_are_the_known_ones() -> None:
 
 
 def test_the_test_token_is_an_erc_20_token_with_mint() -> None:
-    methods = artefact("TestToken").methods
-    assert methods["mint(address,uint256)"].hex() == "40c10f19"
-    machine = Machine()
-    token = Contract(
-        machine, machine.deploy(artefact("TestToken").bytecode), artefact("TestToken").abi
-    )
+    assert artefact("TestToken").methods["mint(address,uint256)"].hex() == "40c10f19"
+    token = deployed(Machine(), "TestToken")
     assert (token.call("name"), token.call("symbol")) == ("TestToken", "TST")
 
 
