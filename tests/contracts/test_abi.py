@@ -11,6 +11,7 @@ from quire.kernels.keccak import keccak256
 from support.contract_kit import (
     Machine,
     Setup,
+    deployed,
     selector_of,
     signature_of,
     type_of,
