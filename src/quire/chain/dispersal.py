@@ -58,17 +58,19 @@ class Window:
     @property
     def tail_from(self) -> int:
         """The first second at which everybody is let in."""
-        return self.start if self.h_bps == 0 else self.start + self._span
+        return self.start if self.h_bps == 0 else self.start - (-self._length // H_UNITS)
 
     @property
-    def _span(self) -> int:
-        return max(0, self.end - self.start) * (H_UNITS - self.tail_bps) // H_UNITS
+    def _length(self) -> int:
+        """Until the tail, in 1/10000 of a second."""
+        return max(0, self.end - self.start) * (H_UNITS - self.tail_bps)
 
     def reach(self, now: int) -> int:
         """Every distance below it is let in. More than MOST_DISTANCE when everybody is."""
         if now >= self.tail_from:
             return MOST_DISTANCE + 1
-        return reach_of(max(0, now - self.start) * ONE // self._span, self.h_bps)
+        passed = max(0, now - self.start) * H_UNITS
+        return reach_of(passed * ONE // self._length, self.h_bps)
 
     def lets_in(self, away: int, now: int) -> bool:
         """Whether a host that is `away` from the reservation's place may take it."""

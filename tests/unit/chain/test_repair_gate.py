@@ -11,7 +11,8 @@ PATIENT = LazyRepair(threshold=0, max_delay=3600, min_margin=1)
 
 
 @pytest.mark.parametrize(
-    ("max_slot_loss", "threshold"), [(0, 1), (1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5)]
+    ("max_slot_loss", "threshold"),
+    [(0, 1), (1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5), (1000, 255)],
 )
 def test_the_threshold_follows_the_size_of_the_request(max_slot_loss: int, threshold: int) -> None:
     assert threshold_of(PATIENT, max_slot_loss) == threshold
