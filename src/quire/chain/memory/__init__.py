@@ -1,1 +1,1 @@
-"""The marketplace contract without a chain: its rules, a small world of blocks, and the port on it."""
+"""The marketplace without a chain: the contract's rules, a small world of blocks, the port."""

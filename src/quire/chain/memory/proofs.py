@@ -97,9 +97,7 @@ class Proofs(States):
         inputs = []
         for slot_id in slot_ids:
             slot = self._proved_slot(slot_id)
-            may_submit = slot.host is not None and (
-                slot.host == self.caller or self.state.delegates.get((slot.host, self.caller), False)
-            )
+            may_submit = slot.host == self.caller or self._is_delegate(slot)
             need(may_submit, "Marketplace_ProofNotSubmittedByHost")
             self.put_slot(self._received(slot_id, slot))
             inputs.append(self._public_inputs(slot_id, slot))
@@ -117,6 +115,9 @@ class Proofs(States):
         is_right = self._verify_proof(self._public_inputs(slot_id, slot), proof)
         need(is_right, "Proofs_InvalidProof")
         return slot
+
+    def _is_delegate(self, slot: SlotRecord) -> bool:
+        return slot.host is not None and self.state.delegates.get((slot.host, self.caller), False)
 
     def _proved_slot(self, slot_id: SlotId) -> SlotRecord:
         slot = self.state.slots.get(slot_id)

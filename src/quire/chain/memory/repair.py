@@ -58,9 +58,7 @@ class Repair(States):
         if not is_started or self._is_due(slot.request_id):
             self._open_waiting(slot.request_id)
         if is_started and ask.slots - record.filled > ask.max_slot_loss:
-            self.change_request(
-                slot.request_id, state=RequestState.FAILED, ends_at=self.now - 1
-            )
+            self.change_request(slot.request_id, state=RequestState.FAILED, ends_at=self.now - 1)
             self.events.append(RequestFailed(slot.request_id))
 
     def _is_due(self, request_id: RequestId) -> bool:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from quire.chain.abi import slot_id as slot_id_of
-from quire.chain.dispersal import MOST_DISTANCE, Window, distance, h_of_request, may_hold, source
+from quire.chain.dispersal import Window, distance, h_of_request, may_hold, source
 from quire.chain.events import SeedFixed, SlotReservationsFull, SlotReserved
 from quire.chain.memory.moment import need
 from quire.chain.memory.state import RequestRecord, Reservation, SlotRecord
@@ -123,8 +122,7 @@ class Reservations(States):
             if slot.state is SlotState.FILLED
             else any(other.host == host for other in slot.reservations)
             for slot in (
-                self.slot(request_id, index)
-                for index in range(self.request(request_id).ask.slots)
+                self.slot(request_id, index) for index in range(self.request(request_id).ask.slots)
             )
         )
 

@@ -3,7 +3,7 @@ the old one, so that a copy of the state is a copy of a few tables."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 
 from quire.chain.values import (
     Address,
@@ -73,5 +73,13 @@ class State:
     burnable: int = 0
 
     def copy(self) -> State:
-        values = (getattr(self, f.name) for f in fields(self))
-        return State(*(v.copy() if isinstance(v, dict) else v for v in values))
+        return replace(
+            self,
+            tokens=dict(self.tokens),
+            requests=dict(self.requests),
+            slots=dict(self.slots),
+            requests_of=dict(self.requests_of),
+            slots_of=dict(self.slots_of),
+            delegates=dict(self.delegates),
+            registered=dict(self.registered),
+        )
