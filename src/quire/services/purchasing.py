@@ -96,6 +96,11 @@ class Purchases:
             await asyncio.wait([self._loading])
         await self._machines.stop()
 
+    @property
+    def account(self) -> Address:
+        """Who pays."""
+        return self._market.account
+
     # ---- buying ----
 
     async def quote(self, cid: Cid, bid: Bid) -> Quote:
