@@ -18,7 +18,13 @@ from quire.base.errors import BadCid, Busy, QuireError
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.chain.abi import id_text, request_id, slot_id
-from quire.chain.events import MarketEvent, RequestCancelled, RequestFailed, RequestFulfilled
+from quire.chain.events import (
+    MarketEvent,
+    RequestCancelled,
+    RequestFailed,
+    RequestFulfilled,
+    StorageRequested,
+)
 from quire.chain.port import Batch, Market
 from quire.chain.values import Address, Content, RequestId, SlotState, StorageRequest
 from quire.dataset.geometry import Geometry
@@ -295,5 +301,5 @@ class Purchases:
 
 def _concerned(events: Sequence[MarketEvent]) -> dict[str, None]:
     """Keys of the requests whose state the events change."""
-    kinds = (RequestFulfilled, RequestFailed, RequestCancelled)
+    kinds = (StorageRequested, RequestFulfilled, RequestFailed, RequestCancelled)
     return {id_text(event.request_id): None for event in events if isinstance(event, kinds)}
