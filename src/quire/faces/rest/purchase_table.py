@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from quire.faces.rest import purchase_shapes as p
 from quire.faces.rest import purchases
+from quire.faces.rest.data_routes import TIMEOUT
 from quire.faces.rest.reply import JSON, TEXT
 from quire.faces.rest.route import Answer, Bases, Handler, Route
+from quire.node.why_contract import WhyContract
 
 NO_CHAIN = {503: Answer("this node has no chain")}
 _UNFIT = {
@@ -15,6 +17,7 @@ _UNFIT = {
     422: Answer("the contract, or the dataset, does not allow it"),
     502: Answer("the chain does not answer"),
     504: Answer("nobody was found who has the dataset"),
+    507: Answer("no space is left on the disk"),
 }
 
 
@@ -39,6 +42,9 @@ def purchase_routes() -> list[Route]:
         ("GET", "/purchases/{id}", purchases.show_all, "One purchase with slots and history",
          {200: Answer("the purchase", JSON, p.PurchaseStatus),
           502: Answer("the chain does not answer")}),
+        ("GET", "/contracts/{id}/why", purchases.explain,
+         "The causal chain of a storage request or slot, in words",
+         {200: Answer("the explanation", JSON, WhyContract)}),
     ]  # fmt: skip
     return [*_at("compatible", same), *_at("quire", own)]
 
@@ -46,6 +52,7 @@ def purchase_routes() -> list[Route]:
 def _at(bases: Bases, rows: list[tuple[str, str, Handler, str, dict[int, Answer]]]) -> list[Route]:
     return [
         Route(method, path, handler, summary, answers | NO_CHAIN, tag="marketplace",
-              bases=bases, body=JSON if method == "POST" else "")
+              bases=bases, body=JSON if method == "POST" else "",
+              params=(TIMEOUT,) if method == "POST" else ())
         for method, path, handler, summary, answers in rows
     ]  # fmt: skip

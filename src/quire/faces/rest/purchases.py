@@ -10,7 +10,7 @@ from aiohttp import web
 from quire.base.errors import BadEncoding, NotFound, QuireError
 from quire.base.units import DURATION_MAX_SECONDS
 from quire.chain.abi import id_text, parse_id
-from quire.faces.rest.inputs import cid_of
+from quire.faces.rest.inputs import cid_of, timeout_of
 from quire.faces.rest.market import trading_of
 from quire.faces.rest.market_body import MarketBody, read_body
 from quire.faces.rest.purchase_shapes import (
@@ -26,6 +26,7 @@ from quire.market.bid import NODES, TOLERANCE, BadTerms, Bid
 from quire.market.purchase import Purchase
 from quire.market.quote import Planned
 from quire.node.node import Node
+from quire.node.why_contract import why_contract
 
 if TYPE_CHECKING:
     from quire.services.purchasing import Purchases
@@ -36,9 +37,9 @@ _TOO_SHORT = re.compile(r"(?:0[xX])?\w{0,63}", re.ASCII)
 async def request_storage(request: web.Request, node: Node) -> web.Response:
     """Code the dataset, ask for hosts; the request's id. May take minutes."""
     purchases = purchases_of(node)
-    cid, bid, _ = await _bid_of(request, purchases)
+    cid, bid, _ = await _bid_of(request, node)
     try:
-        request_id = await purchases.buy(cid, bid)
+        request_id = await purchases.buy(cid, bid, timeout_of(request, node))
     except BadTerms as error:
         raise Plain(422, error.reference, error) from None
     return reply_text(request_id.hex())
@@ -62,15 +63,15 @@ async def show(request: web.Request, node: Node) -> web.Response:
 async def quote(request: web.Request, node: Node) -> web.Response:
     """What a request would cost; nothing is signed, coded or sent."""
     purchases = purchases_of(node)
-    cid, bid, plan = await _bid_of(request, purchases)
-    found = await purchases.quote(cid, bid)
+    cid, bid, plan = await _bid_of(request, node)
+    found = await purchases.quote(cid, bid, timeout_of(request, node))
     return reply_json(quote_body(cid, found, purchases.account, plan))
 
 
 async def buy(request: web.Request, node: Node) -> web.Response:
     purchases = purchases_of(node)
-    cid, bid, _ = await _bid_of(request, purchases)
-    request_id = await purchases.buy(cid, bid)
+    cid, bid, _ = await _bid_of(request, node)
+    request_id = await purchases.buy(cid, bid, timeout_of(request, node))
     purchase = purchases.find(request_id)
     assert purchase is not None
     return reply_json(await _status(purchases, purchase, is_whole=False), 201)
@@ -86,6 +87,12 @@ async def show_all(request: web.Request, node: Node) -> web.Response:
     """One purchase with its slots, as the chain has them now, and its history."""
     purchases = purchases_of(node)
     return reply_json(await _status(purchases, _purchase(request, purchases), is_whole=True))
+
+
+async def explain(request: web.Request, node: Node) -> web.Response:
+    """The causal chain of a request or slot, in words."""
+    trading_of(node)
+    return reply_json(await why_contract(node, parse_id(request.match_info["id"])))
 
 
 def purchases_of(node: Node) -> Purchases:
@@ -121,7 +128,7 @@ def _purchase(request: web.Request, purchases: Purchases) -> Purchase:
     return purchase
 
 
-async def _bid_of(request: web.Request, purchases: Purchases) -> tuple[Cid, Bid, Planned | None]:
+async def _bid_of(request: web.Request, node: Node) -> tuple[Cid, Bid, Planned | None]:
     """The CID of the path and the bid of the body. With `nines` the code and the proof rate are
     planned, unless the body says which."""
     cid, body = cid_of(request), await read_body(request)
@@ -129,7 +136,9 @@ async def _bid_of(request: web.Request, purchases: Purchases) -> tuple[Cid, Bid,
     duration = body.uint64("duration")
     if body.has("nines"):
         seconds = min(duration, int(DURATION_MAX_SECONDS))
-        plan = await purchases.plan(cid, body.number("nines"), seconds)
+        plan = await purchases_of(node).plan(
+            cid, body.number("nines"), seconds, timeout_of(request, node)
+        )
     return cid, _bid(body, duration, plan), plan
 
 
