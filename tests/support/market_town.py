@@ -1,4 +1,4 @@
-"""A market with real processes for cluster tests: chain, contracts, nodes with accounts; small data.
+"""A market of real processes for tests: chain, contracts, nodes with accounts; small data.
 
 async with market_town(tmp_path) as town:
     await town.start("client")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -26,7 +26,7 @@ from quire.chain.anvil_program import anvil_program
 from quire.chain.artefact import artefact
 from quire.chain.contract_config import ContractConfig
 from quire.chain.deploy import Deployment, deploy
-from quire.chain.deployment import DEPLOYER, TOKENS_EACH
+from quire.chain.deployment import DEPLOYER
 from quire.chain.dev_accounts import dev_account
 from quire.chain.dev_chain import ACCOUNTS, DevChain, DevChainOptions
 from quire.chain.port import Market
