@@ -135,6 +135,16 @@ EXEMPTIONS = (
         ("chain.anvil_program", "chain.dev_chain"),
     ),
     Exemption(
+        "the embedded chain: a child process, found on disk",
+        ("asyncio", "os", "signal", "socket", "tempfile"),
+        ("chain.anvil_program", "chain.dev_chain"),
+    ),
+    Exemption(
+        "the market in memory: whoever sent a transaction waits for a block",
+        ("asyncio",),
+        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
+    ),
+    Exemption(
         "drivers of the network: tasks, timeouts and channels around pure decisions",
         ("asyncio",),
         (
