@@ -71,6 +71,11 @@ EXEMPTIONS = (
     ),
     Exemption("the adapter to SQLite", ("sqlite3", "threading"), ("store.meta", "store.rows")),
     Exemption(
+        "the journal in a file of its own, written by a thread of its own",
+        ("asyncio", "concurrent", "sqlite3"),
+        ("store.journal_file",),
+    ),
+    Exemption(
         "worker threads share it: a lock",
         ("threading",),
         ("store.holds", "store.lru", "store.packs", "store.pins"),
