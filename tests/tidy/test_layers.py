@@ -101,11 +101,21 @@ EXEMPTIONS = (
         ("asyncio", "socket"),
         ("net.libp2p", "net.libp2p_addresses", "net.libp2p_channel", "net.libp2p_swarm"),
     ),
+    Exemption(
+        "the adapter to the node of a chain",
+        ("aiohttp", "asyncio"),
+        ("chain.rpc_http", "chain.rpc_limits", "chain.rpc_retry", "chain.rpc_ws"),
+    ),
     Exemption("small files of the node", ("os",), ("net.identity", "net.peerbook")),
     Exemption(
         "the network in memory, on the timers of the loop",
         ("asyncio",),
         ("net.memory", "net.memory_channel"),
+    ),
+    Exemption(
+        "the market in memory: whoever sent a transaction waits for a block",
+        ("asyncio",),
+        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
     ),
     Exemption(
         "drivers of the network: tasks, timeouts and channels around pure decisions",
