@@ -45,6 +45,6 @@ async def test_a_contract_with_another_number_of_inputs_is_refused_before_a_key_
 async def test_a_node_without_a_key_cannot_host() -> None:
     with pytest.raises(NoCircuit):
         await key_for_market(circuits(), SMALL, TERMS)
+    keyless = Circuits(CircuitPlaces(tiny_keys(), TINY, has_no_key=True))
     with pytest.raises(Refused, match="circom-no-zkey"):
-        places = CircuitPlaces(tiny_keys(), TINY, has_no_key=True)
-        await key_for_market(Circuits(places), TINY, TERMS)
+        await key_for_market(keyless, TINY, TERMS)
