@@ -81,6 +81,12 @@ class WitnessDoesNotSatisfy(InputError):
     hint = "the key may belong to another circuit: quire circuit info"
 
 
+class BadTerms(InputError):
+    """What is offered, or asked for, on the market cannot be."""
+
+    code, http = "bad-terms", 422
+
+
 class TooLarge(InputError):
     code, http = "too-large", 413
 
