@@ -101,6 +101,11 @@ EXEMPTIONS = (
         ("asyncio", "socket"),
         ("net.libp2p", "net.libp2p_addresses", "net.libp2p_channel", "net.libp2p_swarm"),
     ),
+    Exemption(
+        "the adapter to the node of a chain",
+        ("aiohttp", "asyncio"),
+        ("chain.rpc_http", "chain.rpc_limits", "chain.rpc_retry", "chain.rpc_ws"),
+    ),
     Exemption("small files of the node", ("os",), ("net.identity", "net.peerbook")),
     Exemption(
         "the network in memory, on the timers of the loop",

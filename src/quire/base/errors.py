@@ -241,6 +241,18 @@ class ChainUnreachable(ChainError):
     hint = "check --eth-provider; quire doctor asks it"
 
 
+class RpcRefused(ChainError):
+    """The chain's node answered a call with an error. `data`: what a contract that reverted gave
+    as reason, b"" for none; None where nothing was reverted."""
+
+    code = "rpc-refused"
+
+    def __init__(self, message: str, *, rpc_code: int = 0, data: bytes | None = None) -> None:
+        super().__init__(message, rpc_code=rpc_code)
+        self.rpc_code = rpc_code
+        self.data = data
+
+
 class Reverted(ChainError):
     """The contract refused a transaction. The fact `name` is its error, "" when it gave none."""
 
