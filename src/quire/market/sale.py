@@ -48,6 +48,7 @@ BEFORE_FILL = (
     At.INITIAL_PROVING,
     At.FILLING,
 )
+HELD = (At.FILLED, At.PROVING, At.PAYOUT)  # the slot is ours
 ENDS = (At.FINISHED, At.CANCELLED, At.ERRORED, At.IGNORED)
 CLOSING = (*ENDS, At.FAILED)  # the slot is not ours any more, or will not be
 

@@ -19,6 +19,7 @@ from quire.market.machine import Deadline, Failed, TimedOut
 from quire.market.sale import (
     BEFORE_FILL,
     CLOSING,
+    HELD,
     Alarm,
     At,
     Changed,
@@ -57,7 +58,6 @@ PREPARE_SECONDS = 600.0
 
 Step: TypeAlias = tuple[Sale, Sequence[SaleEffect]]
 
-_HELD = (At.FILLED, At.PROVING, At.PAYOUT)
 _WORDS = {
     At.UNKNOWN: "reading from the chain how the slot stands",
     At.PREPARING: "looking whether the slot is for sale and there is room for it",
@@ -94,7 +94,7 @@ class SaleMachine:
             case Seen():
                 return (state, ()) if state.at in CLOSING else _seen(_noted(state, event), event)
             case Alarm():
-                return (replace(state, why=event.why) if state.at is At.PROVING else state), ()
+                return _alarmed(state, event)
         return _went_on(state, event)
 
     def resume(self, state: Sale) -> Sequence[SaleEffect]:
@@ -112,7 +112,7 @@ class SaleMachine:
         if state.has_ended:
             return None
         reason = self.words(state)
-        if state.at in (*_HELD, *CLOSING, At.UNKNOWN) and state.at is not At.PROVING:
+        if state.at in (*HELD, *CLOSING, At.UNKNOWN) and state.at is not At.PROVING:
             return Deadline(reason, after_seconds=RETRY_SECONDS)
         if state.deal is None:
             if state.look_at:
@@ -182,6 +182,13 @@ def _prove_again(sale: Sale, why: str, counts: bool) -> Step:
     if attempts > ATTEMPTS_MAX:
         return _ignored(sale, f"{why}; it was tried {attempts} times", is_again=False)
     return _to(replace(sale, attempts=attempts, proof=b"", proof_until=0), At.INITIAL_PROVING, why)
+
+
+def _alarmed(sale: Sale, alarm: Alarm) -> Step:
+    """A proof is at risk; what can be helped from here is that the data is whole."""
+    if sale.at is not At.PROVING:
+        return sale, ()
+    return replace(sale, why=alarm.why), (Keep(),)
 
 
 # ---- deadlines and failures ----

@@ -48,6 +48,9 @@ class Chance:
     def key(self) -> Key:
         return self.request_id, self.slot_index
 
+    def put_off(self, is_seen: bool, not_before: int) -> Chance:
+        return replace(self, is_seen=is_seen, not_before=not_before)
+
 
 def chance_of(
     request_id: RequestId,
