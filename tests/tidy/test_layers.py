@@ -113,6 +113,11 @@ EXEMPTIONS = (
         ("net.memory", "net.memory_channel"),
     ),
     Exemption(
+        "the market in memory: whoever sent a transaction waits for a block",
+        ("asyncio",),
+        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
+    ),
+    Exemption(
         "drivers of the network: tasks, timeouts and channels around pure decisions",
         ("asyncio",),
         (
