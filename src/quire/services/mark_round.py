@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from quire.chain.port import Market
-from quire.chain.terms import Extensions
 from quire.chain.values import SlotId, SlotState
 from quire.market.validation import MarkWindow, blocks_to_wait, in_turn
 
@@ -84,8 +83,6 @@ class MarkRound:
     async def _send(self, due: list[SlotId]) -> None:
         receipts = await self._market.mark_missing([(slot, self.window.period) for slot in due])
         self.transactions += len(receipts)
-        if Extensions.MARK_MANY not in self._market.terms.extensions:
-            self.beaten += len(due) - len(receipts)
         for slot in due:
             self._seen.pop(slot, None)
             self._sent[slot] = None

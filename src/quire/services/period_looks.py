@@ -34,6 +34,7 @@ class PeriodLooks:
         self._terms = market.terms
         self._blocks = PeriodBlocks(market.terms)
         self._is_rewound = False
+        self._has_heard = False  # of a batch
 
     @property
     def now(self) -> float:
@@ -54,14 +55,13 @@ class PeriodLooks:
 
     def note(self, batch: Batch) -> bool:
         """A batch that came. Whether all its events are known to be of its head's period."""
-        previous = self.head
-        self.pace.note(batch.head)
-        self._blocks.note(batch.head)
-        self.head = batch.head
+        previous = self.head if self._has_heard else None
+        self._has_heard = True
+        self._see(batch.head)
         if batch.is_rewound:
             self._is_rewound = True
             return False
-        if previous is None:
+        if previous is None:  # what was missed while the node was not running
             return False
         period = self._terms.period_of(batch.head.timestamp)
         return (
@@ -75,6 +75,8 @@ class PeriodLooks:
         asked = [duty for duty in duties if self._is_to_ask(duty)]
         if not asked:
             return []
+        if self.head is None:
+            self._see(await self._market.head())
         was_rewound, self._is_rewound = self._is_rewound, False
         block = self.next_block
         try:
@@ -83,6 +85,11 @@ class PeriodLooks:
             self._is_rewound = self._is_rewound or was_rewound
             raise
         return [(duty, status, block) for duty, status in zip(asked, found, strict=True)]
+
+    def _see(self, head: Head) -> None:
+        self.pace.note(head)
+        self._blocks.note(head)
+        self.head = head
 
     def _is_to_ask(self, duty: ProofDuty) -> bool:
         if duty.period is None or duty.period < self.period or self._is_rewound:

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from quire.base.clock import Clock
 from quire.base.errors import (
-    BadEncoding,
     BlockMissing,
     ChainError,
     DeadlineExceeded,
@@ -33,16 +31,16 @@ from quire.chain.values import SlotId
 from quire.formats.cid import Cid
 from quire.market.submit_policy import Ready
 from quire.services.period_looks import PeriodLooks
-from quire.services.proof_duty import RECORD, LastProof, ProofDuty, decode_last_proof
+from quire.services.proof_duty import ProofDuty
 from quire.services.proof_maker import ProofMaker, ProvingMeans
+from quire.services.proof_outcomes import IN_CHAIN, ProofOutcomes, ProvingCounts
 from quire.services.proof_sender import ProofSender
-from quire.store.journal import Journal, Record
+from quire.store.journal import Journal
 
 RETRY_SECONDS_FIRST = 0.5
 RETRY_SECONDS_MAX = 8.0
 DOUBT_BLOCKS = 2  # after a re-organisation, for a proof to show up again
 LOOK_SECONDS_MAX = 60.0  # between two looks at the clock, whatever heads come
-IN_CHAIN = "this period's proof is in the chain"
 SLOW_SHARE = 0.5  # of a period: a proof that takes longer is told as a risk
 
 
@@ -50,19 +48,6 @@ class Feed(Protocol):
     """Where batches come from."""
 
     def listen(self, listener: Callable[[Batch], Awaitable[None]]) -> Callable[[], None]: ...
-
-
-@dataclass(slots=True)
-class ProvingCounts:
-    """Since the node started."""
-
-    asked: int = 0
-    made: int = 0
-    submitted: int = 0
-    late: int = 0  # not made or not sent in time
-    missed: int = 0  # marked as missing by the contract
-    transactions: int = 0
-    margin_seconds: float = 0.0  # that the newest proof had left
 
 
 class PeriodProver:
@@ -82,21 +67,15 @@ class PeriodProver:
         self._market = market
         self._means = means
         self._feed = feed
-        self._journal = journal
-        self._events = events
-        self._waits = waits
+        self._outcomes = ProofOutcomes(market, journal, events)
         self._looks = PeriodLooks(market)
         self._maker = ProofMaker(market, means, clock, self._in_trouble)
         self._sender = ProofSender(market, self._looks.pace, self, clock, waits)
-        self._clock = clock
         self._duties: dict[SlotId, ProofDuty] = {}
-        self._last: dict[str, LastProof] = {}  # from the journal, by subject
         self._doubt: dict[SlotId, int] = {}  # not seen since a re-organisation; block until when
-        self._to_count: dict[SlotId, float] = {}  # late; chain time when marking is over
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
-        self.counts = ProvingCounts()
 
     # ---- life ----
 
@@ -107,11 +86,7 @@ class PeriodProver:
                  StoreCorrupt                the journal cannot be read
         """
         await self._means.prover()
-        for key, data in (await self._journal.read(RECORD)).items():
-            try:
-                self._last[key] = decode_last_proof(data)
-            except BadEncoding as error:
-                self._tell("unreadable", key, error.message)
+        await self._outcomes.load()
         self._unlisten = self._feed.listen(self._on_batch)
         self._sender.start()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="periods")
@@ -141,7 +116,7 @@ class PeriodProver:
             duty.request_end = request_end
             return
         duty = self._duties[slot_id] = ProofDuty(slot_id, cid, slot_index, request_end)
-        duty.last = self._last.get(duty.subject)
+        duty.last = self._outcomes.last_of(duty.subject)
         self._wake.set()
 
     def unwatch(self, slot_id: SlotId) -> None:
@@ -150,8 +125,11 @@ class PeriodProver:
         if duty is not None:
             duty.stop()
             self._sender.drop(slot_id)
-            self._to_count.pop(slot_id, None)
             self._doubt.pop(slot_id, None)
+
+    @property
+    def counts(self) -> ProvingCounts:
+        return self._outcomes.counts
 
     @property
     def watched(self) -> list[SlotId]:
@@ -187,7 +165,7 @@ class PeriodProver:
         self._doubt.pop(slot_id, None)
         if duty.is_under_way:
             self._sender.drop(slot_id)
-            await self._note_sent([(duty, duty.status.period, duty.status.challenge)])
+            await self._outcomes.sent([(duty, duty.status.period, duty.status.challenge)])
 
     async def _run(self) -> None:
         pause = RETRY_SECONDS_FIRST
@@ -197,7 +175,9 @@ class PeriodProver:
                 await self._step()
                 wait, pause = self._until_next_look(), RETRY_SECONDS_FIRST
             except ChainError as error:
-                self._tell("not-asked", "", f"it is not known what to prove: {error.message}")
+                self._outcomes.tell(
+                    "not-asked", "", f"it is not known what to prove: {error.message}"
+                )
                 wait, pause = pause, min(2 * pause, RETRY_SECONDS_MAX)
             try:
                 async with asyncio.timeout(wait):
@@ -220,7 +200,7 @@ class PeriodProver:
         for duty in list(self._duties.values()):
             self._decide(duty)
         self._send_again_what_is_gone()
-        await self._count_missed()
+        await self._outcomes.count_missed(self._duties)
         self._sender.look_again()
 
     def _look_at(self, duty: ProofDuty, status: ProofStatus, block: int) -> None:
@@ -251,7 +231,7 @@ class PeriodProver:
         duty.state, duty.reason = "proving", plan.duty.value
         seconds = plan.latest - self._looks.now
         told = f"period {duty.period}: {plan.duty.value}; {seconds:.1f} s are left"
-        self._tell("required", duty.subject, told, period=duty.period)
+        self._outcomes.tell("required", duty.subject, told, period=duty.period)
         work = self._prove(duty, duty.status)
         duty.task = asyncio.get_running_loop().create_task(work, name="prove-period")
 
@@ -269,7 +249,7 @@ class PeriodProver:
         assert job.proof is not None
         self.counts.made += 1
         if (job.seconds or 0.0) > SLOW_SHARE * self._market.terms.period:
-            self._at_risk(
+            self._outcomes.at_risk(
                 duty,
                 f"its proof took {job.seconds:.1f} s of a period of {self._market.terms.period} s; "
                 "hold fewer slots, or prove on a faster machine",
@@ -290,7 +270,7 @@ class PeriodProver:
         told = error.message
         if isinstance(error, BlockMissing):
             told = f"data of slot {duty.slot_index} is lost, get it back: {error.message}"
-        self._at_risk(duty, told)
+        self._outcomes.at_risk(duty, told)
 
     # ---- what the sender tells ----
 
@@ -300,37 +280,18 @@ class PeriodProver:
     async def proofs_sent(self, ready: Sequence[Ready], receipt: Receipt | None) -> None:
         self.counts.transactions += receipt is not None
         found = [(self._duties.get(r.slot_id), r.period, r.challenge) for r in ready]
-        await self._note_sent([(d, period, what) for d, period, what in found if d is not None])
+        await self._outcomes.sent([(d, period, what) for d, period, what in found if d is not None])
 
     def proof_refused(self, ready: Ready, error: QuireError, *, is_final: bool) -> None:
         duty = self._duties.get(ready.slot_id)
         if duty is None:
             return
         if duty.period != ready.period:
-            self._count_late(duty, ready.period, f"its proof came too late: {error.message}")
+            self._outcomes.late(duty, ready.period, f"its proof came too late: {error.message}")
         elif is_final and duty.state == "ready":
             self._be_late(duty, f"its proof is not in the chain: {error.message}")
         elif not is_final:
-            self._at_risk(duty, f"its proof was not sent yet: {error.message}")
-
-    async def _note_sent(self, sent: Sequence[tuple[ProofDuty, int, bytes]]) -> None:
-        """Proofs of (period, challenge) are in the chain: told, counted, written down."""
-        records = []
-        for duty, period, challenge in sent:
-            margin = self._market.terms.period_end(period) - self._looks.now
-            duty.last = LastProof(period, challenge, self._looks.now, margin)
-            if duty.is_in_chain:
-                duty.stop()
-                duty.state, duty.reason, duty.trouble = "submitted", IN_CHAIN, ""
-            self.counts.submitted += 1
-            self.counts.margin_seconds = margin
-            told = f"period {period}: the proof is in the chain, {margin:.1f} s before its end"
-            records.append(Record(RECORD, duty.subject, duty.last.encode(), told))
-            self._tell("submitted", duty.subject, told, period=period, margin=margin)
-        try:
-            await self._journal.write(records)
-        except QuireError as error:  # after a restart the contract refuses a second one
-            self._tell("not-noted", "", f"proofs are in the chain, not noted: {error.message}")
+            self._outcomes.at_risk(duty, f"its proof was not sent yet: {error.message}")
 
     # ---- what went wrong ----
 
@@ -341,7 +302,9 @@ class PeriodProver:
         for slot_id in gone:
             duty = self._duties[slot_id]
             del self._doubt[slot_id]
-            self._tell("again", duty.subject, "a re-organisation took its proof out of the chain")
+            self._outcomes.tell(
+                "again", duty.subject, "a re-organisation took its proof out of the chain"
+            )
             duty.last = None
             duty.state, duty.reason = "idle", "its proof has to be sent again"
             if duty.proof is None:
@@ -356,30 +319,4 @@ class PeriodProver:
         is_on_its_way = self._sender.drop(duty.slot_id)
         duty.state, duty.reason = "missed", why
         if not is_on_its_way:
-            self._count_late(duty, duty.period, why)
-
-    def _count_late(self, duty: ProofDuty, period: int, why: str) -> None:
-        self.counts.late += 1
-        terms = self._market.terms
-        self._to_count[duty.slot_id] = terms.period_end(period) + terms.timeout
-        self._at_risk(duty, f"period {period}: {why}")
-
-    async def _count_missed(self) -> None:
-        """After the time for marking: how many misses the contract counts now."""
-        over = [s for s, until in self._to_count.items() if self._looks.now > until]
-        for slot_id in over:
-            duty = self._duties[slot_id]
-            known = duty.missed
-            duty.missed = await self._market.missing_proofs(slot_id)
-            self._to_count.pop(slot_id, None)
-            if duty.missed > known:
-                self.counts.missed += duty.missed - known
-                most = self._market.terms.max_slashes
-                self._at_risk(duty, f"{duty.missed} of {most} misses that cost the slot are marked")
-
-    def _at_risk(self, duty: ProofDuty, why: str) -> None:
-        duty.trouble = why
-        self._tell("at-risk", duty.subject, why, period=duty.period, cid=str(duty.cid))
-
-    def _tell(self, what: str, subject: str, message: str, **facts: object) -> None:
-        self._events.publish(f"proof.{what}", subject, message, **facts)
+            self._outcomes.late(duty, duty.period, why)

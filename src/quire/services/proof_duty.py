@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from math import isfinite
 from dataclasses import dataclass, field
 
 from quire.base.errors import BadEncoding
@@ -53,6 +54,8 @@ def decode_last_proof(data: bytes) -> LastProof:
     if len(challenge) != 32:
         raise BadEncoding(f"a challenge has 32 bytes, not {len(challenge)}")
     period, at, margin = numbers
+    if not (isfinite(at) and isfinite(margin)):
+        raise BadEncoding(f"the record of a proof has the times {at} and {margin}")
     return LastProof(period, challenge, at, margin)
 
 
