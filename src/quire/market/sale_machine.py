@@ -19,6 +19,7 @@ from quire.market.machine import Deadline, Failed, TimedOut
 from quire.market.sale import (
     BEFORE_FILL,
     CLOSING,
+    ENDS,
     HELD,
     Alarm,
     At,
@@ -106,7 +107,8 @@ class SaleMachine:
         return state.at.value
 
     def words(self, state: Sale) -> str:
-        return state.why or _WORDS[state.at]
+        why = state.why or _WORDS[state.at]
+        return f"{why} (cleaning up)" if state.at in ENDS and not state.is_clean else why
 
     def deadline(self, state: Sale) -> Deadline | None:
         if state.has_ended:

@@ -28,7 +28,11 @@ class FirstProofs:
         self._market = market
         self._means = means
         self._clock = clock
-        self.seconds: float | None = None
+        self._seconds: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        return self._seconds
 
     async def make(
         self, slot_id: SlotId, cid: Cid, slot_index: int, *, is_again: bool
@@ -54,7 +58,7 @@ class FirstProofs:
         await self._means.proofs.wait(job)
         if job.proof is None:
             raise job.error or Busy(f"the first proof of slot {slot_index} was stopped; ask again")
-        self.seconds = self._clock.monotonic() - began
+        self._seconds = self._clock.monotonic() - began
         return job.proof.proof, until
 
     async def _safe_status(self, slot_id: SlotId, is_again: bool) -> ProofStatus:

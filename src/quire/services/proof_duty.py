@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from math import isfinite
 from dataclasses import dataclass, field
+from math import isfinite
 
 from quire.base.errors import BadEncoding
 from quire.chain.port import ProofStatus

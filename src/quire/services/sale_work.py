@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from quire.base.clock import Clock
 from quire.base.errors import (
     InputError,
     InsufficientFunds,
@@ -25,6 +25,7 @@ from quire.chain.values import (
     Address,
     RequestId,
     RequestState,
+    SlotId,
     SlotState,
     StorageRequest,
 )
@@ -61,10 +62,7 @@ from quire.market.sale import (
     Watch,
 )
 from quire.market.slot_queue import SLOTS_MAX
-from quire.services.first_proof import FirstProofs
 from quire.services.offers import Offers, share_of
-from quire.services.period_prover import PeriodProver
-from quire.services.slot_keeping import SlotKeeping
 
 REQUESTS_KEPT = 256
 REMEMBERED_BLOCKS = 50_000  # in which an own reservation is looked for
@@ -83,26 +81,55 @@ class SaleSettings:
     slots_of_request: int = 0
 
 
+class Keeping(Protocol):
+    """The data of slots: services.slot_keeping."""
+
+    async def get(
+        self, sale: Sale, request: StorageRequest, on_bytes: Callable[[int], None]
+    ) -> None: ...
+
+    async def extend(self, sale: Sale) -> None: ...
+
+    async def drop(self, sale: Sale, others: Sequence[Sale]) -> None: ...
+
+
+class ProofSource(Protocol):
+    """First proofs: services.first_proof."""
+
+    @property
+    def seconds(self) -> float | None: ...
+
+    async def make(
+        self, slot_id: SlotId, cid: Cid, slot_index: int, *, is_again: bool
+    ) -> tuple[bytes, int]: ...
+
+
+class Watcher(Protocol):
+    """Proves slots period after period: services.period_prover."""
+
+    def watch(self, slot_id: SlotId, cid: Cid, slot_index: int, request_end: int) -> None: ...
+
+    def unwatch(self, slot_id: SlotId) -> None: ...
+
+
 class SaleWork:
     """The effects of all sales of one node. `others` gives every sale that has not ended."""
 
     def __init__(
         self,
         market: Market,
-        keeping: SlotKeeping,
-        proofs: FirstProofs,
-        prover: PeriodProver,
+        keeping: Keeping,
+        proofs: ProofSource,
+        periods: Watcher,
         offers: Offers,
-        clock: Clock,
         settings: SaleSettings,
         others: Callable[[], Sequence[Sale]],
     ) -> None:
         self._market = market
         self._keeping = keeping
         self._proofs = proofs
-        self._prover = prover
+        self._periods = periods
         self._offers = offers
-        self._clock = clock
         self._settings = settings
         self._others = others
         self._requests: dict[RequestId, StorageRequest] = {}
@@ -127,7 +154,7 @@ class SaleWork:
             case Watch():
                 deal = _deal(sale)
                 cid = Cid.decode(deal.cid)
-                self._prover.watch(sale.slot_id, cid, sale.slot_index, deal.end)
+                self._periods.watch(sale.slot_id, cid, sale.slot_index, deal.end)
                 return None
             case TakeBack():
                 return await self._take_back(sale)
@@ -327,7 +354,7 @@ class SaleWork:
         return TakenBack(payout, collateral if is_paid else 0)
 
     async def _clean_up(self, sale: Sale) -> Cleaned:
-        self._prover.unwatch(sale.slot_id)
+        self._periods.unwatch(sale.slot_id)
         others = [other for other in self._others() if other.slot_id != sale.slot_id]
         await self._keeping.drop(sale, others)
         return Cleaned()

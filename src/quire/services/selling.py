@@ -47,13 +47,10 @@ from quire.market.sale import (
 )
 from quire.market.sale_machine import SaleMachine
 from quire.market.slot_queue import Pace, SlotQueue
-from quire.services.first_proof import FirstProofs
 from quire.services.machines import Machines
-from quire.services.offers import Offers
-from quire.services.period_prover import Feed, PeriodProver
-from quire.services.proof_maker import ProvingMeans
-from quire.services.sale_work import SaleSettings, SaleWork
-from quire.services.slot_keeping import KeepingPorts, SlotKeeping
+from quire.services.offers import Offers, QuotaPort
+from quire.services.period_prover import Feed
+from quire.services.sale_work import Keeping, ProofSource, SaleSettings, SaleWork, Watcher
 from quire.services.slot_market import SlotMarket
 from quire.store.journal import Journal, Note, Record
 
@@ -72,9 +69,10 @@ class SalePorts:
     market: Market
     journal: Journal
     feed: Feed
-    keeping: KeepingPorts
-    proving: ProvingMeans
-    period_prover: PeriodProver
+    keeping: Keeping
+    proofs: ProofSource
+    periods: Watcher
+    quota: QuotaPort
 
 
 class Sales:
@@ -97,18 +95,17 @@ class Sales:
         self._clock = clock
         self._events = events
         self._workers = workers
-        self.offers = Offers(journal, ports.keeping.store, rng, events)
+        self.offers = Offers(journal, ports.quota, rng, events)
         self.queue = SlotQueue(market.account)
         self._slots = SlotMarket(market, self.queue)
-        self._keeping = SlotKeeping(ports.keeping, clock, market.clock, events)
-        self._proofs = FirstProofs(market, ports.proving, clock)
+        self._keeping = ports.keeping
+        self._proofs = ports.proofs
         self.work = SaleWork(
             market,
             self._keeping,
             self._proofs,
-            ports.period_prover,
+            ports.periods,
             self.offers,
-            clock,
             settings or SaleSettings(),
             self.live,
         )

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from quire.base.errors import BlockMissing, ChainUnreachable, NotMined, Reverted
-from quire.chain.terms import NO_EXTENSIONS, Extensions
 from quire.chain.values import SlotState
 from support.period_kit import Bench, Host, run_bench
 
