@@ -169,6 +169,28 @@ class SellingHost:
             await asyncio.sleep(0.25)
         raise AssertionError(f"the sale did not come to {at}: {self.told()}")
 
+    def sales_of(self, request: StorageRequest) -> list[Sale]:
+        identity = request_id(request)
+        return [sale for sale in self.sales.all() if sale.request_id == identity]
+
+    async def until_any(self, at: At, request: StorageRequest) -> Sale:
+        """Wait until any sale of a request is there."""
+        for _ in range(3 * 3600 * 4):
+            for sale in self.sales_of(request):
+                if sale.at is at and (sale.has_ended or not _is_end(at)):
+                    return sale
+            await asyncio.sleep(0.25)
+        raise AssertionError(f"no sale came to {at}: {self.told()}")
+
+    async def settled(self, request: StorageRequest) -> None:
+        """Wait until every sale of a request has ended."""
+        while (
+            not self.sales_of(request)
+            or not all(sale.has_ended for sale in self.sales_of(request))
+            or self.sales.queue.chances()
+        ):
+            await asyncio.sleep(1)
+
     def told(self) -> list[str]:
         return [f"{e.at:.0f} {e.kind}: {e.message}" for e in self.events.history()][-40:]
 
@@ -196,7 +218,7 @@ class Fair:
         return MemoryMarket(self.world, CLIENT, self.clock)
 
     async def request(self, **changes: Any) -> tuple[StorageRequest, RequestId]:
-        usual = a_request(**changes)
+        usual = a_request(**{"duration": 400, "expiry": 200} | changes)
         cid = manifest_cid_of(usual.nonce).encode()
         request = replace(usual, content=replace(usual.content, cid=cid))
         await self.client.request_storage(request)

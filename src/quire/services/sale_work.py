@@ -329,6 +329,8 @@ class SaleWork:
         except InsufficientFunds as error:
             return Stale(error.message)
         except Reverted as error:
+            if await market.host(sale.slot_id) == market.account:
+                return Filled(int(market.clock.now()))  # what was sent before came first
             return _not_filled(error)
         head = await market.head()
         is_same = head.number == receipt.block

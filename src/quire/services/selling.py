@@ -97,7 +97,7 @@ class Sales:
         self._workers = workers
         self.offers = Offers(journal, ports.quota, rng, events)
         self.queue = SlotQueue(market.account)
-        self._slots = SlotMarket(market, self.queue)
+        self._slots = SlotMarket(market, self.queue, self._is_wanted)
         self._keeping = ports.keeping
         self._proofs = ports.proofs
         self.work = SaleWork(
@@ -240,18 +240,15 @@ class Sales:
         if item.is_rewound:
             await self._adopt()
         for event in item.events:
-            if isinstance(event, SlotFreed) and self._was_taken_from_us(event):
-                continue
             await self._slots.hear(event)
         for sale in self.live():
             if item.is_rewound or any(_concerns(event, sale) for event in item.events):
                 await self._post(id_text(sale.slot_id), Changed(item.is_rewound))
 
-    def _was_taken_from_us(self, freed: SlotFreed) -> bool:
-        """Whether this host lost the slot itself: what it could not prove it does not buy again."""
-        key = id_text(slot_id(freed.request_id, freed.slot_index))
-        sale = self.machines.state(key)
-        return sale is not None and sale.is_staked and sale.at in (*HELD, At.ERRORED)
+    def _is_wanted(self, slot: SlotId) -> bool:
+        """Not what this host lost itself: what it could not prove it does not buy again."""
+        sale = self.machines.state(id_text(slot))
+        return sale is None or not (sale.is_staked and sale.at in (*HELD, At.ERRORED))
 
     async def _adopt(self) -> None:
         """Begin a sale for each slot that is ours by the contract, and that no sale looks after."""

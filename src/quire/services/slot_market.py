@@ -8,6 +8,8 @@ Source   market.md 4.3 (queue reactions), 4.4
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from quire.base.errors import UnknownRequest
 from quire.chain.abi import slot_id
 from quire.chain.events import (
@@ -21,18 +23,21 @@ from quire.chain.events import (
     StorageRequested,
 )
 from quire.chain.port import Market
-from quire.chain.values import RequestId, RequestState, SlotState
+from quire.chain.values import RequestId, RequestState, SlotId, SlotState
 from quire.market.slot_queue import SLOTS_MAX, SlotQueue, chance_of
 
 BACK_BLOCKS = 2_000_000  # that are searched at a start, at most
 
 
 class SlotMarket:
-    """Feeds the queue of one host."""
+    """Feeds the queue of one host. `is_wanted` says whether a slot may be taken at all."""
 
-    def __init__(self, market: Market, queue: SlotQueue) -> None:
+    def __init__(
+        self, market: Market, queue: SlotQueue, is_wanted: Callable[[SlotId], bool]
+    ) -> None:
         self._market = market
         self._queue = queue
+        self._is_wanted = is_wanted
 
     async def back_fill(self) -> None:
         """Look for slots that were for sale before this node followed the chain."""
@@ -96,6 +101,7 @@ class SlotMarket:
         expiry = await market.request_expiry(request_id)
         end = await market.request_end(request_id)
         fill_by = end if state == RequestState.STARTED else expiry
+        indices = [i for i in indices if self._is_wanted(slot_id(request_id, i))]
         states = await market.slot_states([slot_id(request_id, index) for index in indices])
         now = market.clock.now()
         for index, slot_state in zip(indices, states, strict=True):
