@@ -13,24 +13,20 @@ at the very end; real Groth16 proofs. Nobody is told what to do after the client
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quire.faces.local_market import LocalMarket
 from rich.console import Console
 
-from demo.balance_sheet import Line, check_sheet, print_sheet
 from demo.market_view import MarketView
 from demo.market_watch import MarketWatch
-from demo.steps import Steps, pieces, rate_text, sha256_of
-from quire.base.errors import IntegrityError, QuireError
-from quire.base.units import MIB, format_duration, format_size
-from quire.chain.abi import id_text, parse_id, slot_id
-from quire.chain.events import RequestFulfilled, SlotEvicted, SlotFilled, SlotReserved
-from quire.chain.values import Address, RequestId, SlotState
+from demo.steps import Steps, sha256_of
+from quire.base.errors import QuireError
+from quire.base.units import format_size
+from quire.chain.values import Address, RequestId
 from quire.faces.client import Client
 from quire.faces.local import LocalNode
-from quire.faces.local_market import LocalMarket
 
 K, M = 4, 2
 HOSTS = K + M

@@ -39,10 +39,6 @@ class Quote:
         return self.ask.max_price
 
     @property
-    def price_per_day(self) -> int:
-        return self.ask.price_per_slot_per_second * self.ask.slots * DAY
-
-    @property
     def collateral(self) -> int:
         """What all hosts together pay in."""
         return self.ask.collateral_per_slot * self.ask.slots

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from quire.base.clock import Clock
-from quire.base.errors import BadCid, Busy, NotMined, Reverted, UnknownDataset, UnknownRequest
+from quire.base.errors import (
+    BadCid,
+    Busy,
+    NotMined,
+    QuireError,
+    Reverted,
+    UnknownDataset,
+    UnknownRequest,
+)
 from quire.base.invariant import invariant
 from quire.chain.abi import id_text
 from quire.chain.port import Market
@@ -78,9 +86,12 @@ class PurchaseEffects:
         assert state.request is not None
         try:
             await self._market.request_storage(state.request)
-        except Reverted as error:
-            if not _is(error, "RequestAlreadyExists"):
-                raise
+        except QuireError as error:
+            # What refuses this attempt may be that an earlier one is in a block by now.
+            found = await self._look(state)
+            if isinstance(found, Seen):
+                return found
+            raise error
         found = await self._look(state)
         if isinstance(found, NotThere):
             raise NotMined(f"the chain does not show the request {id_text(state.request_id)} yet")

@@ -18,7 +18,13 @@ from quire.base.errors import BadCid, Busy, QuireError
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.chain.abi import id_text, request_id, slot_id
-from quire.chain.events import MarketEvent, RequestCancelled, RequestFailed, RequestFulfilled
+from quire.chain.events import (
+    MarketEvent,
+    RequestCancelled,
+    RequestFailed,
+    RequestFulfilled,
+    StorageRequested,
+)
 from quire.chain.port import Batch, Market
 from quire.chain.values import Address, Content, RequestId, SlotState, StorageRequest
 from quire.dataset.geometry import Geometry
@@ -36,7 +42,7 @@ from quire.store.store import Store
 
 LOAD_RETRY_SECONDS = 5.0
 REWOUND_SECONDS = 3600.0  # withdrawals of this age are looked at again after a re-organisation
-FIND_SECONDS = 60.0  # to find the manifest of a dataset that is not here
+FIND_SECONDS = 60.0  # to find the manifest of a dataset that is not here, unless somebody says
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,31 +102,38 @@ class Purchases:
             await asyncio.wait([self._loading])
         await self._machines.stop()
 
+    @property
+    def account(self) -> Address:
+        """Who pays."""
+        return self._market.account
+
     # ---- buying ----
 
-    async def quote(self, cid: Cid, bid: Bid) -> Quote:
+    async def quote(self, cid: Cid, bid: Bid, find_seconds: float = FIND_SECONDS) -> Quote:
         """What a request would cost. Nothing is signed, coded or sent.
 
         Raises   BadTerms, BadProtection  with what would work
                  UnknownDataset, DeadlineExceeded  nobody has the dataset"""
         check_terms(bid, self._market.terms)
-        quote, _ = await self._quote(cid, bid)
+        quote, _ = await self._quote(cid, bid, find_seconds)
         return quote
 
-    async def plan(self, cid: Cid, nines: float, duration: int) -> Planned:
+    async def plan(
+        self, cid: Cid, nines: float, duration: int, find_seconds: float = FIND_SECONDS
+    ) -> Planned:
         """Nodes, tolerance and proof probability for a dataset. Raises CannotPromise,
         UnknownDataset."""
-        manifest = (await self._find(cid)).manifest
+        manifest = (await self._ports.fetches.manifest(cid, find_seconds)).manifest
         size, block_size = manifest.original_size, manifest.block_size
         return planned(nines, duration, size, block_size, self._market.terms)
 
-    async def buy(self, cid: Cid, bid: Bid) -> RequestId:
+    async def buy(self, cid: Cid, bid: Bid, find_seconds: float = FIND_SECONDS) -> RequestId:
         """Protect the dataset if it is not, and ask for hosts. The request is in the journal and
         on its way to the chain when this returns; coding may take minutes before.
 
         Raises   as `quote`; InsufficientFunds, DiskFull, Busy (stopping)"""
         check_terms(bid, self._market.terms)
-        quote, dataset = await self._quote(cid, bid)
+        quote, dataset = await self._quote(cid, bid, find_seconds)
         check_affordable(quote)
         if not dataset.manifest.is_verifiable:
             job = await self._ports.protections.start(cid, bid.k, bid.m)
@@ -147,8 +160,8 @@ class Purchases:
             nonce=self._ports.rng.randbytes(32),
         )
 
-    async def _quote(self, cid: Cid, bid: Bid) -> tuple[Quote, Dataset]:
-        dataset = await self._find(cid)
+    async def _quote(self, cid: Cid, bid: Bid, find_seconds: float) -> tuple[Quote, Dataset]:
+        dataset = await self._ports.fetches.manifest(cid, find_seconds)
         manifest = dataset.manifest
         if manifest.is_verifiable:
             geometry = Geometry.of(manifest)
@@ -169,9 +182,6 @@ class Purchases:
             period=self._market.terms.period,
         )
         return quote, dataset
-
-    async def _find(self, cid: Cid) -> Dataset:
-        return await self._ports.fetches.manifest(cid, FIND_SECONDS)
 
     # ---- looking ----
 
@@ -290,5 +300,5 @@ class Purchases:
 
 def _concerned(events: Sequence[MarketEvent]) -> dict[str, None]:
     """Keys of the requests whose state the events change."""
-    kinds = (RequestFulfilled, RequestFailed, RequestCancelled)
+    kinds = (StorageRequested, RequestFulfilled, RequestFailed, RequestCancelled)
     return {id_text(event.request_id): None for event in events if isinstance(event, kinds)}

@@ -1,6 +1,8 @@
-"""Sales and purchases: answered as the reference does when it runs without a chain."""
+"""The marketplace of a node, or the reference's answer of one that has none."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -8,8 +10,22 @@ from quire.base.errors import Busy
 from quire.faces.rest.reply import Plain
 from quire.node.node import Node
 
+if TYPE_CHECKING:
+    from quire.node.trading import Trading
+
 NO_CHAIN = "Persistence is not enabled"
 
 
 async def no_chain(_request: web.Request, _node: Node) -> web.Response:
-    raise Plain(503, NO_CHAIN, Busy(f"{NO_CHAIN}: this node has no chain to trade on"))
+    raise _none()
+
+
+def trading_of(node: Node) -> Trading:
+    """Raises Plain 503."""
+    if node.trading is None:
+        raise _none()
+    return node.trading
+
+
+def _none() -> Plain:
+    return Plain(503, NO_CHAIN, Busy(f"{NO_CHAIN}: this node has no chain to trade on"))

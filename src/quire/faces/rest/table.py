@@ -13,6 +13,7 @@ from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.proof_table import proof_routes
 from quire.faces.rest.protect_table import protect_routes
+from quire.faces.rest.purchase_table import NO_CHAIN, purchase_routes
 from quire.faces.rest.rebuild_table import rebuild_routes
 from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
 from quire.faces.rest.retention_table import retention_routes
@@ -21,14 +22,13 @@ from quire.faces.rest.slot_table import slot_routes
 from quire.node.node import Node
 from quire.node.why import Why
 
-NO_CHAIN = {503: Answer("this node has no chain")}
-
 
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes(), *protect_routes(), *slot_routes()]
     own += [*rebuild_routes(), *proof_routes()]
-    return [*data_routes(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
+    market = [*_market(), *purchase_routes()]
+    return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 
 def _node() -> list[Route]:
@@ -64,9 +64,6 @@ def _market() -> list[Route]:
         ("POST", "/sales/availability", "Offer space"),
         ("PATCH", "/sales/availability/{id}", "Change an offer"),
         ("GET", "/sales/availability/{id}/reservations", "Reservations of an offer"),
-        ("POST", "/storage/request/{cid}", "Buy storage for a dataset"),
-        ("GET", "/storage/purchases", "List purchases"),
-        ("GET", "/storage/purchases/{id}", "One purchase"),
     )
     return [
         Route(method, path, market.no_chain, summary, dict(NO_CHAIN), tag="marketplace",
