@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from quire.base.errors import QuireError
+from quire.base.errors import NotFound, QuireError
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.chain.abi import id_text, request_id, slot_id
@@ -100,6 +100,11 @@ class FakeWatcher:
 
     def unwatch(self, slot_id: SlotId) -> None:
         self.watched.pop(slot_id, None)
+
+    def state(self, slot_id: SlotId) -> dict[str, object]:
+        if slot_id not in self.watched:
+            raise NotFound("not watched")
+        return {"state": "waiting"}
 
 
 @dataclass

@@ -81,10 +81,10 @@ class WitnessDoesNotSatisfy(InputError):
     hint = "the key may belong to another circuit: quire circuit info"
 
 
-class BadTerms(InputError):
-    """What is offered, or asked for, on the market cannot be."""
+class BadOffer(InputError):
+    """Space cannot be offered like that."""
 
-    code, http = "bad-terms", 422
+    code, http = "bad-offer", 422
 
 
 class TooLarge(InputError):

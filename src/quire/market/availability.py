@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import msgspec
 
-from quire.base.errors import BadEncoding, BadTerms
+from quire.base.errors import BadEncoding, BadOffer
 from quire.chain.values import ID_BYTES, Ask
 
 FORMAT = 1
@@ -34,21 +34,21 @@ class Availability:
     until: int = 0
 
     def check(self) -> None:
-        """Raise BadTerms, in the words of the reference, unless it can be offered."""
+        """Raise BadOffer, in the words of the reference, unless it can be offered."""
         if self.total_size <= 0:
-            raise BadTerms("Total size must be larger then zero")
+            raise BadOffer("Total size must be larger then zero")
         if self.duration <= 0:
-            raise BadTerms("duration must be larger then zero")
+            raise BadOffer("duration must be larger then zero")
         if self.min_price_per_byte_per_second <= 0:
-            raise BadTerms("minPricePerBytePerSecond must be larger then zero")
+            raise BadOffer("minPricePerBytePerSecond must be larger then zero")
         if self.total_collateral <= 0:
-            raise BadTerms("totalCollateral must be larger then zero")
+            raise BadOffer("totalCollateral must be larger then zero")
         if self.until < 0:
-            raise BadTerms("Cannot set until to a negative value")
+            raise BadOffer("Cannot set until to a negative value")
         if self.total_size > SIZE_MAX or self.duration > SIZE_MAX or self.until > SIZE_MAX:
-            raise BadTerms(f"no size, duration or time above {SIZE_MAX} can be offered")
+            raise BadOffer(f"no size, duration or time above {SIZE_MAX} can be offered")
         if max(self.min_price_per_byte_per_second, self.total_collateral) >= _ENDLESS:
-            raise BadTerms("no amount of 2^256 or more can be offered")
+            raise BadOffer("no amount of 2^256 or more can be offered")
 
     def changed(self, change: Change) -> Availability:
         """With what is not None in the change; not checked."""
@@ -112,6 +112,6 @@ def decode_availability(data: bytes) -> Availability:
         raise BadEncoding("the record of an offer has a collateral below nothing")
     try:  # losses may have eaten all of the collateral that it had when it was made
         replace(found, total_collateral=found.total_collateral or 1).check()
-    except BadTerms as error:
+    except BadOffer as error:
         raise BadEncoding(f"the record of an offer is not one: {error.message}") from None
     return found

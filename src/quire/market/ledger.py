@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from quire.base.errors import BadTerms, NotFound, Refused
+from quire.base.errors import BadOffer, NotFound, Refused
 from quire.base.invariant import invariant
 from quire.chain.values import Ask, RequestId, SlotId
 from quire.market.availability import Availability, Change
@@ -122,23 +122,23 @@ class Ledger:
         return sum(account.promised for account in self._accounts.values())
 
     def amended(self, offer: bytes, change: Change) -> Availability:
-        """What an offer would be; nothing is changed. Raises NotFound, BadTerms."""
+        """What an offer would be; nothing is changed. Raises NotFound, BadOffer."""
         account = self.account(offer)
         terms = account.terms.changed(change)
         terms.check()
         used = account.terms.total_size - account.free
         if terms.total_size < used:
-            raise BadTerms(
+            raise BadOffer(
                 "New totalSize must be larger then current totalSize - freeSize, which is "
                 f"currently: {used}"
             )
         locked = account.terms.total_collateral - account.remaining
         if terms.total_collateral < locked:
-            raise BadTerms(
+            raise BadOffer(
                 f"New totalCollateral must be at least what slots have locked, which is {locked}"
             )
         if change.until and change.until < account.valid_until:
-            raise BadTerms(
+            raise BadOffer(
                 "Until parameter must be greater or equal to the longest currently hosted slot"
             )
         return terms

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from quire.base.errors import BadEncoding, BadTerms, NotFound, Refused
+from quire.base.errors import BadEncoding, BadOffer, NotFound, Refused
 from quire.base.events import EventBus
 from quire.chain.abi import id_text
 from quire.chain.values import ID_BYTES, SlotId
@@ -63,7 +63,7 @@ class Offers:
         self._promise()
 
     async def create(self, terms: Availability) -> Account:
-        """Offer space; whatever id the terms have, they get one. Raises BadTerms, DiskFull."""
+        """Offer space; whatever id the terms have, they get one. Raises BadOffer, DiskFull."""
         terms = replace(terms, id=self._rng.randbytes(ID_BYTES))
         terms.check()
         self._check_quota(terms.total_size)
@@ -74,7 +74,7 @@ class Offers:
         return account
 
     async def change(self, offer: bytes, change: Change) -> Account:
-        """Raises NotFound, BadTerms, DiskFull."""
+        """Raises NotFound, BadOffer, DiskFull."""
         terms = self.ledger.amended(offer, change)
         more = terms.total_size - self.ledger.account(offer).terms.total_size
         if more > 0:
@@ -141,7 +141,7 @@ class Offers:
         space = self._store.space()
         free = space.quota_max_bytes - space.quota_used_bytes - space.quota_reserved_bytes
         if size >= free:
-            raise BadTerms("Not enough storage quota", wanted_bytes=size, free_bytes=max(0, free))
+            raise BadOffer("Not enough storage quota", wanted_bytes=size, free_bytes=max(0, free))
 
     async def _write(self, terms: Availability, what: str) -> None:
         record = _record(terms, what)

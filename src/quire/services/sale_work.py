@@ -111,6 +111,9 @@ class Watcher(Protocol):
 
     def unwatch(self, slot_id: SlotId) -> None: ...
 
+    def state(self, slot_id: SlotId) -> dict[str, object]:
+        """As data for the API. Raises NotFound."""
+
 
 class SaleWork:
     """The effects of all sales of one node. `others` gives every sale that has not ended."""

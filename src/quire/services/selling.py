@@ -98,6 +98,7 @@ class Sales:
         self.offers = Offers(journal, ports.quota, rng, events)
         self.queue = SlotQueue(market.account)
         self._slots = SlotMarket(market, self.queue, self._is_wanted)
+        self._periods = ports.periods
         self._keeping = ports.keeping
         self._proofs = ports.proofs
         self.work = SaleWork(
@@ -109,8 +110,9 @@ class Sales:
             settings or SaleSettings(),
             self.live,
         )
+        self._machine = SaleMachine()
         self.machines: Machines[Sale, SaleEvent, SaleEffect] = Machines(
-            SaleMachine(),
+            self._machine,
             journal,
             self.work.perform,
             clock=clock,
@@ -171,6 +173,30 @@ class Sales:
 
     async def history(self, slot: SlotId) -> list[Note]:
         return await self.machines.history(id_text(slot))
+
+    def words(self, sale: Sale) -> str:
+        return self._machine.words(sale)
+
+    def next_deadline(self, sale: Sale) -> tuple[str, float] | None:
+        """What is waited for, and unix seconds of the chain or of this machine; None at the end."""
+        deadline = self._machine.deadline(sale)
+        if deadline is None:
+            return None
+        if deadline.chain_time is not None:
+            return deadline.reason, deadline.chain_time
+        entered = self.machines.entered(id_text(sale.slot_id))
+        return deadline.reason, entered + (deadline.after_seconds or 0.0)
+
+    def trouble(self, sale: Sale) -> QuireError | None:
+        """Why something is being tried again."""
+        return self.machines.trouble(id_text(sale.slot_id))
+
+    def proving(self, sale: Sale) -> dict[str, object] | None:
+        """How its periods are proved; None while they are not."""
+        try:
+            return self._periods.state(sale.slot_id)
+        except NotFound:
+            return None
 
     async def held(self) -> list[tuple[StorageRequest, int, SlotId]]:
         """The slots that the contract says this account fills: request, index, id."""
