@@ -117,7 +117,9 @@ def test_whatever_can_be_marked_is_proved(chain: Chain) -> None:
 
 
 @given(chains)
-def test_a_proof_sent_by_the_latest_moment_meets_the_same_challenge(chain: Chain) -> None:
+def test_a_proof_sent_in_time_meets_its_challenge_or_is_not_wanted(
+    chain: Chain,
+) -> None:
     for block, plan in walk(chain, 120):
         if plan.duty not in (Duty.REQUIRED, Duty.COMING):
             continue
@@ -127,7 +129,10 @@ def test_a_proof_sent_by_the_latest_moment_meets_the_same_challenge(chain: Chain
         if plan.latest < chain.timestamp(block):
             continue  # too late already
         assert chain.period(sent_into) == chain.period(block)
-        assert chain.status(sent_into).challenge == chain.status(block).challenge
+        now, then = chain.status(block), chain.status(sent_into)
+        assert later(now, sent_into - block, chain.terms) in (then, None)
+        if then.challenge != now.challenge:  # then nobody can mark it either
+            assert not chain.may_be_marked(now.period)
 
 
 @given(chains, st.integers(0, 300))

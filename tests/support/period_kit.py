@@ -29,6 +29,7 @@ from quire.dataset.circuit import CircuitParameters
 from quire.dataset.storage_proof import Claim
 from quire.flow.prove import ProofAsk, verification_of
 from quire.formats.cid import Cid
+from quire.kernels.keccak import keccak256
 from quire.market.period_plan import entropy_of
 from quire.market.validation import Share
 from quire.services.period_prover import PeriodProver
@@ -87,15 +88,24 @@ class FakeProofs:
     def __init__(self, clock: SimClock, seconds: float) -> None:
         self.clock, self.seconds = clock, seconds
         self.asked: list[ProofAsk] = []
+        self.asked_at: list[float] = []
         self.problems: list[QuireError] = []
         self._waiting: list[tuple[float, int, Any]] = []
         self._is_busy = False
+
+    @property
+    def waiting_count(self) -> int:
+        return len(self._waiting)
 
     def start(self, ask: ProofAsk, prover: Any, deadline: float) -> Any:
         if deadline <= self.clock.monotonic():
             raise DeadlineExceeded("the deadline has passed")
         self.asked.append(ask)
-        job = SimpleNamespace(ask=ask, deadline=deadline, proof=None, error=None, state="waiting")
+        self.asked_at.append(self.clock.now())
+        job = SimpleNamespace(
+            id=None, ask=ask, deadline=deadline, proof=None, error=None, state="waiting"
+        )
+        job.id = job
         job.seconds, job.ended = self.seconds, asyncio.Event()
         self._waiting.append((deadline, len(self.asked), job))
         self._pump()
@@ -103,6 +113,16 @@ class FakeProofs:
 
     async def wait(self, job: Any) -> None:
         await job.ended.wait()
+
+    async def cancel(self, job: Any) -> bool:
+        self._waiting = [each for each in self._waiting if each[2] is not job]
+        job.state = "cancelled"
+        job.ended.set()
+        return True
+
+    def forget(self) -> None:
+        """Another life of the node begins: nothing is waiting."""
+        self._waiting = []
 
     def _pump(self) -> None:
         if self._waiting and not self._is_busy:
@@ -113,6 +133,9 @@ class FakeProofs:
 
     def _end(self, job: Any) -> None:
         self._is_busy = False
+        if job.state == "cancelled":
+            self._pump()
+            return
         if self.problems:
             job.state, job.error = "failed", self.problems.pop(0)
         elif self.clock.monotonic() > job.deadline:
@@ -161,6 +184,7 @@ class Host:
     async def die(self) -> None:
         assert self.prover is not None
         await self.prover.stop()
+        self.proofs.forget()
         self.feed.stop()
         self.prover = None
 
@@ -212,6 +236,7 @@ class Bench:
 
     def __init__(self, loop: SimLoop, terms: Terms, block_seconds: int, seed: bytes) -> None:
         self.clock = SimClock(loop)
+        self._seed = seed
         self.terms = terms
         self.circuit: CircuitParameters = SMALL
         self.dataset = verifiable_dataset()
@@ -256,7 +281,7 @@ class Bench:
         root = verification_of(self.dataset.manifest).verify_root.digest
         ask = Ask(probability, 1, 10, SLOTS, 4096, duration, SLOTS)
         content = Content(self.dataset.manifest_cid.encode(), root)
-        nonce = self._nonce.to_bytes(32, "big")
+        nonce = sha256(self._seed + self._nonce.to_bytes(8, "big")).digest()
         request = StorageRequest(CLIENT, ask, content, 600, nonce)
         client = MemoryMarket(self.world, CLIENT, self.clock)
         await client.request_storage(request)
@@ -274,6 +299,13 @@ class Bench:
         claim = Claim(entropy_of(status.challenge), root, index, bound)
         await host.market.fill_slot(identity, index, proof_for(claim.public()))
         host.slots.append((slot, index, end))
+
+    async def refill(self, host: Host, lost: Host) -> None:
+        """This host takes every slot that the other has lost."""
+        requests = {slot: self.ledger.state.slots[slot].request_id for slot, _, _ in lost.slots}
+        for slot, index, end in lost.slots:
+            await host.market.reserve_slot(requests[slot], index)
+            await self._fill_one(host, requests[slot], index, end)
 
     async def next_period(self, count: int = 1) -> int:
         """Until the first block of the period after so many; its number."""
@@ -293,6 +325,10 @@ class Bench:
         return self.terms.period_of(self.world.head.timestamp)
 
     # ---- what is seen from outside ----
+
+    def challenge_of(self, block: int) -> bytes:
+        """The challenge that is made of a block's hash."""
+        return keccak256(self.world._hash_of(block))
 
     def missed(self, host: Host) -> int:
         """Misses marked, of all slots of a host; a slot that was lost counts as all it can."""

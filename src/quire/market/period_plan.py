@@ -69,7 +69,8 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class PeriodPlan:
     """`latest`: chain time by which a proof's transaction has to be sent, when there is to be one;
-    later it may not get into the chain before the period ends, or the pointer wraps."""
+    later it may not get into the chain before the period ends. A pointer that may wrap before is
+    no reason to give up: only when it has wrapped nothing can be enforced."""
 
     duty: Duty
     latest: float
@@ -82,13 +83,8 @@ class PeriodPlan:
 def plan_period(look: Look, terms: Terms, pace: BlockPace) -> PeriodPlan:
     """Decide. To be asked again when blocks came faster or slower than was thought: `later` gives
     the status then."""
-    status = look.status
-    end = float(terms.period_end(status.period))
-    duty = _duty(look, terms)
-    if status.pointer + look.left.most >= POINTERS:
-        before_wrap = (POINTERS - 1 - status.pointer) * pace.seconds / 2
-        end = min(end, look.now + before_wrap)
-    return PeriodPlan(duty, end - send_seconds(terms, pace))
+    end = terms.period_end(look.status.period)
+    return PeriodPlan(_duty(look, terms), end - send_seconds(terms, pace))
 
 
 def _duty(look: Look, terms: Terms) -> Duty:

@@ -3,7 +3,7 @@
 A batch shares the transaction, the verifier's two fixed pairings and the work on public inputs, so
 it costs less from two proofs on; what it costs is time, as it waits for its members. A proof in the
 chain is safe and one in memory is not: proofs wait only while others of the same period are about
-to be ready, and never into the time that is kept for trying again.
+to be ready, not for long, and never into the time that is kept for trying again.
 
 Source   market.md 2.10, 6.2 (measured)
 """
@@ -20,18 +20,21 @@ SINGLE_GAS = 300_000  # one proof in a transaction of its own
 BATCH_GAS = 215_000  # a batch, before its first proof
 EACH_GAS = 62_000  # each proof of a batch: pairing, calldata, the bit that it was received
 BATCH_MAX = 32  # 2.2 M gas: fits into the blocks of every chain
+HOLD_SHARE = 0.25  # of a period that a proof waits for others at most
 TRIES_KEPT = 2  # for so many further transactions there must be time after a batch was sent
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A proof that was made for a period. `latest`: chain time by which it has to be sent."""
+    """A proof that was made for a period. `latest`: chain time by which it has to be sent;
+    `since`: when it was made."""
 
     slot_id: SlotId
     period: int
     challenge: bytes
     proof: bytes
     latest: float
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,10 @@ def plan_sending(
         return SendPlan(())
     if not may_batch(terms):
         return SendPlan(tuple((each,) for each in urgent_first))
-    hold_until = urgent_first[0].latest - TRIES_KEPT * send_seconds
+    hold_until = min(
+        urgent_first[0].latest - TRIES_KEPT * send_seconds,
+        min(each.since for each in ready) + HOLD_SHARE * terms.period,
+    )
     is_worth_it = gas_of(len(ready) + 1, terms) < gas_of(len(ready), terms) + SINGLE_GAS
     if coming and is_worth_it and now < hold_until and len(ready) < BATCH_MAX:
         return SendPlan((), hold_until)

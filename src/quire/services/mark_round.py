@@ -30,14 +30,11 @@ class MarkRound:
     def has_begun(self) -> bool:
         return self._candidates is not None
 
-    @property
-    def marked(self) -> list[SlotId]:
-        return list(self._sent)
-
     async def look(
         self, block: int, watched: Sequence[SlotId], proved: Set[SlotId], *, is_last: bool
     ) -> list[SlotId]:
-        """Look as of a block, once, and mark what is to be marked; what was marked now.
+        """Look as of a block, once, and mark what is to be marked; what was marked for the first
+        time: a mark that a re-organisation took is made again.
 
         proved   slots whose proof of the period was seen
         is_last  no more blocks are left to others
@@ -60,10 +57,11 @@ class MarkRound:
             if is_last or passed >= blocks_to_wait(account, slot, period, self._spread)
         ]
         self._seen |= dict.fromkeys(markable)
+        fresh = [slot for slot in due if slot not in self._sent]
         if due:
             await self._send(due)
         self._asked_block = block
-        return due
+        return fresh
 
     async def _choose(self, watched: Sequence[SlotId], proved: Set[SlotId]) -> None:
         states = await self._market.slot_states(watched) if watched else []

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from quire.chain.port import Batch, Head, Market, ProofStatus
+from quire.chain.values import SlotId
 from quire.market.block_pace import BlockPace
 from quire.market.period_blocks import PeriodBlocks
 from quire.market.period_plan import (
@@ -22,6 +23,8 @@ from quire.market.period_plan import (
     plan_period,
 )
 from quire.services.proof_duty import ProofDuty
+
+ASK_TRIES = 3
 
 
 class PeriodLooks:
@@ -34,7 +37,7 @@ class PeriodLooks:
         self._terms = market.terms
         self._blocks = PeriodBlocks(market.terms)
         self._is_rewound = False
-        self._has_heard = False  # of a batch
+        self._told: Head | None = None  # of the last batch
 
     @property
     def now(self) -> float:
@@ -55,8 +58,7 @@ class PeriodLooks:
 
     def note(self, batch: Batch) -> bool:
         """A batch that came. Whether all its events are known to be of its head's period."""
-        previous = self.head if self._has_heard else None
-        self._has_heard = True
+        previous, self._told = self._told, batch.head
         self._see(batch.head)
         if batch.is_rewound:
             self._is_rewound = True
@@ -75,16 +77,26 @@ class PeriodLooks:
         asked = [duty for duty in duties if self._is_to_ask(duty)]
         if not asked:
             return []
-        if self.head is None:
-            self._see(await self._market.head())
         was_rewound, self._is_rewound = self._is_rewound, False
-        block = self.next_block
         try:
-            found = await self._market.proof_statuses([duty.slot_id for duty in asked])
+            found, block = await self._ask([duty.slot_id for duty in asked])
         except BaseException:
             self._is_rewound = self._is_rewound or was_rewound
             raise
         return [(duty, status, block) for duty, status in zip(asked, found, strict=True)]
+
+    async def _ask(self, slot_ids: list[SlotId]) -> tuple[list[ProofStatus], int]:
+        """Again when a block came meanwhile: then it would not be known what is true for which."""
+        if self.head is None:
+            self._see(await self._market.head())
+        for _ in range(ASK_TRIES):
+            block = self.next_block
+            found = await self._market.proof_statuses(slot_ids)
+            head = await self._market.head()
+            if head.number < block:
+                break
+            self._see(head)
+        return found, block
 
     def _see(self, head: Head) -> None:
         self.pace.note(head)

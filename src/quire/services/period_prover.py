@@ -29,6 +29,7 @@ from quire.chain.events import ProofSubmitted
 from quire.chain.port import Batch, Market, ProofStatus, Receipt
 from quire.chain.values import SlotId
 from quire.formats.cid import Cid
+from quire.market.period_plan import Duty
 from quire.market.submit_policy import Ready
 from quire.services.period_looks import PeriodLooks
 from quire.services.proof_duty import ProofDuty
@@ -222,7 +223,7 @@ class PeriodProver:
         plan = self._looks.plan(duty)
         if plan is None:
             if duty.is_under_way:
-                self._be_late(duty, "its pointer wrapped before its proof was in the chain")
+                self._stop_wrapped(duty)
             return
         duty.decide(plan)
         if not duty.is_to_begin or duty.status is None:
@@ -263,7 +264,11 @@ class PeriodProver:
         assert plan is not None
         duty.proof = proof
         duty.state, duty.reason = "ready", "the proof is made and on its way into the chain"
-        self._sender.add(Ready(duty.slot_id, status.period, status.challenge, proof, plan.latest))
+        self._sender.add(
+            Ready(
+                duty.slot_id, status.period, status.challenge, proof, plan.latest, self._looks.now
+            )
+        )
 
     def _in_trouble(self, duty: ProofDuty, error: QuireError) -> None:
         """The proof could not be made; it is tried again."""
@@ -311,6 +316,13 @@ class PeriodProver:
                 self._decide(duty)
             else:
                 self._send(duty, duty.proof)
+
+    def _stop_wrapped(self, duty: ProofDuty) -> None:
+        """Its pointer wrapped before its proof was in the chain: it is not wanted any more."""
+        duty.stop()
+        self._sender.drop(duty.slot_id)
+        duty.state, duty.reason = "waiting", Duty.WRAPS.value
+        self._outcomes.tell("not-wanted", duty.subject, Duty.WRAPS.value, period=duty.period)
 
     def _be_late(self, duty: ProofDuty, why: str) -> None:
         """The present period's proof will not be in the chain."""

@@ -80,7 +80,11 @@ class ProofMaker:
         entropy = entropy_of(status.challenge)
         ask = ProofAsk.of(dataset, duty.slot_index, entropy, host, prover.parameters)
         job = self._means.proofs.start(ask, prover, deadline)
-        await self._means.proofs.wait(job)
+        try:
+            await self._means.proofs.wait(job)
+        except asyncio.CancelledError:  # nobody wants it any more; its place is others'
+            await self._means.proofs.cancel(job.id)
+            raise
         if job.proof is None:
             raise job.error or QuireError(f"the proof was {job.state}")
         return job

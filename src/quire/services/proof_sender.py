@@ -28,11 +28,8 @@ from quire.market.submit_policy import Ready, plan_sending
 RETRY_SECONDS_FIRST = 0.5
 RETRY_SECONDS_MAX = 8.0
 ALREADY = "Proofs_ProofAlreadySubmitted"
-HOPELESS = (
-    "Proofs_InvalidProof",
-    "Marketplace_ProofNotSubmittedByHost",
-    "Marketplace_UnknownRequest",
-)
+# An invalid proof is none of these: a node that is behind checks it in the period before.
+HOPELESS = ("Marketplace_ProofNotSubmittedByHost", "Marketplace_UnknownRequest")
 
 
 class SenderEar(Protocol):

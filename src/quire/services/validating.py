@@ -194,10 +194,12 @@ class Validator:
             self._round = MarkRound(self._market, window, block, spread)
             self._last_period = window.period
             await self.slots.read_to(head)
-        round_ = self._round
+        round_, sent = self._round, self._round.transactions
         is_last = now + LAST_BLOCKS * self._pace.seconds > window.last
         proved = self._proved.get(window.period, set())
         due = await round_.look(block, self.slots.all(), proved, is_last=is_last)
+        self.counts.marked += len(due)
+        self.counts.transactions += round_.transactions - sent
         for slot in due:
             told = f"the proof of period {window.period} is marked as missing"
             self._events.publish("validator.marked", id_text(slot), told, period=window.period)
@@ -215,9 +217,7 @@ class Validator:
             return
         counts.windows += 1
         counts.checked += round_.checked
-        counts.marked += len(round_.marked)
         counts.beaten += round_.beaten
-        counts.transactions += round_.transactions
         self._rivalry.note(round_.beaten)
 
     def _miss(self, period: int) -> None:

@@ -16,7 +16,7 @@ SEND = 10.0
 
 
 def ready(number: int, latest: float = 1000.0) -> Ready:
-    return Ready(number.to_bytes(32, "big"), 7, bytes(32), b"proof", latest)
+    return Ready(number.to_bytes(32, "big"), 7, bytes(32), b"proof", latest, 850.0)
 
 
 def test_a_contract_without_batches_gets_each_proof_at_once() -> None:
@@ -26,9 +26,10 @@ def test_a_contract_without_batches_gets_each_proof_at_once() -> None:
 
 
 def test_a_proof_waits_for_others_that_are_coming() -> None:
-    plan = plan_sending([ready(1), ready(2, latest=900.0)], 1, 0.0, SEND, TERMS)
+    plan = plan_sending([ready(1), ready(2, latest=900.0)], 1, 860.0, SEND, TERMS)
     assert plan.now == ()
     assert plan.again_at == 880.0  # two more transactions fit before the first has to be sent
+    assert plan_sending([ready(1)], 1, 0.0, SEND, TERMS).again_at == 880.0  # a quarter of a period
 
 
 def test_it_waits_no_longer_when_nobody_is_coming() -> None:
