@@ -13,6 +13,7 @@ from quire.base.rng import seeded_rng
 from quire.chain.memory.market import MemoryMarket
 from quire.chain.memory.world import MemoryWorld
 from quire.chain.values import Address, Ask, Content, StorageRequest
+from quire.dataset.circuit import CircuitParameters
 from quire.dataset.geometry import Geometry
 from quire.faces.rest.route import QUIRE_BASE
 from quire.flow.prove import verification_of
@@ -54,7 +55,7 @@ async def selling_node(
 ) -> AsyncGenerator[Seller, None]:
     node = await make_node(directory, network, **flags)
     market, journal = MemoryMarket(world, account, node.clock), MemoryJournal(node.clock)
-    prover = FakeProver()
+    prover = FakeProver(CircuitParameters(samples=5, block_depth=5))
     prover.gate.set()
 
     async def ready() -> FakeProver:
@@ -68,7 +69,7 @@ async def selling_node(
             market,
             journal,
             feed,
-            SlotKeeping(keeping, node.clock, market.clock, node.events),
+            SlotKeeping(keeping, node.clock, market.clock, node.events, patience_seconds=0.5),
             FirstProofs(market, means, node.clock),
             FakeWatcher(),
             node.store,
