@@ -1,5 +1,6 @@
 """Buying storage over the API: as the reference answers, and with more words."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from quire.chain.values import RequestState
 from quire.faces.rest.route import QUIRE_BASE
+from quire.market.purchase import At
 from support.http import send
 from support.live import live_node
 from support.memory_world import CLIENT, HOST, PROOF, TOKENS
@@ -45,6 +47,11 @@ async def put(url, data):
     return (await send(url, "POST", f"{BASE}/data", {}, data)).text
 
 
+async def submitted(trader, request_id):
+    while trader.purchases.find(bytes.fromhex(request_id)).at is At.PENDING:
+        await asyncio.sleep(0.002)
+
+
 async def test_every_recorded_request_is_answered_as_the_reference_did(tmp_path):
     wrong = []
     async with trading_node(tmp_path) as trader:
@@ -58,6 +65,7 @@ async def test_every_recorded_request_is_answered_as_the_reference_did(tmp_path)
             )
             if vector["name"] == "REQUEST":
                 own[ID] = reply.text
+                await submitted(trader, reply.text)
             fault = compare(vector, reply, own)
             if fault:
                 wrong.append(f"{vector['name']}: {fault}")
