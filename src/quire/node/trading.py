@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from quire.chain.port import Market
 from quire.services.purchasing import Purchases
+from quire.services.selling import Sales
 from quire.store.journal import Journal
 
 
@@ -16,3 +17,4 @@ class Trading:
     market: Market
     journal: Journal
     purchases: Purchases
+    sales: Sales | None = None

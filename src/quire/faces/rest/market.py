@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from quire.base.errors import Busy
 from quire.faces.rest.reply import Plain
 from quire.node.node import Node
@@ -16,16 +14,13 @@ if TYPE_CHECKING:
 NO_CHAIN = "Persistence is not enabled"
 
 
-async def no_chain(_request: web.Request, _node: Node) -> web.Response:
-    raise _none()
-
-
 def trading_of(node: Node) -> Trading:
     """Raises Plain 503."""
     if node.trading is None:
-        raise _none()
+        raise no_chain_here()
     return node.trading
 
 
-def _none() -> Plain:
+def no_chain_here() -> Plain:
+    """What the reference says when it runs without a chain."""
     return Plain(503, NO_CHAIN, Busy(f"{NO_CHAIN}: this node has no chain to trade on"))

@@ -60,6 +60,23 @@ class MarketBody:
     def uint256(self, name: str, default: int = 0) -> int:
         return self._whole(name, default, UINT256_MAX, is_prefixed=True)
 
+    def signed(self, name: str, default: int = 0) -> int:
+        """A whole number below or above nothing; never a text."""
+        value = self._fields.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > UINT64_MAX >> 1:
+            raise InputError(f"{name} is not a whole number of 64 bits: {str(value)[:40]!r}")
+        return value
+
+    def truth(self, name: str, default: bool) -> bool:
+        value = self._fields.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise InputError(f"{name} is neither true nor false: {str(value)[:40]!r}")
+        return value
+
     def number(self, name: str) -> float:
         value = self._fields.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
