@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from quire.chain.values import RequestState
 from quire.faces.rest.route import QUIRE_BASE
 from quire.market.purchase import At
 from support.http import send
 from support.live import live_node
-from support.memory_world import CLIENT, HOST, PROOF, TOKENS
+from support.memory_world import CLIENT, HOST, TOKENS
 from support.protect_kit import det
-from support.trading import trading_node
+from support.trading import fill_all, trading_node
 
 RECORDED = json.loads(
     (Path(__file__).parents[2] / "vectors" / "rest" / "storage.json").read_text("utf-8")
@@ -149,7 +148,7 @@ async def test_a_purchase_is_told_in_words_with_its_slots_and_its_money(tmp_path
             "the request is being written to the chain, with its payment",
             found["words"],
         ]
-        await fill(trader, bought["requestId"])
+        await fill_all(trader, bought["requestId"])
         while (found := (await ask(trader.url, "GET", path))[1])["state"] == "submitted":
             pass
         assert "this node may leave" in found["words"]
@@ -160,16 +159,6 @@ async def test_a_purchase_is_told_in_words_with_its_slots_and_its_money(tmp_path
         _, why = await ask(trader.url, "GET", f"/contracts/{bought['requestId']}/why")
         assert any("Its slots now: 3 filled." in sentence for sentence in why["sentences"])
         assert any("It waits: purchase started" in sentence for sentence in why["sentences"])
-
-
-async def fill(trader, request_id):
-    """One host takes every slot."""
-    market = type(trader.market)(trader.world, HOST, trader.node.clock)
-    wanted = bytes.fromhex(request_id[2:])
-    for slot in range(3):
-        await market.reserve_slot(wanted, slot)
-        await market.fill_slot(wanted, slot, PROOF)
-    assert await market.request_state(wanted) is RequestState.STARTED
 
 
 async def test_a_plan_chooses_nodes_tolerance_and_proof_rate(tmp_path):
