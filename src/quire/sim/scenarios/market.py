@@ -1,4 +1,4 @@
-"""The market: a file is sold to hosts for an hour or two, and outlives them one after the other.
+"""The market: a file is sold to hosts for an hour, and outlives them one after the other.
 
     1 the owner uploads a file and asks for 3 + 2 slots      2 hosts fill them: the contract starts
     3 the owner is gone for good
@@ -46,11 +46,11 @@ from quire.store.journal_memory import MemoryJournal
 K, M = 3, 2
 SLOTS = K + M
 LOSSES_MAX = 3  # hosts that die for good, one after the other
-SPARES = LOSSES_MAX + 1
 BLOCK_SIZE = 4 * KIB
 BLOCKS_MAX = 24
 BLOCK_SECONDS = 5
-DURATION, EXPIRY = 7200, 1200
+EXPIRY = 900
+DURATION = 1500, 700  # and so much more for each loss
 TOKENS = 10**15
 LOOK_SECONDS = 2.0
 FILL_SECONDS = 1500.0
@@ -93,9 +93,11 @@ class Market:
             automine=False,
             seed=self._rng.randbytes(8),
         )
+        self.losses = self._rng.randint(1, LOSSES_MAX)
+        self.duration = DURATION[0] + self.losses * DURATION[1]
         self.traders: dict[str, Trader] = {}
         self.owner = self._add("owner")
-        self.hosts = [self._add(f"host{n}", is_host=True) for n in range(SLOTS + SPARES)]
+        self.hosts = [self._add(f"host{n}", is_host=True) for n in range(SLOTS + self.losses)]
         self.validator = self._add("validator", share=Share())
         self.reader = self._add("reader")
         self._tokens = sum(self.chain.state.tokens.values())
@@ -105,13 +107,13 @@ class Market:
         world = self.world
         mining = asyncio.create_task(mine_by_clock(self.chain), name="mining")
         await asyncio.gather(*(world.start(node) for node in world.nodes.values()))
+        trouble = asyncio.create_task(self._trouble(), name="trouble")
         cid, request_id = await self._buy()
         await self._until("filled", partial(self._is, request_id, RequestState.STARTED))
         self._step(2, "every slot is filled, the contract has started")
         world.retire(self.owner)
         self._step(3, "the owner is gone for good")
-        trouble = asyncio.create_task(self._trouble(), name="trouble")
-        for _ in range(self._rng.randint(1, LOSSES_MAX)):
+        for _ in range(self.losses):
             await self._lose_a_host(request_id)
         trouble.cancel()
         await asyncio.wait([trouble])
@@ -137,7 +139,7 @@ class Market:
         offer = None
         if is_host:
             size = BLOCKS_MAX * BLOCK_SIZE
-            offer = Availability(bytes(32), size, DURATION, 1, 100 * size)
+            offer = Availability(bytes(32), size, self.duration, 1, 100 * size)
         circuit = CircuitParameters(samples=3, block_depth=1)
         journal = MemoryJournal(node.clock)
         trader = Trader(name, account, self.chain, circuit, journal, offer, share)
@@ -152,7 +154,7 @@ class Market:
     # ---- steps ----
 
     async def _buy(self) -> tuple[Cid, RequestId]:
-        bid = Bid(DURATION, EXPIRY, 1, 1, 10, SLOTS, M)
+        bid = Bid(self.duration, EXPIRY, 1, 1, 10, SLOTS, M)
 
         async def upload(parts: Parts) -> Cid:
             async def stream() -> AsyncIterator[bytes]:
@@ -204,7 +206,7 @@ class Market:
                 if holder is not None
             )
 
-        await self._until("paid", is_paid, DURATION + 600.0)
+        await self._until("paid", is_paid, self.duration + 600.0)
         client = self.traders["owner"]
         await self.world.bring_back(self.owner)
         await self._until(
