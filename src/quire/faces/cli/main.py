@@ -33,6 +33,7 @@ COMMANDS = {
     "prove": "prove",
     "verify": "verify",
     "circuit": "circuit",
+    "chain": "chain",
     "request": "request",
     "purchases": "purchases",
     "pin": "retention",
