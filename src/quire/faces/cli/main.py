@@ -33,6 +33,7 @@ COMMANDS = {
     "prove": "prove",
     "verify": "verify",
     "circuit": "circuit",
+    "key": "key",
     "pin": "retention",
     "unpin": "retention",
     "ttl": "retention",
