@@ -36,6 +36,7 @@ COMMANDS = {
     "chain": "chain",
     "request": "request",
     "purchases": "purchases",
+    "key": "key",
     "pin": "retention",
     "unpin": "retention",
     "ttl": "retention",
