@@ -209,3 +209,44 @@ async def test_a_transaction_waits_for_a_node_that_comes_back() -> None:
         proxy.mend()
         await sending
         assert await paid(chain) == PAY.value
+
+
+async def test_what_is_sent_is_what_web3_would_send() -> None:
+    """The fees, the nonce, the gas and the type, and how the node reads all fields."""
+    async with local_chain() as chain, access(chain) as here:
+        await put_code(chain, "0x00")
+        await chain.hold()
+        call = Transaction(CONTRACT, bytes(range(100)), value=7)
+        sending = asyncio.create_task(here.sender.send(call))
+        await in_pool(chain, 1)
+        (pool,) = (await chain.call("txpool_content"))["pending"].values()
+        (told,) = pool.values()
+        loop = asyncio.get_running_loop()
+        wanted = await loop.run_in_executor(None, filled_by_web3, chain.port, call)
+        assert told["type"] == "0x2"
+        assert told["input"] == f"0x{call.data.hex()}"
+        names = ("from", "to", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas", "chainId")
+        assert {name: number(told[name]) for name in names} == {
+            name: number(wanted[name]) for name in names
+        }
+        await chain.mine()
+        assert (await sending).block == 1
+
+
+def filled_by_web3(port: int, call: Transaction) -> dict[str, object]:
+    from web3 import HTTPProvider, Web3
+    from web3._utils.transactions import fill_transaction_defaults
+
+    web3 = Web3(HTTPProvider(f"http://127.0.0.1:{port}"))
+    shape = {
+        "from": dev_account(0).text,
+        "to": Web3.to_checksum_address(call.to),
+        "data": call.data,
+        "value": call.value,
+        "maxPriorityFeePerGas": GWEI,
+    }
+    return dict(fill_transaction_defaults(web3, shape))
+
+
+def number(value: object) -> int:
+    return int(value, 16) if isinstance(value, str) else int(str(value))

@@ -42,6 +42,8 @@ class FakeChain:
         self._listeners: list[Callable[[], None]] = []
         self._span_max = span_max
         self.unrest = unrest
+        self.is_down = False
+        self.pending_time = 0  # of the block to come; 0: the node does not know it
         self.rewinds = 0
         self.blocks: list[FakeBlock] = []
         self.mine(1)
@@ -59,6 +61,10 @@ class FakeChain:
                 self._log(number, digest, index) for index in range(self._rng.choice((0, 0, 1, 3)))
             )
             self.blocks.append(FakeBlock(Head(number, digest, time), parent, logs))
+        self.ring()
+
+    def ring(self) -> None:
+        """Say that there may be a new block."""
         for listener in self._listeners:
             listener()
 
@@ -99,6 +105,8 @@ class FakeChain:
         self._listeners.clear()
 
     def _answer(self, method: str, params: Sequence[Any]) -> Any:
+        if self.is_down:
+            raise ChainUnreachable("nobody answers")
         if self._rng.random() < self.unrest:
             self._change()
         if method == "eth_getBlockByNumber":
@@ -120,7 +128,7 @@ class FakeChain:
 
     def _block(self, tag: str) -> dict[str, str] | None:
         if tag == "pending":
-            return None
+            return {"timestamp": hex(self.pending_time)} if self.pending_time else None
         number = len(self.blocks) - 1 if tag == "latest" else int(tag, 16)
         if number >= len(self.blocks):
             return None
