@@ -138,7 +138,7 @@ async def test_after_fifty_blocks_it_is_given_up_and_the_next_one_goes_through()
             await sending
         await chain.call("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
         await chain.mine()
-        await chain.mine_every(None)
+        await chain.call("evm_setAutomine", True)
         await here.sender.send(PAY)
 
 
@@ -243,9 +243,9 @@ def filled_by_web3(port: int, call: Transaction) -> dict[str, object]:
         "to": Web3.to_checksum_address(call.to),
         "data": call.data,
         "value": call.value,
-        "maxPriorityFeePerGas": GWEI,
     }
-    return dict(fill_transaction_defaults(web3, shape))
+    fees = {"maxPriorityFeePerGas": GWEI, "gas": web3.eth.estimate_gas(shape)}
+    return dict(fill_transaction_defaults(web3, shape | fees))
 
 
 def number(value: object) -> int:

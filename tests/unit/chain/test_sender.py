@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_every_three_blocks_an_eighth_more_is_offered(base_fee: int | None) -> N
         assert isinstance(receipt, Receipt)
         prices = [sent.price for sent in node.handed]
         assert {sent.nonce for sent in node.handed} == {0}
-        assert all(new * 8 >= old * 9 for old, new in zip(prices, prices[1:], strict=False))
+        assert all(new * 8 >= old * 9 for old, new in pairwise(prices))
         assert prices[-2] < node.floor <= prices[-1]
         assert receipt.block == 3 * (len(prices) - 1) + 1
         assert len(node.mined) == 1
