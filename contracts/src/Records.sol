@@ -8,6 +8,7 @@ import {Settings} from "./Settings.sol";
 struct RequestRecord {
     address client; // none: there is no such request
     uint64 expiry;
+    uint32 listed; // place in the client's list, from 1 on; 0: not in it
     uint256 proofProbability;
     uint256 pricePerBytePerSecond;
     uint256 collateralPerByte;
@@ -18,28 +19,30 @@ struct RequestRecord {
     bytes32 merkleRoot;
     bytes32 nonce;
     bytes cid;
+    // All that changes, in one word.
     uint64 endsAt;
     uint64 expiresAt;
-    uint64 createdBlock;
-    uint64 listed; // place in the client's list, from 1 on; 0: not in it
+    uint48 createdBlock;
+    uint32 slotsFilled;
+    uint32 slotsFreed; // in state Repair: for each a repair reward is set aside
     RequestState state; // as stored; time may have moved on, see requestState
     bool isWithdrawn;
-    uint64 slotsFilled;
-    uint64 slotsFreed; // in state Repair: for each a repair reward is set aside
     uint256 funds; // of the client, if every host keeps its slot to the end
 }
 
 /// A slot, packed: what every proof needs is in the first two words.
 struct SlotRecord {
     address host;
-    uint64 slotIndex;
-    SlotState state; // as stored, see slotState
-    uint8 missed; // proofs, by the present host
-    uint16 round; // how often it was freed; reservations and proofs belong to a round
+    uint32 slotIndex;
+    uint40 provedPeriod; // of the last proof
+    uint24 proved; // bit i: there was a proof i periods before; 0: none by the present host
     RequestId requestId;
     uint64 since; // when it was filled, or freed, or opened for repair
     uint64 openedBlock; // of a freed slot; 0: it waits for other losses
     uint64 listed; // place in the host's list, from 1 on; 0: not in it
+    SlotState state; // as stored, see slotState
+    uint8 missed; // proofs, by the present host
+    uint16 round; // how often it was freed; reservations belong to a round
 }
 
 /// Requests and slots, and what state they are in at this time.

@@ -71,6 +71,11 @@ EXEMPTIONS = (
     ),
     Exemption("the adapter to SQLite", ("sqlite3", "threading"), ("store.meta", "store.rows")),
     Exemption(
+        "the journal in a file of its own, written by a thread of its own",
+        ("asyncio", "concurrent", "sqlite3"),
+        ("store.journal_file",),
+    ),
+    Exemption(
         "worker threads share it: a lock",
         ("threading",),
         ("store.holds", "store.lru", "store.packs", "store.pins"),
@@ -122,9 +127,25 @@ EXEMPTIONS = (
         ("net.memory", "net.memory_channel"),
     ),
     Exemption(
+        "the market in memory: whoever sent a transaction waits for a block",
+        ("asyncio",),
+        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
+    ),
+    Exemption(
         "the embedded chain: a child process, found on disk",
         ("asyncio", "os", "signal", "socket", "tempfile"),
         ("chain.anvil_program", "chain.dev_chain"),
+    ),
+    Exemption("tokens set aside for calls under way: a lock", ("asyncio",), ("chain.evm.funds",)),
+    Exemption(
+        "the embedded chain: a child process, found on disk",
+        ("asyncio", "os", "signal", "socket", "tempfile"),
+        ("chain.anvil_program", "chain.dev_chain"),
+    ),
+    Exemption(
+        "the market in memory: whoever sent a transaction waits for a block",
+        ("asyncio",),
+        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
     ),
     Exemption(
         "drivers of the network: tasks, timeouts and channels around pure decisions",

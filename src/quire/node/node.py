@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from quire.net.exchange.engine import Exchange
     from quire.net.identity import Identity
     from quire.net.transport import Transport
+    from quire.node.trading import Trading
     from quire.store.store import Store
 
 
@@ -68,7 +69,14 @@ class Node:
     levels: LogLevels
     started_at: float
     tracing: Tracing | None = None
+    trading: Trading | None = None  # with a chain only
     api_urls: list[str] = field(default_factory=list)
+
+    async def abandon(self) -> None:
+        """Let go of what was opened, where the node is not started after all."""
+        if self.trading is not None:
+            await self.trading.close()
+        await self.store.close()
 
     def is_busy(self) -> bool:
         """Whether somebody waits for the disk just now."""
