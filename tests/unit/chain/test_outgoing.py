@@ -13,7 +13,7 @@ from quire.chain.receipt import Mined
 def outgoing(at: int = 100) -> Outgoing:
     loop = asyncio.get_running_loop()
     to = Transaction(b"\x11" * 20, value=7)
-    return Outgoing(to, 0, 1000, DynamicFees(5, 1), [], at, at, loop.create_future())
+    return Outgoing(to, 0, 1000, DynamicFees(5, 1), [], at, loop.create_future())
 
 
 def mined(block: int) -> Mined:
@@ -33,16 +33,24 @@ async def test_it_is_replaced_after_three_blocks_and_again_three_blocks_later() 
     for newest in range(100, 110):
         found.append(one.seen(None, newest, 0))
         if found[-1] is Next.REPLACE:
-            one.offered = newest
+            one.blocks_offered = 0
     assert [n for n, what in enumerate(found) if what is Next.REPLACE] == [3, 6, 9]
     assert {what for what in found if what is not Next.REPLACE} == {Next.WAIT}
 
 
 async def test_it_is_given_up_after_fifty_blocks() -> None:
     one = outgoing()
-    one.offered = 10**9
-    assert one.seen(None, 100 + GIVE_UP_BLOCKS - 1, 0) is Next.WAIT
+    for newest in range(101, 100 + GIVE_UP_BLOCKS):
+        assert one.seen(None, newest, 0) is not Next.GIVE_UP
     assert one.seen(None, 100 + GIVE_UP_BLOCKS, 0) is Next.GIVE_UP
+
+
+async def test_many_blocks_in_a_moment_count_as_one() -> None:
+    one = outgoing()
+    assert one.seen(None, 100, 0) is Next.WAIT
+    assert one.seen(None, 400, 0) is Next.WAIT
+    assert one.seen(None, 400, 0) is Next.WAIT
+    assert one.seen(mined(401), 401, 0) is Next.SETTLE
 
 
 async def test_one_whose_block_was_taken_back_is_sent_again_and_has_time_anew() -> None:
