@@ -125,6 +125,23 @@ async def test_a_node_that_is_overloaded_is_asked_again(scheme: str) -> None:
 
 
 @SCHEMES
+async def test_a_node_that_has_had_too_many_calls_is_asked_again_later(scheme: str) -> None:
+    turns: list[str] = []
+
+    def answers(method: str, params: list[Any]) -> Any:
+        turns.append(method)
+        if len(turns) < 4:
+            raise ErrorObject({"code": -32005, "message": "Too Many Requests, slow down"})
+        return "done"
+
+    async with fake_node(answers) as node:
+        rpc = connect(f"{scheme}://{node.url}")
+        assert await rpc.call("eth_a") == "done"
+        assert len(turns) == 4
+        await rpc.close()
+
+
+@SCHEMES
 @pytest.mark.parametrize("raw", ["garbage", "[1]", '{"id": 1}', "{}", "[" * 3000, "\x00"])
 async def test_what_is_no_json_rpc_is_refused(scheme: str, raw: str) -> None:
     async with fake_node(echo) as node:
