@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from quire.base.errors import InsufficientFunds, NotMined, RpcRefused
 from quire.chain.dev_accounts import dev_account
-from quire.chain.dev_chain import DevChain
+from quire.chain.dev_chain import DevChain, DevChainOptions
 from quire.chain.fees import GWEI, FeeSettings
 from quire.chain.outgoing import GIVE_UP_BLOCKS, Transaction
 from quire.chain.port import Receipt
@@ -151,6 +152,24 @@ async def test_transactions_of_blocks_that_were_taken_back_are_sent_again() -> N
         await in_pool(chain, 3)
         await chain.mine()
         assert await paid(chain) == 4 * PAY.value
+
+
+async def test_transactions_that_the_node_of_the_chain_lost_are_sent_again(tmp_path: Path) -> None:
+    options = DevChainOptions(state_file=tmp_path / "chain.json")
+    async with local_chain(options) as chain, access(chain) as here:
+        await here.sender.send(PAY)
+        await chain.stop()
+        await chain.start_again()
+        for _ in range(3):
+            await here.sender.send(PAY)
+        await chain.kill()
+        await chain.start_again()
+        await chain.mine()
+        async with asyncio.timeout(30):
+            while await paid(chain) < 4 * PAY.value:
+                await asyncio.sleep(0.02)
+        await here.sender.send(PAY)
+        assert await paid(chain) == 5 * PAY.value
 
 
 async def test_with_a_depth_a_transaction_counts_when_so_many_blocks_follow() -> None:

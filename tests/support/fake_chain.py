@@ -69,11 +69,11 @@ class FakeChain:
             listener()
 
     def reorganise(self, depth: int, longer_by: int = 1) -> None:
-        """Replace the newest blocks by others, and so many more."""
+        """Replace the newest blocks by others, and so many more; fewer where that is negative."""
         depth = min(depth, len(self.blocks) - 1)
         del self.blocks[len(self.blocks) - depth :]
         self.rewinds += 1
-        self.mine(depth + longer_by)
+        self.mine(max(1, depth + longer_by))
 
     def logs(self, after: int, depth: int = 0) -> list[Log]:
         """Of the contract, in blocks after this number, but for the newest ones."""
@@ -121,6 +121,8 @@ class FakeChain:
                 raise ChainUnreachable("the connection was lost")
             case 1 | 2:
                 self.reorganise(self._rng.choice((1, 1, 2, 3, 7)), self._rng.choice((1, 1, 2)))
+            case 3 if self._rng.randrange(4) == 0:
+                self.reorganise(30, -25)
             case 3:
                 self.mine(self._rng.choice((1, 20)))
             case _:
