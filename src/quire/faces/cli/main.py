@@ -35,6 +35,8 @@ COMMANDS = {
     "circuit": "circuit",
     "request": "request",
     "purchases": "purchases",
+    "offer": "offer",
+    "sales": "sales",
     "pin": "retention",
     "unpin": "retention",
     "ttl": "retention",
