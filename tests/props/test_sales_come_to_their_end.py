@@ -88,7 +88,7 @@ def free_of_all(host: SellingHost) -> None:
     assert not waits, waits
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(actions, max_size=12))
 def test_every_sale_comes_to_its_end_and_gives_everything_back(story: list[tuple]) -> None:
     async def play(scene: Fair) -> None:
