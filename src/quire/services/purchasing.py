@@ -17,7 +17,7 @@ from quire.base.clock import Clock
 from quire.base.errors import BadCid, Busy, QuireError
 from quire.base.events import EventBus
 from quire.base.waits import Waits
-from quire.chain.abi import id_text, request_id, slot_id
+from quire.chain.abi import address_text, id_text, request_id, slot_id
 from quire.chain.events import (
     MarketEvent,
     RequestCancelled,
@@ -78,6 +78,7 @@ class Purchases:
         self._market = ports.market
         self._effects = PurchaseEffects(ports.market, ports.store, ports.clock)
         self._machine = PurchaseMachine()
+        terms = ports.market.terms
         self._machines: Machines[Purchase, Event, Effect] = Machines(
             self._machine,
             ports.journal,
@@ -86,6 +87,7 @@ class Purchases:
             chain=ports.market.clock,
             events=ports.events,
             waits=ports.waits,
+            place=f"{terms.chain_id}/{address_text(terms.contract)}",
         )
         self._machines.listen(self._tell)
         self._recovery = PurchaseRecovery(
