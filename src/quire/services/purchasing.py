@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from quire.base.clock import Clock
@@ -34,7 +34,7 @@ from quire.formats.cid import Cid
 from quire.market.bid import Bid, check_dataset, check_protected, check_terms
 from quire.market.purchase import At, Changed, Effect, Event, Purchase, PurchaseMachine, Rewound
 from quire.market.quote import Planned, Quote, check_affordable, planned
-from quire.services.machines import Machines
+from quire.services.machines import Listener, Machines
 from quire.services.purchase_effects import PurchaseEffects, content_cid
 from quire.services.purchase_recovery import PurchaseRecovery
 from quire.store.dataset import Dataset
@@ -223,6 +223,10 @@ class Purchases:
         states = await self._market.slot_states(ids)
         hosts = await asyncio.gather(*(self._market.host(each) for each in ids))
         return [BoughtSlot(*row) for row in zip(range(count), ids, states, hosts, strict=True)]
+
+    def listen(self, listener: Listener[Purchase]) -> Callable[[], None]:
+        """Call `listener(key, before, now)` after each change; returns what ends it."""
+        return self._machines.listen(listener)
 
     # ---- hearing ----
 
