@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quire.chain.port import Market
+from quire.services.period_prover import PeriodProver
 from quire.services.purchasing import Purchases
 from quire.services.selling import Sales
+from quire.services.validating import Validator
 from quire.store.journal import Journal
 
 
@@ -18,3 +20,5 @@ class Trading:
     journal: Journal
     purchases: Purchases
     sales: Sales | None = None
+    periods: PeriodProver | None = None
+    validator: Validator | None = None

@@ -101,27 +101,17 @@ class Validator:
             await asyncio.wait([self._task])
             self._task = None
 
-    def state(self) -> dict[str, object]:
-        """As data for the API."""
-        counts, share = self.counts, self.share
-        window = MarkWindow.newest(self._market.clock.now(), self._market.terms)
-        return {
-            "slots": len(self.slots),
-            "slotsLeftOut": self.slots.left_out,
-            "maxSlots": share.max_slots,
-            "groups": share.groups,
-            "groupIndex": share.group_index,
-            "isReady": self.slots.is_filled,
-            "period": window.period + 1,
-            "nextWindowAt": self._market.terms.period_end(window.period + 1) + 1,
-            "windows": counts.windows,
-            "windowsMissed": counts.windows_missed,
-            "checked": counts.checked,
-            "marked": counts.marked,
-            "beaten": counts.beaten,
-            "failed": counts.failed,
-            "spreadBlocks": self._rivalry.spread,
-        }
+    @property
+    def next_window(self) -> tuple[int, int]:
+        """The period whose misses can be marked next, and from when on, in chain time."""
+        terms = self._market.terms
+        period = MarkWindow.newest(self._market.clock.now(), terms).period + 1
+        return period, MarkWindow.of(period, terms).first
+
+    @property
+    def spread_blocks(self) -> int:
+        """Over so many blocks marks are spread, because others were faster."""
+        return self._rivalry.spread
 
     # ---- the chain moves ----
 

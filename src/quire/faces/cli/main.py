@@ -44,6 +44,7 @@ COMMANDS = {
     "collect": "retention",
     "scrub": "check",
     "fsck": "check",
+    "validator": "validator",
     "plan": "plan",
     "why": "insight",
     "peers": "insight",
