@@ -161,6 +161,7 @@ class Host:
     slots: list[tuple[SlotId, int, int]] = field(default_factory=list)
     prover: PeriodProver | None = None
     has_data: bool = True
+    key_problem: QuireError | None = None
 
     async def start(self) -> PeriodProver:
         """A life: everything but market and journal is new."""
@@ -189,6 +190,8 @@ class Host:
         self.prover = None
 
     async def _prover(self) -> Any:
+        if self.key_problem is not None:
+            raise self.key_problem
         return SimpleNamespace(parameters=self.bench.circuit, key_hash=bytes(32))
 
     async def _dataset(self, cid: Cid) -> Dataset | None:

@@ -22,6 +22,7 @@ from quire.base.errors import (
     DeadlineExceeded,
     NotFound,
     QuireError,
+    Refused,
 )
 from quire.base.events import EventBus
 from quire.base.waits import Waits
@@ -31,6 +32,7 @@ from quire.chain.values import SlotId
 from quire.formats.cid import Cid
 from quire.market.period_plan import Duty
 from quire.market.submit_policy import Ready
+from quire.services.circuit_files import NoCircuit
 from quire.services.period_looks import PeriodLooks
 from quire.services.proof_duty import ProofDuty
 from quire.services.proof_maker import ProofMaker, ProvingMeans
@@ -83,10 +85,15 @@ class PeriodProver:
     async def start(self) -> None:
         """Check that there is a key that the market takes, read what was sent before.
 
-        Raises   NoCircuit, BadKey, Refused  what proofs are made with is not here or not fit
-                 StoreCorrupt                the journal cannot be read
+        A node that has no circuit starts all the same; every slot that it is to prove is at risk.
+
+        Raises   BadKey        the circuit or the key is none whose proofs the contract takes
+                 StoreCorrupt  the journal cannot be read
         """
-        await self._means.prover()
+        try:
+            await self._means.prover()
+        except (NoCircuit, Refused) as error:  # it may buy and validate, and is not to sell
+            self._outcomes.tell("cannot", "", f"this node proves no slots: {error.message}")
         await self._outcomes.load()
         self._unlisten = self._feed.listen(self._on_batch)
         self._sender.start()

@@ -105,8 +105,9 @@ class ProofDuty:
         self.status, self.asked_block = status, block
 
     def decide(self, plan: PeriodPlan) -> None:
-        """What is to be done follows from the plan, unless it is being done."""
-        self.plan = plan
+        """What is to be done follows from the plan, unless it is being done. After the end of the
+        request a proof is of no use."""
+        self.plan = plan = PeriodPlan(plan.duty, min(plan.latest, float(self.request_end)))
         if not plan.is_to_prove and self.state in ("idle", "waiting"):
             self.state, self.reason = "waiting", plan.duty.value
 
