@@ -62,11 +62,11 @@ _VALIDATOR_COUNTERS: _ValidatorRows = {
 
 def market_metrics(trading: Trading) -> Iterator[Metric]:
     """Of the services that this node has."""
-    if trading.periods is not None:
+    if trading.prover is not None:
         for name, (text, of_prover) in _PROVER_GAUGES.items():
-            yield GaugeMetricFamily(name, text, of_prover(trading.periods))
+            yield GaugeMetricFamily(name, text, of_prover(trading.prover))
         for name, (text, of_prover) in _PROVER_COUNTERS.items():
-            yield CounterMetricFamily(name, text, of_prover(trading.periods))
+            yield CounterMetricFamily(name, text, of_prover(trading.prover))
     if trading.validator is not None:
         for name, (text, of_validator) in _VALIDATOR_GAUGES.items():
             yield GaugeMetricFamily(name, text, of_validator(trading.validator))

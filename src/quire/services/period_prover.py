@@ -12,8 +12,7 @@ journal, so that a node that starts in the middle of a period does not send it t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from quire.base.clock import Clock
 from quire.base.errors import (
@@ -22,7 +21,6 @@ from quire.base.errors import (
     DeadlineExceeded,
     NotFound,
     QuireError,
-    Refused,
 )
 from quire.base.events import EventBus
 from quire.base.waits import Waits
@@ -32,7 +30,7 @@ from quire.chain.values import SlotId
 from quire.formats.cid import Cid
 from quire.market.period_plan import Duty
 from quire.market.submit_policy import Ready
-from quire.services.circuit_files import NoCircuit
+from quire.services.market_feed import Feed
 from quire.services.period_looks import PeriodLooks
 from quire.services.proof_duty import ProofDuty
 from quire.services.proof_maker import ProofMaker, ProvingMeans
@@ -45,12 +43,6 @@ RETRY_SECONDS_MAX = 8.0
 DOUBT_BLOCKS = 2  # after a re-organisation, for a proof to show up again
 LOOK_SECONDS_MAX = 60.0  # between two looks at the clock, whatever heads come
 SLOW_SHARE = 0.5  # of a period: a proof that takes longer is told as a risk
-
-
-class Feed(Protocol):
-    """Where batches come from."""
-
-    def listen(self, listener: Callable[[Batch], Awaitable[None]]) -> Callable[[], None]: ...
 
 
 class PeriodProver:
@@ -68,7 +60,6 @@ class PeriodProver:
         waits: Waits,
     ) -> None:
         self._market = market
-        self._means = means
         self._feed = feed
         self._outcomes = ProofOutcomes(market, journal, events)
         self._looks = PeriodLooks(market)
@@ -83,17 +74,7 @@ class PeriodProver:
     # ---- life ----
 
     async def start(self) -> None:
-        """Check that there is a key that the market takes, read what was sent before.
-
-        A node that has no circuit starts all the same; every slot that it is to prove is at risk.
-
-        Raises   BadKey        the circuit or the key is none whose proofs the contract takes
-                 StoreCorrupt  the journal cannot be read
-        """
-        try:
-            await self._means.prover()
-        except (NoCircuit, Refused) as error:  # it may buy and validate, and is not to sell
-            self._outcomes.tell("cannot", "", f"this node proves no slots: {error.message}")
+        """Read what was sent before. Raises StoreCorrupt."""
         await self._outcomes.load()
         self._unlisten = self._feed.listen(self._on_batch)
         self._sender.start()

@@ -14,9 +14,8 @@ Read next: quire.market.validation
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from quire.base.errors import QuireError
 from quire.base.events import EventBus
@@ -27,6 +26,7 @@ from quire.chain.values import SlotId
 from quire.market.block_pace import BlockPace
 from quire.market.validation import MarkWindow, Rivalry, Share
 from quire.services.mark_round import MarkRound
+from quire.services.market_feed import Feed
 from quire.services.validated_slots import ValidatedSlots
 from quire.store.journal import Journal
 
@@ -34,12 +34,6 @@ RETRY_SECONDS_FIRST = 0.5
 RETRY_SECONDS_MAX = 8.0
 LOOK_SECONDS_MAX = 60.0
 LAST_BLOCKS = 2  # of a window: nothing is left to others any more
-
-
-class Feed(Protocol):
-    """Where batches come from."""
-
-    def listen(self, listener: Callable[[Batch], Awaitable[None]]) -> Callable[[], None]: ...
 
 
 @dataclass(slots=True)

@@ -146,7 +146,8 @@ class Market:
         self.traders[name] = trader
 
         async def start(parts: Parts) -> Callable[[float], Awaitable[object]]:
-            return (await start_trading(parts, trader)).stop
+            trading = await start_trading(parts, trader)
+            return lambda _: trading.stop()
 
         node.services = start
         return node
