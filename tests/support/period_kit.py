@@ -86,6 +86,8 @@ class Feed:
 class FakeProofs:
     """As services.prover.Proofs: one proof at a time, the earliest deadline first."""
 
+    at_once = 1
+
     def __init__(self, clock: SimClock, seconds: float) -> None:
         self.clock, self.seconds = clock, seconds
         self.asked: list[ProofAsk] = []

@@ -61,12 +61,14 @@ class PeriodProver:
     ) -> None:
         self._market = market
         self._feed = feed
+        self._means = means
         self._outcomes = ProofOutcomes(market, journal, events)
         self._looks = PeriodLooks(market)
         self._maker = ProofMaker(market, means, clock, self._in_trouble)
         self._sender = ProofSender(market, self._looks.pace, self, clock, waits)
         self._duties: dict[SlotId, ProofDuty] = {}
         self._doubt: dict[SlotId, int] = {}  # not seen since a re-organisation; block until when
+        self._seconds = 0.0  # that the newest proof took
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
@@ -186,8 +188,11 @@ class PeriodProver:
         for duty, status, block in await self._looks.ask(self._duties.values()):
             if self._duties.get(duty.slot_id) is duty:
                 self._look_at(duty, status, block)
+        asked = self.counts.asked
         for duty in list(self._duties.values()):
             self._decide(duty)
+        if self.counts.asked > asked:
+            self._foresee()
         self._send_again_what_is_gone()
         await self._outcomes.count_missed(self._duties)
         self._sender.look_again()
@@ -224,6 +229,19 @@ class PeriodProver:
         work = self._prove(duty, duty.status)
         duty.task = asyncio.get_running_loop().create_task(work, name="prove-period")
 
+    def _foresee(self) -> None:
+        """Tell at the start of a period when there will not be time for every proof."""
+        coming = [duty for duty in self._duties.values() if duty.state == "proving"]
+        at_once = self._means.proofs.at_once
+        needed = self._seconds * -(-len(coming) // at_once)
+        left = min(duty.plan.latest for duty in coming if duty.plan) - self._looks.now
+        if needed > left:
+            told = (
+                f"{len(coming)} proofs of {self._seconds:.1f} s, {at_once} at a time, need "
+                f"{needed:.0f} s, and {left:.0f} s are left: hold fewer slots"
+            )
+            self._outcomes.tell("overload", "", told, proofs=len(coming))
+
     # ---- one proof ----
 
     async def _prove(self, duty: ProofDuty, status: ProofStatus) -> None:
@@ -237,6 +255,7 @@ class PeriodProver:
             self._sender.look_again()  # one less is coming
         assert job.proof is not None
         self.counts.made += 1
+        self._seconds = job.seconds or 0.0
         if (job.seconds or 0.0) > SLOW_SHARE * self._market.terms.period:
             self._outcomes.at_risk(
                 duty,

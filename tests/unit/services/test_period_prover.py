@@ -275,6 +275,19 @@ def test_proofs_that_nobody_wants_any_more_are_not_made() -> None:
     run_bench(story)
 
 
+def test_more_slots_than_can_be_proved_are_told_at_the_start_of_the_period() -> None:
+    async def story(bench: Bench) -> None:
+        host = await a_host_with_slots(bench, requests=4, seconds=8.0)
+        await bench.next_period(4)
+        assert any(
+            "proofs of 8.0 s, 1 at a time, need" in e for e in host.messages("proof.overload")
+        )
+        assert host.prover.counts.late > 0
+        assert host.prover.counts.submitted > 20  # as many as can be
+
+    run_bench(story)
+
+
 def test_what_is_not_watched_any_more_is_not_proved() -> None:
     async def story(bench: Bench) -> None:
         host = await a_host_with_slots(bench)
