@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from quire.base.errors import Refused
 from quire.chain.abi import parse_address
 from quire.chain.evm.opening import OpenMarket, open_market
 from quire.chain.port import Market
+from quire.chain.terms import Terms
 from quire.chain.wallet import Wallet
+from quire.market.validation import Share
 from quire.node.chain_settings import (
     account_key,
     market_settings,
@@ -58,8 +61,7 @@ class Trading:
     async def start(self) -> None:
         """Everybody goes on where he was; then the feed tells what was missed.
 
-        Raises   BadKey, Refused  the proving key is not the contract's
-                 StoreCorrupt     the journal cannot be read
+        Raises   StoreCorrupt  the journal cannot be read
         """
         await self.purchases.start()
         if self.prover is not None:
@@ -93,7 +95,7 @@ async def open_trading(
 
     Raises   BadConfig, UnsafePermissions  the account's key
              WrongChain, ChainUnreachable  see chain.evm.opening
-             BadKey, Refused               the proving key is not the contract's
+             BadKey                        the proving key is not the contract's
              StoreCorrupt                  the journal
     """
     if not wants_chain(config):
@@ -108,7 +110,13 @@ async def open_trading(
         try:
             trading = join_trading(chain.market, journal, ground, parts)
             trading.chain = chain
-            await join_selling(trading, config, ground, parts, proving)
+            if config.validator:
+                join_validating(trading, validator_share(config), ground)
+            means = await open_means(proving, ground, parts, chain.market.terms)
+            if means is not None:
+                recipient = config.reward_recipient
+                settings = SaleSettings(None if recipient is None else parse_address(recipient))
+                join_selling(trading, means, settings, ground, parts)
         except BaseException:
             await journal.close()
             raise
@@ -135,28 +143,34 @@ def join_trading(market: Market, journal: Journal, ground: Ground, parts: Parts)
     return Trading(market, journal, Purchases(ports), feed=feed)
 
 
-async def join_selling(
-    trading: Trading, config: NodeConfig, ground: Ground, parts: Parts, proving: Proving
-) -> None:
-    """Selling and validating, as the settings and the keys of this node let it."""
-    market, journal, feed = trading.market, trading.journal, trading.feed
-    assert feed is not None
-    if config.validator:
-        share = validator_share(config)
-        trading.validator = Validator(market, feed, journal, share=share, events=ground.events)
-    parameters = proving.circuits.parameters(None)
+async def open_means(
+    proving: Proving, ground: Ground, parts: Parts, terms: Terms
+) -> ProvingMeans | None:
+    """What this node proves with, checked once against the contract; None without a key.
 
-    async def prover() -> LoadedCircuit:
-        return await key_for_market(proving.circuits, parameters, market.terms)
-
+    Raises   BadKey  it is not the contract's
+    """
     try:
-        await prover()
-    except NoCircuit as error:
+        parameters = proving.circuits.parameters(None)
+        circuit = await key_for_market(proving.circuits, parameters, terms)
+    except (NoCircuit, Refused) as error:
         ground.events.publish(
             "market.buys-only", "", f"this node buys and does not sell: {error.message}"
         )
-        return
-    means = ProvingMeans(proving.proofs, prover, parts.store.dataset)
+        return None
+
+    async def prover() -> LoadedCircuit:
+        return circuit
+
+    return ProvingMeans(proving.proofs, prover, parts.store.dataset)
+
+
+def join_selling(
+    trading: Trading, means: ProvingMeans, settings: SaleSettings, ground: Ground, parts: Parts
+) -> None:
+    """What hosts have more: proofs of periods, and sales."""
+    market, journal, feed = trading.market, trading.journal, trading.feed
+    assert feed is not None
     clock, events, waits = ground.clock, ground.events, ground.waits
     trading.prover = PeriodProver(
         market, means, feed, journal, clock=clock, events=events, waits=waits
@@ -176,8 +190,14 @@ async def join_selling(
         periods=trading.prover,
         quota=parts.store,
     )
-    recipient = config.reward_recipient
-    settings = SaleSettings(None if recipient is None else parse_address(recipient))
     trading.sales = Sales(
         ports, clock=clock, rng=ground.rng, events=events, waits=waits, settings=settings
+    )
+
+
+def join_validating(trading: Trading, share: Share, ground: Ground) -> None:
+    """What validators have more."""
+    assert trading.feed is not None
+    trading.validator = Validator(
+        trading.market, trading.feed, trading.journal, share=share, events=ground.events
     )
