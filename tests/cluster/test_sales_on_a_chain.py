@@ -11,7 +11,6 @@ from quire.chain.abi import address_text
 from quire.chain.contract_config import ContractConfig
 from quire.chain.deployment import ADDRESSES
 from quire.chain.dev_accounts import dev_account
-from quire.chain.dev_chain import DevChainOptions
 from quire.faces.rest.route import QUIRE_BASE
 from quire.kernels.groth16 import ProvingKey
 from support.http import send
@@ -71,19 +70,17 @@ async def until(url, path, wanted, seconds=90):
 
 async def test_a_contract_is_filled_proved_and_paid_on_a_real_chain(tmp_path):
     network = memory_network()
-    options = DevChainOptions(block_seconds=1)
     async with (
-        deployed_chain(CONFIG, tiny_words(), options) as (chain, _),
+        deployed_chain(CONFIG, tiny_words()) as (chain, _),
         trader(tmp_path / "client", chain, 1, network) as (client, client_url),
         trader(tmp_path / "host", chain, 2, network) as (host, url),
     ):
+        await chain.mine_every(1)
         (address,) = client.transport.listen_addresses()
         path = f"/connect/{client.transport.peer_id}?addrs={address}"
         await send(url, "GET", QUIRE_BASE + path, {}, b"")
         await ask(url, "POST", "/sales/availability", OFFER)
-        reply = await send(
-            client_url, "POST", f"{QUIRE_BASE}/data?blockSize=4096", {}, det(40_000)
-        )
+        reply = await send(client_url, "POST", f"{QUIRE_BASE}/data?blockSize=4096", {}, det(40_000))
         bid = {
             "duration": 300,
             "expiry": 120,
