@@ -59,10 +59,12 @@ class PeriodLooks:
     def note(self, batch: Batch) -> bool:
         """A batch that came. Whether all its events are known to be of its head's period."""
         previous, self._told = self._told, batch.head
-        self._see(batch.head)
         if batch.is_rewound:
+            self._see(batch.head)
             self._is_rewound = True
             return False
+        if self.head is None or batch.head.number > self.head.number:
+            self._see(batch.head)  # batches may be told some blocks late, heads are not
         if previous is None:  # what was missed while the node was not running
             return False
         period = self._terms.period_of(batch.head.timestamp)

@@ -12,8 +12,7 @@ journal, so that a node that starts in the middle of a period does not send it t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from quire.base.clock import Clock
 from quire.base.errors import (
@@ -31,6 +30,7 @@ from quire.chain.values import SlotId
 from quire.formats.cid import Cid
 from quire.market.period_plan import Duty
 from quire.market.submit_policy import Ready
+from quire.services.market_feed import Feed
 from quire.services.period_looks import PeriodLooks
 from quire.services.proof_duty import ProofDuty
 from quire.services.proof_maker import ProofMaker, ProvingMeans
@@ -43,12 +43,6 @@ RETRY_SECONDS_MAX = 8.0
 DOUBT_BLOCKS = 2  # after a re-organisation, for a proof to show up again
 LOOK_SECONDS_MAX = 60.0  # between two looks at the clock, whatever heads come
 SLOW_SHARE = 0.5  # of a period: a proof that takes longer is told as a risk
-
-
-class Feed(Protocol):
-    """Where batches come from."""
-
-    def listen(self, listener: Callable[[Batch], Awaitable[None]]) -> Callable[[], None]: ...
 
 
 class PeriodProver:
@@ -66,14 +60,15 @@ class PeriodProver:
         waits: Waits,
     ) -> None:
         self._market = market
-        self._means = means
         self._feed = feed
+        self._means = means
         self._outcomes = ProofOutcomes(market, journal, events)
         self._looks = PeriodLooks(market)
         self._maker = ProofMaker(market, means, clock, self._in_trouble)
         self._sender = ProofSender(market, self._looks.pace, self, clock, waits)
         self._duties: dict[SlotId, ProofDuty] = {}
         self._doubt: dict[SlotId, int] = {}  # not seen since a re-organisation; block until when
+        self._seconds = 0.0  # that the newest proof took
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
@@ -81,12 +76,7 @@ class PeriodProver:
     # ---- life ----
 
     async def start(self) -> None:
-        """Check that there is a key that the market takes, read what was sent before.
-
-        Raises   NoCircuit, BadKey, Refused  what proofs are made with is not here or not fit
-                 StoreCorrupt                the journal cannot be read
-        """
-        await self._means.prover()
+        """Read what was sent before. Raises StoreCorrupt."""
         await self._outcomes.load()
         self._unlisten = self._feed.listen(self._on_batch)
         self._sender.start()
@@ -198,8 +188,11 @@ class PeriodProver:
         for duty, status, block in await self._looks.ask(self._duties.values()):
             if self._duties.get(duty.slot_id) is duty:
                 self._look_at(duty, status, block)
+        asked = self.counts.asked
         for duty in list(self._duties.values()):
             self._decide(duty)
+        if self.counts.asked > asked:
+            self._foresee()
         self._send_again_what_is_gone()
         await self._outcomes.count_missed(self._duties)
         self._sender.look_again()
@@ -236,6 +229,19 @@ class PeriodProver:
         work = self._prove(duty, duty.status)
         duty.task = asyncio.get_running_loop().create_task(work, name="prove-period")
 
+    def _foresee(self) -> None:
+        """Tell at the start of a period when there will not be time for every proof."""
+        coming = [duty for duty in self._duties.values() if duty.state == "proving"]
+        at_once = self._means.proofs.at_once
+        needed = self._seconds * -(-len(coming) // at_once)
+        left = min(duty.plan.latest for duty in coming if duty.plan) - self._looks.now
+        if needed > left:
+            told = (
+                f"{len(coming)} proofs of {self._seconds:.1f} s, {at_once} at a time, need "
+                f"{needed:.0f} s, and {left:.0f} s are left: hold fewer slots"
+            )
+            self._outcomes.tell("overload", "", told, proofs=len(coming))
+
     # ---- one proof ----
 
     async def _prove(self, duty: ProofDuty, status: ProofStatus) -> None:
@@ -249,6 +255,7 @@ class PeriodProver:
             self._sender.look_again()  # one less is coming
         assert job.proof is not None
         self.counts.made += 1
+        self._seconds = job.seconds or 0.0
         if (job.seconds or 0.0) > SLOW_SHARE * self._market.terms.period:
             self._outcomes.at_risk(
                 duty,

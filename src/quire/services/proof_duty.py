@@ -29,6 +29,9 @@ class LastProof:
     at: float  # chain time
     margin: float
 
+    def is_for(self, period: int, challenge: bytes) -> bool:
+        return (self.period, self.challenge) == (period, challenge)
+
     def encode(self) -> bytes:
         return json.dumps(
             {
@@ -105,8 +108,9 @@ class ProofDuty:
         self.status, self.asked_block = status, block
 
     def decide(self, plan: PeriodPlan) -> None:
-        """What is to be done follows from the plan, unless it is being done."""
-        self.plan = plan
+        """What is to be done follows from the plan, unless it is being done. After the end of the
+        request a proof is of no use."""
+        self.plan = plan = PeriodPlan(plan.duty, min(plan.latest, float(self.request_end)))
         if not plan.is_to_prove and self.state in ("idle", "waiting"):
             self.state, self.reason = "waiting", plan.duty.value
 
@@ -119,11 +123,9 @@ class ProofDuty:
     def is_in_chain(self) -> bool:
         """Whether the present period's proof was sent already."""
         last, status = self.last, self.status
-        return (
-            last is not None
-            and status is not None
-            and (last.period, last.challenge) == (status.period, status.challenge)
-        )
+        if last is None or status is None:
+            return False
+        return last.is_for(status.period, status.challenge)
 
     def stop(self) -> None:
         if self.task is not None:

@@ -56,9 +56,11 @@ class ProofOutcomes:
         return self._last.get(subject)
 
     async def sent(self, sent: Sequence[tuple[ProofDuty, int, bytes]]) -> None:
-        """Proofs of (period, challenge) are in the chain."""
+        """Proofs of (period, challenge) are in the chain; told by a receipt, an event, or both."""
         records, now = [], self._market.clock.now()
         for duty, period, challenge in sent:
+            if duty.last is not None and duty.last.is_for(period, challenge):
+                continue
             margin = self._market.terms.period_end(period) - now
             duty.last = LastProof(period, challenge, now, margin)
             if duty.is_in_chain:

@@ -48,8 +48,8 @@ from quire.market.sale import (
 from quire.market.sale_machine import SaleMachine
 from quire.market.slot_queue import Pace, SlotQueue
 from quire.services.machines import Machines
+from quire.services.market_feed import Feed
 from quire.services.offers import Offers, QuotaPort
-from quire.services.period_prover import Feed
 from quire.services.sale_ports import Keeping, ProofSource, SaleSettings, Watcher
 from quire.services.sale_work import SaleWork
 from quire.services.slot_market import SlotMarket

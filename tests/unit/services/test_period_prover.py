@@ -109,7 +109,7 @@ def test_a_node_that_starts_in_mid_period_sends_nothing_twice_and_forgets_nothin
         assert set(submissions(bench).values()) == {1}
         assert refused(bench) == []
         assert (bench.missed(host), set(bench.states(host))) == (0, {SlotState.FILLED})
-        assert guard.validator.counts.windows >= 3
+        assert guard.validator.counts.windows >= 2
         noted = await host.journal.read(RECORD)
         assert noted.keys() <= {"0x" + slot.hex() for slot, _, _ in host.slots}
         histories = [await host.journal.history(RECORD, key) for key in noted]
@@ -271,6 +271,19 @@ def test_proofs_that_nobody_wants_any_more_are_not_made() -> None:
             host.prover.unwatch(slot)
         await bench.blocks(1)
         assert host.proofs.waiting_count == 0
+
+    run_bench(story)
+
+
+def test_more_slots_than_can_be_proved_are_told_at_the_start_of_the_period() -> None:
+    async def story(bench: Bench) -> None:
+        host = await a_host_with_slots(bench, requests=4, seconds=8.0)
+        await bench.next_period(4)
+        assert any(
+            "proofs of 8.0 s, 1 at a time, need" in e for e in host.messages("proof.overload")
+        )
+        assert host.prover.counts.late > 0
+        assert host.prover.counts.submitted > 20  # as many as can be
 
     run_bench(story)
 
