@@ -7,9 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from quire.base.errors import DeadlineExceeded, QuireError
-from quire.chain.events import MarketEvent, ProofSubmitted
+from quire.chain.events import (
+    MarketEvent,
+    ProofSubmitted,
+    RequestFulfilled,
+    SlotFilled,
+    SlotReserved,
+)
 from quire.chain.port import Batch, Head, Market
-from quire.chain.values import Address, RequestId, SlotId, SlotState
+from quire.chain.values import Address, SlotId, SlotState
 
 
 @dataclass(slots=True)
@@ -50,7 +56,9 @@ class MarketWatch:
     market: Market
     accounts: list[Address]
     slots: list[SlotLine] = field(default_factory=list)
-    events: list[MarketEvent] = field(default_factory=list)
+    reserved: set[int] = field(default_factory=set)
+    filled_at: dict[int, int] = field(default_factory=dict)  # slot -> chain's seconds
+    is_started: bool = False
     proofs: list[Proved] = field(default_factory=list)
     overdue: dict[tuple[int, int], Overdue] = field(default_factory=dict)
     balances: dict[Address, int] = field(default_factory=dict)
@@ -95,23 +103,35 @@ class MarketWatch:
         if self._failed is not None:
             raise self._failed
 
-    def happened(self, kind: type[MarketEvent]) -> int:
-        return sum(isinstance(event, kind) for event in self.events)
+    def in_state(self, state: SlotState) -> int:
+        return sum(line.state == state for line in self.slots)
 
     def proved_in(self, period: int) -> set[int]:
         return {proof.slot for proof in self.proofs if proof.period == period}
 
     async def _take(self, batch: Batch) -> None:
         self.head = batch.head
-        by_id = {line.slot_id: line for line in self.slots}
         for event in batch.events:
-            self.events.append(event)
-            if isinstance(event, ProofSubmitted) and event.slot_id in by_id:
-                self._proved(by_id[event.slot_id], batch.head.timestamp)
+            self._hear(event, batch.head.timestamp)
         if self.slots:
             await self._read_slots()
         for account in self.accounts:
             self.balances[account] = await self.market.balance(account)
+
+    def _hear(self, event: MarketEvent, timestamp: int) -> None:
+        match event:
+            case SlotReserved():
+                self.reserved.add(event.slot_index)
+            case SlotFilled():
+                self.filled_at[event.slot_index] = timestamp
+            case RequestFulfilled():
+                self.is_started = True
+            case ProofSubmitted():
+                for line in self.slots:
+                    if line.slot_id == event.slot_id:
+                        self._proved(line, timestamp)
+            case _:
+                pass
 
     def _proved(self, line: SlotLine, timestamp: int) -> None:
         terms = self.market.terms
@@ -139,9 +159,3 @@ class MarketWatch:
     def _as_text(self) -> str:
         states = ", ".join(f"slot {line.index} {line.state.name.lower()}" for line in self.slots)
         return f"block {self.head.number if self.head else 0}, {states or 'no slots yet'}"
-
-
-def slots_of(request_id: RequestId, count: int) -> list[SlotId]:
-    from quire.chain.abi import slot_id
-
-    return [slot_id(request_id, index) for index in range(count)]

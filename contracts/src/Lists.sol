@@ -20,11 +20,11 @@ abstract contract Lists is Records {
     function _list(RequestRecord storage request, RequestId requestId) internal {
         RequestId[] storage list = _requestsOf[request.client];
         list.push(requestId);
-        request.listed = uint64(list.length);
+        request.listed = uint32(list.length);
     }
 
     function _unlist(RequestRecord storage request) internal {
-        uint64 place = request.listed;
+        uint32 place = request.listed;
         if (place == 0) return;
         RequestId[] storage list = _requestsOf[request.client];
         if (place != list.length) {

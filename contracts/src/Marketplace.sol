@@ -79,7 +79,7 @@ contract Marketplace is Proofs, Repair {
         uint64 expiresAt = uint64(block.timestamp) + request.expiry;
         record.endsAt = uint64(block.timestamp) + ask.duration;
         record.expiresAt = expiresAt;
-        record.createdBlock = uint64(block.number);
+        record.createdBlock = uint48(block.number);
         uint256 price = _maxPrice(record);
         record.funds = price;
         _list(record, id);
@@ -101,7 +101,7 @@ contract Marketplace is Proofs, Repair {
         uint256 amount = request.funds;
         if (state == RequestState.Cancelled) {
             uint256 unpaid = request.endsAt - request.expiresAt;
-            amount += request.slotsFilled * unpaid * _pricePerSecond(request);
+            amount += uint256(request.slotsFilled) * unpaid * _pricePerSecond(request);
             emit RequestCancelled(requestId);
         } else if (state == RequestState.Failed) {
             amount = _maxPrice(request);
@@ -109,8 +109,8 @@ contract Marketplace is Proofs, Repair {
         request.state = state;
         request.isWithdrawn = true;
         request.funds = 0;
-        // Nobody can fill freed slots any more.
-        burnable += request.slotsFreed * _repairReward(_collateralOf(request));
+        uint32 freed = request.slotsFreed; // nobody can fill them any more
+        if (freed > 0) burnable += freed * _repairReward(_collateralOf(request));
         _unlist(request);
         _pay(recipient, amount);
     }
@@ -143,7 +143,7 @@ contract Marketplace is Proofs, Repair {
             collateral -= _repairReward(collateral);
             request.slotsFreed -= 1;
         }
-        uint64 filled = request.slotsFilled + 1;
+        uint32 filled = request.slotsFilled + 1;
         request.slotsFilled = filled;
         emit SlotFilled(requestId, slotIndex);
         if (filled == request.slots && request.state == RequestState.New) {
@@ -178,11 +178,15 @@ contract Marketplace is Proofs, Repair {
             request.state = state;
             _unlist(request);
         }
-        (uint256 slashed, uint256 rewarded) = _slash(_collateralOf(request));
-        burnable += slot.missed * (slashed - rewarded);
+        uint256 collateral = _collateralOf(request);
+        uint8 missed = slot.missed;
+        if (missed > 0) {
+            (uint256 slashed, uint256 rewarded) = _slash(collateral);
+            burnable += missed * (slashed - rewarded);
+            collateral -= missed * slashed;
+        }
         slot.state = SlotState.Paid;
         _unlist(slot);
-        uint256 collateral = _collateralLeft(slot, request);
         if (rewardRecipient == collateralRecipient) {
             _pay(rewardRecipient, reward + collateral);
         } else {

@@ -8,6 +8,7 @@ import {Settings} from "./Settings.sol";
 struct RequestRecord {
     address client; // none: there is no such request
     uint64 expiry;
+    uint32 listed; // place in the client's list, from 1 on; 0: not in it
     uint256 proofProbability;
     uint256 pricePerBytePerSecond;
     uint256 collateralPerByte;
@@ -18,14 +19,14 @@ struct RequestRecord {
     bytes32 merkleRoot;
     bytes32 nonce;
     bytes cid;
+    // All that changes, in one word.
     uint64 endsAt;
     uint64 expiresAt;
-    uint64 createdBlock;
-    uint64 listed; // place in the client's list, from 1 on; 0: not in it
+    uint48 createdBlock;
+    uint32 slotsFilled;
+    uint32 slotsFreed; // in state Repair: for each a repair reward is set aside
     RequestState state; // as stored; time may have moved on, see requestState
     bool isWithdrawn;
-    uint64 slotsFilled;
-    uint64 slotsFreed; // in state Repair: for each a repair reward is set aside
     uint256 funds; // of the client, if every host keeps its slot to the end
 }
 

@@ -48,15 +48,20 @@ abstract contract Repair is Lists, SlotReservations {
             slot.round += 1;
         }
         slot.since = now_;
-        slot.openedBlock = 0;
         request.slotsFilled -= 1;
         request.slotsFreed += 1;
         emit SlotEvicted(requestId, slotIndex);
 
         bool isStarted = request.state == RequestState.Started;
         uint64 lost = request.slots - request.slotsFilled;
-        _waiting[requestId].push(slotIndex);
-        if (!isStarted || _isDue(request, requestId, lost)) _openWaiting(requestId);
+        if (!isStarted || _isDue(request, requestId, lost)) {
+            _openWaiting(requestId);
+            slot.openedBlock = uint64(block.number);
+            emit SlotFreed(requestId, slotIndex);
+        } else {
+            slot.openedBlock = 0;
+            _waiting[requestId].push(slotIndex);
+        }
         if (isStarted && lost > request.maxSlotLoss) {
             request.state = RequestState.Failed;
             request.endsAt = now_ - 1;
@@ -65,14 +70,15 @@ abstract contract Repair is Lists, SlotReservations {
     }
 
     function _openWaiting(RequestId requestId) private {
-        uint64[] storage waiting = _waiting[requestId];
+        uint64[] memory waiting = _waiting[requestId];
+        if (waiting.length == 0) return;
+        delete _waiting[requestId];
         for (uint256 i = 0; i < waiting.length; i++) {
             SlotRecord storage slot = _slots[slotIdOf(requestId, waiting[i])];
             slot.since = uint64(block.timestamp);
             slot.openedBlock = uint64(block.number);
             emit SlotFreed(requestId, waiting[i]);
         }
-        delete _waiting[requestId];
     }
 
     function _isDue(
@@ -84,7 +90,7 @@ abstract contract Repair is Lists, SlotReservations {
         uint64 threshold = _repairThreshold;
         if (threshold == 0) threshold = tolerance < 4 ? 1 : tolerance < 510 ? tolerance / 2 : 255;
         if (lost >= threshold || lost + uint256(_repairMinMargin) >= tolerance) return true;
-        return _isOverdue(requestId);
+        return _repairMaxDelay == 0 || _isOverdue(requestId);
     }
 
     function _isOverdue(RequestId requestId) private view returns (bool) {

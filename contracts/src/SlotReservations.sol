@@ -100,6 +100,7 @@ abstract contract SlotReservations is Records, Registry {
         Opening memory opening = _openingOf(request, requestId, slotId);
         if (opening.hBps == 0) return (timestamp, place.index);
         if (!_isSeasoned(host, opening.originBlock)) return (NEVER, place.index);
+        if (opening.seed == 0) return (opening.start, place.index); // ask again in the next block
         uint256 far = Window.distance(opening.seed, requestId, slotIndex, place.index, host);
         if (_shares[requestId][host] >= _shareLimit(request)) far = type(uint256).max;
         uint256 from = Window.opening(opening.start, opening.end, _tailBps, opening.hBps, far);

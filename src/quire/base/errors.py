@@ -81,6 +81,12 @@ class WitnessDoesNotSatisfy(InputError):
     hint = "the key may belong to another circuit: quire circuit info"
 
 
+class BadOffer(InputError):
+    """Space cannot be offered like that."""
+
+    code, http = "bad-offer", 422
+
+
 class TooLarge(InputError):
     code, http = "too-large", 413
 
