@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORE := src/quire/_core.abi3.so
-PART ?= all
+PART ?=
 FILE ?=
 JOBS ?= auto
 
@@ -47,8 +47,8 @@ $(CORE): $(RUST) pyproject.toml $(VENV)/ok-run
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked -q
 	@touch $@
 
-demo: setup ## Run the main jobs on a real file: PART=A or slots, FILE=path for your own file.
-	@$(BIN)/python -m demo --part $(PART) $(if $(FILE),--file "$(FILE)")
+demo: setup ## Run the main jobs on a real file: PART=A, B, slots or all; FILE=path for your own file.
+	@$(BIN)/python -m demo --part "$(PART)" $(if $(FILE),--file "$(FILE)")
 
 test: setup $(VENV)/ok-dev test-rust ## Run all tests.
 	@$(BIN)/pytest -n $(JOBS)

@@ -1,9 +1,10 @@
-"""`python -m demo [--part A] [--file PATH] [--keep]`; `make demo PART=A FILE=path` calls it."""
+"""`python -m demo [--part A] [--file PATH]`; `make demo PART=A FILE=path` calls it."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -12,40 +13,47 @@ from rich.console import Console
 
 from demo.archive import make_archive
 from demo.diagram_a import run_diagram_a
+from demo.diagram_b import run_diagram_b
 from demo.slots import run_slots
 from quire.base.errors import QuireError
 
-PARTS = {"A": run_diagram_a, "SLOTS": run_slots}
+PARTS = {"A": run_diagram_a, "B": run_diagram_b, "SLOTS": run_slots}
+MAIN = ["A", "B"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--part", default="A", help="which demo: A (default) or all")
+    parser.add_argument("--part", default="", help="A, B, slots or all; default: A, then B")
     parser.add_argument(
         "--file", type=Path, help="the file to store; default: an archive of real files"
     )
     wanted = parser.parse_args()
-    parts = list(PARTS) if wanted.part.lower() == "all" else [wanted.part.upper()]
+    asked = wanted.part.upper()
+    parts = list(PARTS) if asked == "ALL" else [asked] if asked else MAIN
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]}; there is {', '.join(PARTS)}")
     if wanted.file is not None and not wanted.file.is_file():
         parser.error(f"{wanted.file} is not a file")
     console = Console()
-    with tempfile.TemporaryDirectory(prefix="quire-demo-") as place:
-        directory = Path(place)
-        try:
-            file = wanted.file or make_archive(directory / "python-library.tar")
-            for part in parts:
-                asyncio.run(PARTS[part](console, directory, file))
-        except QuireError as error:
-            console.print(f"[bold red]the demo failed:[/] {error.message}")
-            if error.hint:
-                console.print(f"hint: {error.hint}")
-            return error.exit
-        except KeyboardInterrupt:
-            console.print("interrupted")
-            return 130
+    directory = Path(tempfile.mkdtemp(prefix="quire-demo-"))
+    try:
+        file = wanted.file or make_archive(directory / "python-library.tar")
+        for number, part in enumerate(parts):
+            if number:
+                console.print()
+            asyncio.run(PARTS[part](console, directory, file))
+    except QuireError as error:
+        console.print(f"[bold red]the demo failed:[/] {error.message}", soft_wrap=True)
+        if error.hint:
+            console.print(f"hint: {error.hint}", soft_wrap=True)
+        console.print(f"what the nodes wrote is kept in {directory}", soft_wrap=True)
+        return error.exit
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        shutil.rmtree(directory)
+        return 130
+    shutil.rmtree(directory)
     return 0
 
 

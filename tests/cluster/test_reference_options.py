@@ -62,13 +62,13 @@ def test_variables_of_the_reference_count(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments", [["persistence"], ["--storage-quota=1g", "persistence", "prover"],
-                  ["--eth-provider=ws://localhost:8545"], ["--validator"]]
+                  ["--eth-provider=ws://localhost:8545"]]
 )  # fmt: skip
-def test_words_of_the_marketplace_end_the_start_with_the_reason(tmp_path, arguments):
+def test_a_market_without_an_account_ends_the_start_with_the_reason(tmp_path, arguments):
     done = quire("node", "--data-dir", str(tmp_path / "n"), *arguments)
     assert done.code == 2
-    assert "the marketplace is not there yet" in done.err
-    assert not (tmp_path / "n").exists()
+    assert "Persistence enabled, but no Ethereum account was set" in done.err
+    assert "--eth-private-key" in done.err
 
 
 def test_a_taken_port_for_metrics_ends_with_7(node, tmp_path):

@@ -1,7 +1,7 @@
 """Fuzz `load_config`: a file, the environment and flags give a configuration or a `BadConfig`."""
 
 from quire.base.errors import BadConfig
-from quire.node.config import load_config
+from quire.node.config_load import load_config
 
 VECTORS = ()
 SEEDS = (

@@ -1,6 +1,7 @@
 """Fuzz values of settings of every kind, and arguments of `quire node` as people write them."""
 
 from quire.base.errors import BadConfig, InputError
+from quire.chain.abi import address_text, parse_address
 from quire.faces.cli.node_options import _plain
 from quire.node.logs import LogLevels
 from quire.node.setting import PARSERS, NatSetting, parse_flag, parse_nat, parse_value
@@ -19,6 +20,7 @@ SEEDS = (
     b"--storage-quota:20g",
     b"-i:127.0.0.1",
     b"--metrics\n--cache-size=5",
+    b"0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44",
     b"persistence\n--eth-provider=x",
 )
 
@@ -37,11 +39,8 @@ def check(data: bytes) -> None:
     except BadConfig:
         assert levels.allows(20, "node")
         assert not levels.allows(10, "node")
-    try:
-        plain = _plain(text.split("\n"))
-    except InputError:
-        return
-    assert len(plain) >= len(text.split("\n"))
+    words = text.split("\n")
+    assert len(_plain(words)) >= len(words) - words.count("prover")
 
 
 def _check_value(kind: str, value: object) -> None:
@@ -52,6 +51,12 @@ def _check_value(kind: str, value: object) -> None:
             assert 0 <= value <= 65535
         case "count":
             assert 1 <= value <= 100_000
+        case "whole":
+            assert 0 <= value <= 1 << 62
+        case "groups":
+            assert 2 <= value <= 65535
+        case "address":
+            assert address_text(parse_address(value)) == value
         case "threads":
             assert value == 0 or 2 <= value <= 1024
         case "list":

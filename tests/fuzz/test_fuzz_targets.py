@@ -66,13 +66,18 @@ def decoders(tree: ast.Module) -> list[str]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith(("decode_", "parse_")):
             found.append(node.name)
-        if isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.ClassDef) and not is_port(node):
             found += [
                 f"{node.name}.{inner.name}"
                 for inner in node.body
                 if isinstance(inner, ast.FunctionDef) and inner.name in ("decode", "parse")
             ]
     return found
+
+
+def is_port(node: ast.ClassDef) -> bool:
+    """Whether it says what others decode."""
+    return any(ast.unparse(base).startswith("Protocol") for base in node.bases)
 
 
 def takes_apart(tree: ast.Module) -> bool:

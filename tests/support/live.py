@@ -14,7 +14,7 @@ from quire.base.clock import SystemClock
 from quire.faces.rest.server import RestFace
 from quire.net.memory import MemoryNetwork, MemoryTransport
 from quire.node.build import build_node
-from quire.node.config import load_config
+from quire.node.config_load import load_config
 from quire.node.lifecycle import Lifecycle
 from quire.node.logs import LogLevels
 from quire.node.node import Node

@@ -71,6 +71,11 @@ EXEMPTIONS = (
     ),
     Exemption("the adapter to SQLite", ("sqlite3", "threading"), ("store.meta", "store.rows")),
     Exemption(
+        "the journal in a file of its own, written by a thread of its own",
+        ("asyncio", "concurrent", "sqlite3"),
+        ("store.journal_file",),
+    ),
+    Exemption(
         "worker threads share it: a lock",
         ("threading",),
         ("store.holds", "store.lru", "store.packs", "store.pins"),
@@ -96,11 +101,48 @@ EXEMPTIONS = (
         ("asyncio", "socket"),
         ("net.libp2p", "net.libp2p_addresses", "net.libp2p_channel", "net.libp2p_swarm"),
     ),
+    Exemption(
+        "the adapter to the node of a chain",
+        ("aiohttp", "asyncio"),
+        ("chain.rpc_http", "chain.rpc_limits", "chain.rpc_retry", "chain.rpc_ws"),
+    ),
+    Exemption(
+        "drivers of chain access: tasks, timeouts and locks around pure decisions",
+        ("asyncio",),
+        (
+            "chain.clock",
+            "chain.follow",
+            "chain.heads",
+            "chain.outbox",
+            "chain.outgoing",
+            "chain.sender",
+        ),
+    ),
     Exemption("small files of the node", ("os",), ("net.identity", "net.peerbook")),
     Exemption(
         "the network in memory, on the timers of the loop",
         ("asyncio",),
         ("net.memory", "net.memory_channel"),
+    ),
+    Exemption(
+        "the market in memory: whoever sent a transaction waits for a block",
+        ("asyncio",),
+        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
+    ),
+    Exemption(
+        "the embedded chain: a child process, found on disk",
+        ("asyncio", "os", "signal", "socket", "tempfile"),
+        ("chain.anvil_program", "chain.dev_chain"),
+    ),
+    Exemption(
+        "the embedded chain: a child process, found on disk",
+        ("asyncio", "os", "signal", "socket", "tempfile"),
+        ("chain.anvil_program", "chain.dev_chain"),
+    ),
+    Exemption(
+        "the market in memory: whoever sent a transaction waits for a block",
+        ("asyncio",),
+        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
     ),
     Exemption(
         "drivers of the network: tasks, timeouts and channels around pure decisions",

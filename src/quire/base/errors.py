@@ -81,6 +81,12 @@ class WitnessDoesNotSatisfy(InputError):
     hint = "the key may belong to another circuit: quire circuit info"
 
 
+class BadOffer(InputError):
+    """Space cannot be offered like that."""
+
+    code, http = "bad-offer", 422
+
+
 class TooLarge(InputError):
     code, http = "too-large", 413
 
@@ -233,6 +239,18 @@ class ChainUnreachable(ChainError):
 
     code, retry = "chain-unreachable", True
     hint = "check --eth-provider; quire doctor asks it"
+
+
+class RpcRefused(ChainError):
+    """The chain's node answered a call with an error. `data`: what a contract that reverted gave
+    as reason, b"" for none; None where nothing was reverted."""
+
+    code = "rpc-refused"
+
+    def __init__(self, message: str, *, rpc_code: int = 0, data: bytes | None = None) -> None:
+        super().__init__(message, rpc_code=rpc_code)
+        self.rpc_code = rpc_code
+        self.data = data
 
 
 class Reverted(ChainError):

@@ -1,4 +1,4 @@
-"""Sizes and durations: between numbers and what people write.
+"""Sizes, durations and times: between numbers and what people write.
 
 Sizes are binary whatever the letter case ("1k" = 1024 bytes), as the Codex command line has it
 (content.md 7.1). Durations default to seconds; "m" is minutes.
@@ -7,6 +7,7 @@ Sizes are binary whatever the letter case ("1k" = 1024 bytes), as the Codex comm
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from quire.base.errors import InputError
 
@@ -80,3 +81,11 @@ def format_duration(seconds: float) -> str:
     if seconds < 2 * 31_557_600:
         return f"{seconds / 86_400:.3g} days"
     return f"{seconds / 31_557_600:.3g} years"
+
+
+def format_time(unix_seconds: float) -> str:
+    """`2027-01-31 17:05 UTC`; times beyond the calendar are `the far future`."""
+    try:
+        return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, ValueError, OSError):
+        return "the far future"

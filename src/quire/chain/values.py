@@ -58,6 +58,11 @@ class Ask:
         return self.collateral_per_byte * self.slot_size
 
     @property
+    def price_per_day(self) -> int:
+        """Of all slots."""
+        return self.slots * 86_400 * self.price_per_slot_per_second
+
+    @property
     def max_price(self) -> int:
         """What the client pays when every slot is filled at once."""
         return self.slots * self.duration * self.price_per_slot_per_second

@@ -80,6 +80,10 @@ class Rates:
     proof_seconds: dict[int, float]
 
 
+# Of the machine of docs/reference/figures.md.
+REFERENCE_RATES = Rates(coding=6e9, hashing=1.2e8, proof_seconds={5: 0.6, 20: 2.2, 100: 9.2})
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Of the whole dataset over the whole period."""

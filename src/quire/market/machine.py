@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from quire.base.errors import QuireError
+
 State = TypeVar("State")
 Event = TypeVar("Event", contravariant=True)
 Effect = TypeVar("Effect", covariant=True)
@@ -35,6 +37,14 @@ class TimedOut:
     """The deadline of the present state has come."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An effect of the present state failed, and trying it again cannot help."""
+
+    effect: object
+    error: QuireError
+
+
 class Machine(Protocol[State, Event, Effect]):
     """A kind of machine; holds no state of its own. All methods are pure."""
 
@@ -42,9 +52,13 @@ class Machine(Protocol[State, Event, Effect]):
     def kind(self) -> str:
         """What its records in the journal are filed under."""
 
-    def step(self, state: State, event: Event | TimedOut) -> tuple[State, Sequence[Effect]]:
+    def step(
+        self, state: State, event: Event | TimedOut | Failed
+    ) -> tuple[State, Sequence[Effect]]:
         """Where an event leads and what is to be done then. A pair that leads nowhere returns the
-        same state and nothing to do."""
+        same state and nothing to do. The same state with something to do is done at once,
+        without a record. An effect that is asked for while an equal one runs is performed once
+        more after it."""
 
     def resume(self, state: State) -> Sequence[Effect]:
         """What to do after a restart in this state."""
@@ -53,8 +67,12 @@ class Machine(Protocol[State, Event, Effect]):
         """The state's name, as the API of the reference has it. Effects that still run when it
         changes are cancelled."""
 
+    def words(self, state: State) -> str:
+        """What is going on, for people; the line in the history and on the bus."""
+
     def deadline(self, state: State) -> Deadline | None:
-        """None for states that are the end."""
+        """None for states that are the end. One that has come does not come again; seconds since
+        the state was entered begin anew when it stays in it."""
 
     def has_ended(self, state: State) -> bool: ...
 

@@ -1,41 +1,18 @@
-"""The configuration of a node: one struct, filled from flags, environment, file and defaults.
-
-    flag --storage-quota 10g  >  QUIRE_STORAGE_QUOTA=10g  >  TOML storage-quota = "10g"  >  20 GiB
-
-A name is the same everywhere; the reference's names are taken too (`reference_options.py`). A name
-that does not exist is refused with the nearest one that does. Lists are given by repeating the
-flag, by commas in the environment, by an array in the file.
-"""
+"""The settings of a node: one struct. `config_load.py` fills it."""
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
 import msgspec
 
-from quire.base.errors import BadConfig, InputError
 from quire.base.units import GIB, MIB
 from quire.net.nat import RELAY_DEFAULTS
-from quire.node.reference_options import (
-    ALIASES,
-    ENVIRONMENT_PREFIXES,
-    MARKETPLACE,
-    NO_MARKETPLACE,
-    WITHOUT_EFFECT,
-    why_without_effect,
-)
-from quire.node.setting import NatSetting, Setting, parse_value
+from quire.node.setting import NatSetting, Setting
 
-ENVIRONMENT_PREFIX = "QUIRE_"
 LOG_FORMATS = ("auto", "colors", "nocolors", "json", "none")
-IN_FILE = "in the configuration file"
-# Variables of the command line's other commands.
-_OF_THE_CLIENT = ("config-file", "api", "token-file")
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +110,46 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_cell_elements: Annotated[
         int | None, Setting("count", "field elements of a cell in the circuit")
     ] = None
+    persistence: Annotated[
+        bool, Setting("flag", "buy and sell storage on a chain; eth-provider means it too")
+    ] = False
+    eth_provider: Annotated[
+        str | None,
+        Setting("text", "node of the chain: ws:// or http:// [ws://localhost:8545 if persistence]"),
+    ] = None
+    eth_private_key: Annotated[
+        Path | None, Setting("path", "file with the account's key in hexadecimal, mode 600")
+    ] = None
+    eth_keystore: Annotated[
+        Path | None, Setting("path", "file with the account's key, encrypted (JSON, version 3)")
+    ] = None
+    eth_password_file: Annotated[
+        Path | None, Setting("path", "file with the password of eth-keystore, mode 600")
+    ] = None
+    marketplace_address: Annotated[
+        str | None, Setting("address", "the contract; else as the profile knows it for the chain")
+    ] = None
+    reward_recipient: Annotated[
+        str | None, Setting("address", "who gets what this host earns, besides its collateral")
+    ] = None
+    validator: Annotated[
+        bool, Setting("flag", "mark proofs of others that are missing, for a reward")
+    ] = False
+    validator_max_slots: Annotated[
+        int, Setting("whole", "slots that a validator watches; 0 is all")
+    ] = 1000
+    validator_groups: Annotated[
+        int | None, Setting("groups", "into how many groups validators share the slots")
+    ] = None
+    validator_group_index: Annotated[
+        int, Setting("whole", "which of the groups this one watches, from 0 on")
+    ] = 0
+    max_priority_fee_per_gas: Annotated[
+        int, Setting("whole", "tip for each unit of gas of a transaction, in wei, at most")
+    ] = 1_000_000_000
+    confirmations: Annotated[
+        int, Setting("whole", "blocks on top of one before what it says is acted upon")
+    ] = 0
     num_threads: Annotated[
         int, Setting("threads", "threads for hashing and disk; 0: as the machine suggests")
     ] = 0
@@ -175,33 +192,9 @@ def settings() -> dict[str, Setting]:
     """The settings by the name that people write (`storage-quota`), in order."""
     hints = get_type_hints(NodeConfig, include_extras=True)
     return {
-        _written(field): next(a for a in get_args(hints[field])[1:] if isinstance(a, Setting))
+        written_name(field): next(a for a in get_args(hints[field])[1:] if isinstance(a, Setting))
         for field in NodeConfig.__struct_fields__
     }
-
-
-def load_config(
-    flags: Mapping[str, object],
-    environment: Mapping[str, str],
-    file: Path | None,
-    *,
-    warn: Callable[[str], None] | None = None,
-) -> NodeConfig:
-    """Merge the sources; `flags` holds only what was given, by written name.
-
-    warn     told, in one line each, of options of the reference that have no effect here
-    Raises   BadConfig  an unknown name, a value of the wrong shape, a file that cannot be read
-    """
-    merged: dict[str, object] = {}
-    for origin, values in (
-        (IN_FILE, {} if file is None else _read_file(file)),
-        ("in the environment", _from_environment(environment)),
-        ("on the command line", flags),
-    ):
-        merged |= _one_source(values, origin, warn or (lambda _: None))
-    config = msgspec.convert(merged, NodeConfig, dec_hook=_custom)
-    _check(config)
-    return msgspec.structs.replace(config, data_dir=config.data_dir.expanduser())
 
 
 def default_text(name: str) -> str:
@@ -212,101 +205,6 @@ def default_text(name: str) -> str:
     return "" if value is None or value is False else str(value)
 
 
-def _one_source(
-    values: Mapping[str, object], origin: str, warn: Callable[[str], None]
-) -> dict[str, object]:
-    """The settings of one source by field name, the reference's names resolved."""
-    found: dict[str, object] = {}
-    given: dict[str, str] = {}
-    for written, value in values.items():
-        name = ALIASES.get(written, written)
-        if name in WITHOUT_EFFECT:
-            warn(why_without_effect(name))
-            continue
-        if name in MARKETPLACE and origin == IN_FILE:  # read only with its sub-command
-            warn(f"{name} ({origin}) has no effect here: {NO_MARKETPLACE}")
-            continue
-        if name in MARKETPLACE:
-            raise BadConfig(f"{written} ({origin}): {NO_MARKETPLACE}")
-        if name in given:
-            raise BadConfig(
-                f"{written} and {given[name]} are the same setting ({origin}); give it once"
-            )
-        given[name] = written
-        found[name.replace("-", "_")] = _parse(name, value, origin)
-    return found
-
-
-def _read_file(file: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise BadConfig(f"configuration file {file} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadConfig(f"configuration file {file} is not valid TOML: {error}") from None
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    """QUIRE_STORAGE_QUOTA -> storage-quota; where it is not set, CODEX_STORAGE_QUOTA counts.
-
-    Of the other prefixes only names that are settings are taken: other programs use them too.
-    """
-    found: dict[str, object] = {}
-    for prefix in reversed(ENVIRONMENT_PREFIXES):
-        found |= {
-            ALIASES.get(name, name): value
-            for name, value in _with_prefix(environment, prefix).items()
-            if name in _known_names()
-        }
-    ours = _with_prefix(environment, ENVIRONMENT_PREFIX)
-    named = {ALIASES.get(name, name) for name in ours}
-    found = {name: value for name, value in found.items() if name not in named}
-    return found | {name: value for name, value in ours.items() if name not in _OF_THE_CLIENT}
-
-
-def _with_prefix(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
-    return {
-        name.removeprefix(prefix).lower().replace("_", "-"): environment[name]
-        for name in sorted(environment)
-        if name.startswith(prefix)
-    }
-
-
-def _known_names() -> frozenset[str]:
-    return frozenset((*settings(), *ALIASES, *WITHOUT_EFFECT))
-
-
-def _parse(name: str, value: object, origin: str) -> object:
-    known = settings()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; the settings are {', '.join(known)}"
-        raise BadConfig(f"there is no setting {name!r} ({origin}){hint}")
-    try:
-        return parse_value(known[name].kind, value)
-    except (InputError, ValueError) as error:
-        raise BadConfig(f"{name} = {value!r} ({origin}): {error}") from None
-
-
-def _custom(kind: type, value: object) -> object:
-    return Path(str(value)) if kind is Path else value
-
-
-def _written(field: str) -> str:
+def written_name(field: str) -> str:
+    """As people write the name of a field."""
     return field.replace("_", "-")
-
-
-def _check(config: NodeConfig) -> None:
-    if config.log_format not in LOG_FORMATS:
-        raise BadConfig(f"log-format is {config.log_format!r}; it is one of {LOG_FORMATS}")
-    if not config.listen:
-        raise BadConfig("listen is empty; a node needs at least one address, or nobody reaches it")
-    for name in (
-        "block_mi",
-        "request_timeout",
-        "upload_idle_timeout",
-        "fetch_idle_timeout",
-        "upload_expiry",
-    ):
-        if getattr(config, name) <= 0:
-            raise BadConfig(f"{_written(name)} is 0; it must be a positive duration")

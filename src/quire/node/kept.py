@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from quire.base.units import format_duration
+from quire.base.units import format_duration, format_time
 from quire.store.dataset import Dataset, RetentionRoot
 
 _WORDS = {
@@ -24,8 +22,8 @@ def root_in_words(root: RetentionRoot, now: float) -> str:
     if root.expires_at is None:
         return f"{why}: for ever"
     if root.expires_at <= now:
-        return f"{why}: ended {date_in_words(root.expires_at)}"
-    return f"{why}: until {date_in_words(root.expires_at)}, {_left(root.expires_at - now)}"
+        return f"{why}: ended {format_time(root.expires_at)}"
+    return f"{why}: until {format_time(root.expires_at)}, {_left(root.expires_at - now)}"
 
 
 def kept_in_words(dataset: Dataset, now: float, next_collection_at: float) -> str:
@@ -35,23 +33,15 @@ def kept_in_words(dataset: Dataset, now: float, next_collection_at: float) -> st
         return "kept for ever: it goes only when it is deleted, or its last endless root is"
     if until > now:
         return (
-            f"kept until {date_in_words(until)}, {_left(until - now)}; "
+            f"kept until {format_time(until)}, {_left(until - now)}; "
             "quire pin CID keeps it for ever"
         )
     wait = max(0.0, next_collection_at - now)
-    since = "nothing keeps it" if until <= 0 else f"its time ended {date_in_words(until)}"
+    since = "nothing keeps it" if until <= 0 else f"its time ended {format_time(until)}"
     return (
         f"not kept: {since}. It goes at the next collection, in {format_duration(wait)}, or when "
         "those who are reading it have ended; quire pin CID keeps it"
     )
-
-
-def date_in_words(at: float) -> str:
-    """`2027-01-31 17:05 UTC`; times beyond the calendar are `the far future`."""
-    try:
-        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    except (OverflowError, ValueError, OSError):
-        return "the far future"
 
 
 def _left(seconds: float) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from quire.net.exchange.engine import Exchange
     from quire.net.identity import Identity
     from quire.net.transport import Transport
+    from quire.node.trading import Trading
     from quire.store.store import Store
 
 
@@ -68,6 +69,7 @@ class Node:
     levels: LogLevels
     started_at: float
     tracing: Tracing | None = None
+    trading: Trading | None = None  # with a chain only
     api_urls: list[str] = field(default_factory=list)
 
     def is_busy(self) -> bool:

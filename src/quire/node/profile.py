@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from quire.base.errors import BadConfig, InputError
+from quire.base.errors import BadConfig, BadEncoding, InputError
+from quire.chain.abi import parse_address
 from quire.dataset.circuit import CircuitParameters
 
 
@@ -42,6 +43,16 @@ class CircuitProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     key_hash: str = ""
 
 
+class ChainProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """The market of a network. `contracts`: address of the marketplace by chain id; `key_hash`:
+    what the contract has to say about the circuit's key, in hexadecimal; empty: whatever it
+    says."""
+
+    dialect: str = "codex"  # of the contract's calls and events; there is one so far
+    contracts: dict[str, str] = {}
+    key_hash: str = ""
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """One network. Sizes in bytes."""
 
@@ -53,6 +64,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="k
     block_size: int = 65536
     ping: bool = True  # False where nodes do not know it and may take it ill
     circuit: CircuitProfile = CircuitProfile()
+    chain: ChainProfile = ChainProfile()
     bootstrap: tuple[str, ...] = ()  # multiaddresses with /p2p/, or `spr:` records
 
 
@@ -99,10 +111,27 @@ def decode_profile(text: str, origin: str) -> Profile:
         circuit_of(profile.circuit)
     except InputError as error:
         raise BadConfig(f"profile {origin}: {error.message}") from None
+    _check_chain(profile.chain, origin)
     for base in profile.rest_bases:
         if not base.startswith("/") or base.endswith("/"):
             raise BadConfig(f"profile {origin}: {base!r} is not a REST base such as /api/codex/v1")
     return profile
+
+
+def _check_chain(chain: ChainProfile, origin: str) -> None:
+    if chain.dialect != "codex":
+        raise BadConfig(f"profile {origin}: chain dialect {chain.dialect[:80]!r} is not codex")
+    for chain_id, address in chain.contracts.items():
+        if re.fullmatch("[1-9][0-9]{0,19}", chain_id) is None:
+            raise BadConfig(f"profile {origin}: {chain_id[:80]!r} is not the id of a chain")
+        try:
+            parse_address(address)
+        except BadEncoding as error:
+            raise BadConfig(f"profile {origin}: {error.message}") from None
+    if chain.key_hash and re.fullmatch("[0-9a-f]{64}", chain.key_hash) is None:
+        raise BadConfig(
+            f"profile {origin}: the chain's key-hash {chain.key_hash[:80]!r} is not 64 hex digits"
+        )
 
 
 def circuit_of(circuit: CircuitProfile) -> CircuitParameters:

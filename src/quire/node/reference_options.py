@@ -18,6 +18,11 @@ WITHOUT_EFFECT = {
     "repo-kind": "the store has one kind: pack files with an SQLite index",
     "block-retries": "a request asks until its request-timeout has passed, however often",
     "cache-size": "the operating system keeps what is read often in memory",
+    "eth-account": "this node signs with its own key: eth-private-key, or eth-keystore",
+    "request-cache-size": "as many requests as are needed are remembered",
+    "circom-graph": "witnesses are made by the program of circom-wasm",
+    "prover-backend": "there is one prover, for both kinds of circuits",
+    "simulate-proof-failures": "proofs are made in earnest, or not at all",
 }
 
 SHORT = {
@@ -25,31 +30,9 @@ SHORT = {
     "cache-size": "c",
 }
 
-# Options of the sub-commands `persistence` and `prover`, without those about circuits and keys,
-# which are settings here.
-MARKETPLACE = frozenset(
-    (
-        "eth-provider",
-        "eth-account",
-        "eth-private-key",
-        "marketplace-address",
-        "validator",
-        "validator-max-slots",
-        "validator-groups",
-        "validator-group-index",
-        "reward-recipient",
-        "request-cache-size",
-        "max-priority-fee-per-gas",
-        "circom-graph",
-        "prover-backend",
-        "persistence",
-        "prover",
-    )
-)
-NO_MARKETPLACE = (
-    "the marketplace is not there yet; this node stores and exchanges data, it neither buys nor"
-    " sells storage"
-)
+# Sub-commands of the reference, which stand before their options. Proofs are made by every node
+# that has a circuit's key, so the second one adds nothing.
+SUB_COMMANDS = {"persistence": ("--persistence=true",), "prover": ()}
 
 # Variables such as CODEX_STORAGE_QUOTA count where the one of Quire is not set.
 ENVIRONMENT_PREFIXES = ("CODEX_", "ARCHIVIST_", "PROMETHEI_")

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from quire.base.units import parse_duration, parse_size
+from quire.chain.abi import address_text, parse_address
 from quire.net.nat import NAT_MODES
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -117,6 +118,9 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "port": lambda value: _whole(0, 65535, value),
     "count": lambda value: _whole(1, 100_000, value),
     "threads": _threads,
+    "whole": lambda value: _whole(0, 1 << 62, value),
+    "groups": lambda value: _whole(2, 65535, value),
+    "address": lambda value: address_text(parse_address(_text(value))),
     "flag": parse_flag,
     "list": _list,
     "nat": parse_nat,

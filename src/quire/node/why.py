@@ -78,16 +78,12 @@ async def why(node: Node, cid: Cid) -> Why:
     if holds != "complete":
         sentences.append(_network(node, providers))
     waits = node.waits.of(subject)
-    sentences += [
-        f"It waits: {w['reason']} ({format_duration(float(str(w['waitedSeconds'])))} so far,"
-        f" {format_duration(float(str(w['remainingSeconds'])))} at most to go)."
-        for w in waits
-    ]
+    sentences += [wait_in_words(wait) for wait in waits]
     timers = _timers(node, cid, dataset, state)
     if timers:
         sentences.append(f"Next: {timers[0].what}, in {format_duration(timers[0].in_seconds)}.")
     events = node.events.history(subject)[-LAST_EVENTS:]
-    sentences += [f"{_clock_time(e.at)} {e.message}." for e in events]
+    sentences += [f"{clock_time(e.at)} {e.message}." for e in events]
     return Why(
         cid=subject,
         holds=holds,
@@ -270,5 +266,13 @@ def _network(node: Node, providers: list[str]) -> str:
     return f"{len(providers)} peers say that they have it: {', '.join(providers)}."
 
 
-def _clock_time(at: float) -> str:
+def wait_in_words(wait: dict[str, object]) -> str:
+    waited, left = float(str(wait["waitedSeconds"])), float(str(wait["remainingSeconds"]))
+    return (
+        f"It waits: {wait['reason']} ({format_duration(waited)} so far,"
+        f" {format_duration(left)} at most to go)."
+    )
+
+
+def clock_time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")

@@ -1,4 +1,7 @@
-"""`quire sim`: run seeds, show the stages and the figures, and say how to repeat a failure."""
+"""`quire sim`: run seeds, show the stages and the figures, and say how to repeat a failure.
+
+`quire sim dispersal` and `quire sim lazy-repair` are studies of a policy, with figures only.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,20 @@ import json
 from collections.abc import Sequence
 from functools import partial
 
+from quire.sim import fairness_table, lazy_repair
 from quire.sim.run import SCENARIOS, Outcome, run_seed
 from quire.sim.tally import Tally
 
 EXIT_BROKEN = 70  # as base.errors.Bug
 ALL = "all"
+STUDIES = {"dispersal": fairness_table.report, "lazy-repair": lazy_repair.report}
 
 
 def run(argv: Sequence[str]) -> int:
     """Run from the command line; returns the exit code: 0, or 70 when a seed failed."""
+    if argv and argv[0] in STUDIES:
+        print("\n".join(STUDIES[argv[0]](argv[1:])))
+        return 0
     options = _parser().parse_args(list(argv))
     show = partial(_show, is_whole=options.trace)
     is_single = options.runs == 1 and options.scenario != ALL
@@ -74,7 +82,9 @@ def _report(outcome: Outcome) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="quire sim", description="Run the production code in a simulated world."
+        prog="quire sim",
+        description="Run the production code in a simulated world.",
+        epilog=f"Studies of a policy, each with its own options: {', '.join(STUDIES)}.",
     )
     parser.add_argument("--seed", type=int, default=1, help="the first seed (default 1)")
     parser.add_argument("--runs", type=int, default=1, help="how many seeds, counting up")

@@ -87,4 +87,4 @@ class Space:
     total_blocks: int  # manifests included
     quota_max_bytes: int
     quota_used_bytes: int
-    quota_reserved_bytes: int  # promised to running uploads and fetches
+    quota_reserved_bytes: int  # promised to running writes, and offered for rent

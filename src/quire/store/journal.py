@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+NOTES_MAX = 256  # the newest ones are kept of each record
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The newest value of one thing; None: it is forgotten. `note` says in words what happened."""
+    """The newest value of one thing; None: it is forgotten, with its history. `note` says in words
+    what happened; an empty one leaves no line."""
 
     kind: str
     key: str
@@ -35,6 +38,6 @@ class Journal(Protocol):
         """Every record of a kind, oldest first."""
 
     async def history(self, kind: str, key: str) -> list[Note]:
-        """What happened to a record, oldest first; at most the last 256 notes."""
+        """What happened to a record, oldest first; at most the last NOTES_MAX notes."""
 
     async def close(self) -> None: ...

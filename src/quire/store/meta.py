@@ -134,26 +134,17 @@ class Meta:
 
     def _script(self, statements: str, version: int) -> None:
         """Execute statements and note the version that results; all of it, or nothing."""
-        connection = self._writer.connection
-        with self._writer.lock, mapped():
-            try:
-                connection.executescript(
-                    f"BEGIN IMMEDIATE; {statements} PRAGMA user_version={version}; COMMIT;"
-                )
-            except sqlite3.Error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        self._writer.script(f"BEGIN IMMEDIATE; {statements} PRAGMA user_version={version}; COMMIT;")
         if self._on_commit is not None:
-            self._on_commit(connection)
+            self._on_commit(self._writer.connection)
 
 
-def connect_file(path: Path) -> sqlite3.Connection:
+def connect_file(path: Path, application_id: int = APPLICATION_ID) -> sqlite3.Connection:
     """The writer's connection to a database file: WAL, durable at each commit."""
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
-        if _is_foreign(connection):
-            return connection  # `Meta` refuses it, and nothing of it has been changed
+        if _is_foreign(connection, application_id):
+            return connection  # who asked refuses it, and nothing of it has been changed
         connection.execute("PRAGMA page_size=8192")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
@@ -166,10 +157,10 @@ def connect_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _is_foreign(connection: sqlite3.Connection) -> bool:
+def _is_foreign(connection: sqlite3.Connection, application_id: int) -> bool:
     """Whether it is the database of another program."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    return application != APPLICATION_ID and bool(
+    return application != application_id and bool(
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     )
 

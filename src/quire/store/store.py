@@ -279,6 +279,10 @@ class Store:
         """What is used and promised, as the Codex API counts it."""
         return self._core.quota.space()
 
+    def offer(self, size_bytes: int) -> None:
+        """Keep so much of the quota free for others to rent, and refuse writes that need it."""
+        self._core.quota.offer(size_bytes)
+
     async def reclaimed(self) -> None:
         """Wait until the space of everything deleted so far is given back."""
         await self._core.committer.idle()

@@ -3,9 +3,8 @@
 import click
 import pytest
 
-from quire.base.errors import InputError
 from quire.faces.cli.node_options import NodeCommand, given, node_options
-from quire.node.config import load_config
+from quire.node.config_load import load_config
 from quire.node.reference_options import ALIASES, WITHOUT_EFFECT
 
 
@@ -51,10 +50,13 @@ def test_the_reference_s_options_are_options():
     }
 
 
-@pytest.mark.parametrize("word", ["persistence", "prover", "--eth-provider=ws://x", "--validator"])
-def test_words_of_the_marketplace_are_refused(word):
-    with pytest.raises(InputError, match="the marketplace is not there yet"):
-        parsed(word)
+def test_the_reference_s_sub_commands_are_taken():
+    given = parsed("--storage-quota=1g", "persistence", "--eth-provider:ws://x:1", "prover")
+    assert given == {"storage-quota": "1g", "persistence": "true", "eth-provider": "ws://x:1"}
+    assert parsed("--persistence", "--validator=false") == {
+        "persistence": "true",
+        "validator": "false",
+    }
 
 
 @pytest.mark.parametrize("args", [["--no-such=1"], ["--no-such:1"], ["word"], ["-x:1"]])

@@ -7,8 +7,9 @@ import pytest
 
 from quire.base.errors import BadConfig
 from quire.base.units import GIB
-from quire.node.config import NodeConfig, default_text, load_config, settings
-from quire.node.reference_options import ALIASES, MARKETPLACE, WITHOUT_EFFECT
+from quire.node.config import NodeConfig, default_text, settings
+from quire.node.config_load import load_config
+from quire.node.reference_options import ALIASES, WITHOUT_EFFECT
 from quire.node.setting import NatSetting
 
 SOURCES = {"file": 1, "environment": 2, "flag": 3}
@@ -160,19 +161,22 @@ def test_every_field_has_a_setting_with_a_help_text():
     assert default_text("mdns") == ""
 
 
-REFERENCE = {  # content.md 7.2, of the node itself
+REFERENCE = {  # content.md 7.2, its sub-commands' too
     *("config-file", "log-level", "log-format", "metrics", "metrics-address", "metrics-port"),
     *("data-dir", "listen-addrs", "nat", "disc-port", "net-privkey", "bootstrap-node"),
     *("max-peers", "num-threads", "agent-string", "api-bindaddr", "api-port", "api-cors-origin"),
     *("repo-kind", "storage-quota", "block-ttl", "block-mi", "block-mn", "block-retries"),
-    *("cache-size", "log-file"),
+    *("cache-size", "log-file", "eth-provider", "eth-account", "eth-private-key"),
+    *("marketplace-address", "validator", "validator-max-slots", "validator-groups"),
+    *("validator-group-index", "reward-recipient", "simulate-proof-failures"),
+    *("request-cache-size", "max-priority-fee-per-gas"),
 }
 
 
 def test_every_option_of_the_reference_has_a_place():
     assert REFERENCE - {"config-file"} <= {*settings(), *ALIASES, *WITHOUT_EFFECT}
     assert set(ALIASES.values()) <= set(settings())
-    assert not {*ALIASES, *WITHOUT_EFFECT, *MARKETPLACE} & set(settings())
+    assert not {*ALIASES, *WITHOUT_EFFECT} & set(settings())
 
 
 def test_the_reference_s_names_are_taken_from_every_source(tmp_path):
@@ -194,7 +198,7 @@ def test_variables_of_quire_go_before_those_of_codex_and_of_its_forks():
 
 
 def test_variables_of_other_programs_that_begin_with_codex_are_passed_over():
-    assert load_config({}, {"CODEX_HOME": "/x", "CODEX_ETH_PROVIDER": "ws://"}, None) == (
+    assert load_config({}, {"CODEX_HOME": "/x", "CODEX_ETH": "ws://"}, None) == (
         load_config({}, {}, None)
     )
 
@@ -208,15 +212,40 @@ def test_an_option_without_effect_is_taken_with_one_line_that_says_why(name):
     assert "\n" not in line
 
 
-@pytest.mark.parametrize("name", ["persistence", "prover", "eth-provider", "validator"])
-def test_words_of_the_marketplace_are_refused_by_name(tmp_path, name):
-    with pytest.raises(BadConfig, match=f"{name}.*marketplace is not there yet"):
-        load_config({name: "true"}, {}, None)
-    file = tmp_path / "c.toml"
-    file.write_text(f"[{name}]\nx = 1\n")
-    said = []
-    load_config({}, {}, file, warn=said.append)
-    assert name in said[0]
+def test_settings_of_the_market_are_taken_under_the_reference_s_names():
+    config = load_config(
+        {
+            "persistence": True,
+            "eth-private-key": "/k",
+            "marketplace-address": "0x322813fd9a801c5507c9de605d63cea4f2ce6c44",
+            "validator-groups": "3",
+            "validator-group-index": "2",
+        },
+        {"CODEX_ETH_PROVIDER": "ws://127.0.0.1:1"},
+        None,
+    )
+    assert config.persistence
+    assert config.eth_provider == "ws://127.0.0.1:1"
+    assert config.marketplace_address == "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"
+    assert (config.validator_groups, config.validator_group_index) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"eth-private-key": "/k", "eth-keystore": "/s"}, "give one"),
+        ({"eth-keystore": "/s"}, "belong together"),
+        ({"eth-password-file": "/p"}, "belong together"),
+        ({"validator-group-index": 1}, "with no validator-groups it is 0"),
+        ({"validator-groups": 4, "validator-group-index": 4}, "with 4 groups it is below 4"),
+        ({"validator-groups": 1}, "from 2 to 65535"),
+        ({"reward-recipient": "0x12"}, "40 hexadecimal digits"),
+        ({"confirmations": -1}, "whole number from 0"),
+    ],
+)
+def test_settings_of_the_market_that_do_not_go_together_are_refused(given, said):
+    with pytest.raises(BadConfig, match=said):
+        load_config(given, {}, None)
 
 
 def test_one_setting_under_two_names_is_refused():

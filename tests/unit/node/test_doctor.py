@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from quire.node.config import load_config
+from quire.node.config_load import load_config
 from quire.node.doctor import examine
 
 

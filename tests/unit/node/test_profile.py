@@ -35,6 +35,13 @@ def test_block_sizes_and_bases_are_those_of_the_networks():
     assert load_profile("archivist").rest_bases[0] == "/api/archivist/v1"
 
 
+def test_every_network_knows_the_contract_of_a_local_chain():
+    for name in profile_names():
+        contracts = load_profile(name).chain.contracts
+        assert contracts["31337"] == "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"
+    assert len(load_profile("codex").chain.contracts) == 4
+
+
 def test_a_file_is_a_profile_too(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(GOOD)
@@ -55,6 +62,20 @@ def test_a_file_is_a_profile_too(tmp_path):
         ("[protocols]", "[protocol]"),
         ("exchange", "exchanges"),
         ('trimmed = ["/yours', 'trimmed = ["/theirs'),
+        ("[protocols]", '[chain]\ndialect = "vault"\n[protocols]'),
+        ("[protocols]", '[chain]\nkey-hash = "ab"\n[protocols]'),
+        (
+            "[protocols]",
+            '[chain.contracts]\n0 = "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"\n[protocols]',
+        ),
+        (
+            "[protocols]",
+            '[chain.contracts]\nmain = "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"\n[protocols]',
+        ),
+        (
+            "[protocols]",
+            '[chain.contracts]\n1 = "0x322813fd9A801c5507c9de605d63CEA4f2CE6c44"\n[protocols]',
+        ),
     ],
 )
 def test_a_profile_that_is_not_whole_is_refused(old, new):

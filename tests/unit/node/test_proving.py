@@ -8,7 +8,7 @@ import pytest
 
 from quire.base.errors import BadConfig
 from quire.dataset.circuit import OFFICIAL, CircuitParameters
-from quire.node.config import load_config
+from quire.node.config_load import load_config
 from quire.node.profile import decode_profile, load_profile
 from quire.node.proving import circuit_places
 from quire.services.circuit_files import CircuitPlaces

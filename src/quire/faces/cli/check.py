@@ -9,12 +9,11 @@ from typing import Any
 import click
 
 from quire.base.errors import IntegrityError
-from quire.base.units import format_size
+from quire.base.units import format_size, format_time
 from quire.faces.cli.common import json_option, show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import Report, progress
 from quire.faces.client import Client
-from quire.node.kept import date_in_words
 
 POLL_SECONDS = 0.5
 ENDED = ("done", "failed", "cancelled")
@@ -109,4 +108,4 @@ def scrub_command(context: Context, now: bool, as_json: bool) -> None:
     click.echo(f"lost       {found['lostBlocks']} blocks since the store was made")
     for label, key in (("last pass", "lastEndedAt"), ("next pass", "nextAt")):
         if found[key] is not None:
-            click.echo(f"{label}  {date_in_words(found[key])}")
+            click.echo(f"{label}  {format_time(found[key])}")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from quire.node.config import load_config
+from quire.node.config_load import load_config
 from quire.node.profile import load_profile
 from quire.node.proving import circuit_places
 from quire.services.circuit_files import CircuitPlaces

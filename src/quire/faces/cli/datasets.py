@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from quire.base.errors import UnknownDataset
-from quire.base.units import format_size
+from quire.base.units import format_size, format_time
 from quire.faces.cli.common import (
     dataset_of,
     json_option,
@@ -18,7 +18,6 @@ from quire.faces.cli.common import (
 )
 from quire.faces.cli.main import Context
 from quire.faces.cli.tree_list import list_tree
-from quire.node.kept import date_in_words
 
 
 @click.command()
@@ -49,7 +48,7 @@ def _until(expires_at: float | None) -> str:
     """Until when a dataset is kept, as a day."""
     if expires_at is None:
         return "for ever"
-    return date_in_words(expires_at)[:10] if expires_at else "not kept"
+    return format_time(expires_at)[:10] if expires_at else "not kept"
 
 
 @click.command()

@@ -60,7 +60,7 @@ def _of_surroundings(
 ) -> list[dict[str, Any]]:
     import msgspec
 
-    from quire.node.config import load_config
+    from quire.node.config_load import load_config
     from quire.node.doctor import examine
 
     flags = {} if data_dir is None else {"data-dir": data_dir}

@@ -16,7 +16,8 @@ from quire.faces.cli.node_options import NodeCommand, given, node_options
 from quire.faces.metrics import MetricsFace
 from quire.faces.rest.server import RestFace
 from quire.node.build import build_node
-from quire.node.config import NodeConfig, load_config
+from quire.node.config import NodeConfig
+from quire.node.config_load import load_config
 from quire.node.lifecycle import Face, Lifecycle
 from quire.node.state_file import node_state
 

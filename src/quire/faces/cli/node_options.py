@@ -10,13 +10,11 @@ from typing import Any
 
 import click
 
-from quire.base.errors import InputError
 from quire.node.config import default_text, settings
 from quire.node.reference_options import (
     ALIASES,
-    MARKETPLACE,
-    NO_MARKETPLACE,
     SHORT,
+    SUB_COMMANDS,
     WITHOUT_EFFECT,
 )
 from quire.node.setting import Setting
@@ -33,16 +31,16 @@ class NodeCommand(click.Command):
 
 
 def _plain(args: list[str]) -> list[str]:
-    """The arguments in click's syntax. Raises `InputError` for words of the marketplace."""
+    """The arguments in click's syntax."""
     flags = {name for name, setting in settings().items() if setting.kind == "flag"}
     known = {*settings(), *ALIASES, *WITHOUT_EFFECT, "config-file"}
     plain: list[str] = []
     for arg in args:
         long, short = _LONG.fullmatch(arg), _SHORT.fullmatch(arg)
         name = long[1] if long else arg
-        if name in MARKETPLACE and (long or name in ("persistence", "prover")):
-            raise InputError(f"{arg.partition('=')[0]}: {NO_MARKETPLACE}")
-        if long and name in flags:
+        if arg in SUB_COMMANDS:
+            plain += SUB_COMMANDS[arg]
+        elif long and name in flags:
             plain.append(f"--{name}={long[3] if long[2] else 'true'}")
         elif long and long[2] and name in known:
             plain.append(f"--{name}={long[3]}")

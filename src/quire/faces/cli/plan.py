@@ -12,6 +12,7 @@ import click
 from quire.base.errors import InputError
 from quire.base.units import MIB, format_duration, format_rate, format_size, parse_size
 from quire.dataset.plan import (
+    REFERENCE_RATES,
     CannotPromise,
     Plan,
     Rates,
@@ -26,8 +27,6 @@ YEAR = 31_557_600.0
 DAY = 86_400.0
 ALTERNATIVES = (1.25, 1.5, 2.0)
 PARTIAL_LOSSES = (0.01, 0.1, 0.5)
-# CPU seconds of one proof, by samples, on the machine of docs/reference/figures.md.
-PROOF_SECONDS = {5: 0.6, 20: 2.2, 100: 9.2}
 
 
 class Size(click.ParamType[int]):
@@ -134,7 +133,7 @@ def measured_rates() -> Rates:
 
     coding = rate(lambda: encode(rows, 2), MIB)
     hashing = rate(lambda: block_digests(rows[0], 65_536), len(rows[0]))
-    return Rates(coding, hashing, PROOF_SECONDS)
+    return Rates(coding, hashing, REFERENCE_RATES.proof_seconds)
 
 
 def _others(wish: Wish, expansion: float, rates: Rates) -> list[Plan]:

@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from quire.base.units import format_size
+from quire.base.units import format_size, format_time
 from quire.faces.cli.common import Duration, dataset_of, json_option, show_json, with_client
 from quire.faces.cli.main import Context
-from quire.node.kept import date_in_words
 
 
 def _show_roots(found: dict[str, Any], as_json: bool) -> None:
@@ -124,7 +123,7 @@ def collect_command(context: Context, dry_run: bool, as_json: bool) -> None:
         show_json(found)
         return
     for item in found["datasets"]:
-        ended = f"ended {date_in_words(item['endedAt'])}" if item["endedAt"] else "no root"
+        ended = f"ended {format_time(item['endedAt'])}" if item["endedAt"] else "no root"
         size = format_size(item["size"])
         click.echo(f"{item['cid']}  {size:>11}  {ended}  {item['filename'] or ''}".rstrip())
     for cid in found["held"]:

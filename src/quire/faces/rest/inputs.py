@@ -7,8 +7,9 @@ import re
 
 from aiohttp import web
 
-from quire.base.errors import InputError
+from quire.base.errors import BadEncoding, InputError
 from quire.base.units import parse_duration
+from quire.chain.abi import parse_id
 from quire.faces.rest.disposition import checked_filename, filename_in
 from quire.faces.rest.reply import HTML, Plain
 from quire.formats.cid import Cid
@@ -19,6 +20,7 @@ MAX_TIMEOUT_SECONDS = 3600.0
 YEARS_MAX_SECONDS = 1000 * 365.25 * 86_400  # beyond it nobody means a time
 MIN_UPLOAD_BLOCK_BYTES, MAX_UPLOAD_BLOCK_BYTES = 4096, 524288
 _MALFORMED_TYPE = re.compile(r"[^/\s;]+/[^/\s;]+\s*(;.*)?")
+_TOO_SHORT = re.compile(r"(?:0[xX])?\w{0,63}", re.ASCII)
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -52,6 +54,16 @@ def whole_of(text: str, name: str, low: int, high: int) -> int:
     if text.isascii() and text.isdigit() and len(text) < 19 and low <= int(text) <= high:
         return int(text)
     raise InputError(f"{name}={text[:40]} is not a whole number from {low} to {high}")
+
+
+def id_of(request: web.Request, name: str) -> bytes:
+    """The 32 bytes of an id in the path. Raises `Plain`."""
+    text = request.match_info[name]
+    try:
+        return parse_id(text)
+    except BadEncoding as error:
+        words = "hex string too short" if _TOO_SHORT.fullmatch(text) else error.message
+        raise Plain(400, words, error) from None
 
 
 def is_wanted(request: web.Request, name: str) -> bool:

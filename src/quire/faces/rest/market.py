@@ -1,15 +1,26 @@
-"""Sales and purchases: answered as the reference does when it runs without a chain."""
+"""The marketplace of a node, or the reference's answer of one that has none."""
 
 from __future__ import annotations
 
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from quire.base.errors import Busy
 from quire.faces.rest.reply import Plain
 from quire.node.node import Node
 
+if TYPE_CHECKING:
+    from quire.node.trading import Trading
+
 NO_CHAIN = "Persistence is not enabled"
 
 
-async def no_chain(_request: web.Request, _node: Node) -> web.Response:
-    raise Plain(503, NO_CHAIN, Busy(f"{NO_CHAIN}: this node has no chain to trade on"))
+def trading_of(node: Node) -> Trading:
+    """Raises Plain 503."""
+    if node.trading is None:
+        raise no_chain_here()
+    return node.trading
+
+
+def no_chain_here() -> Plain:
+    """What the reference says when it runs without a chain."""
+    return Plain(503, NO_CHAIN, Busy(f"{NO_CHAIN}: this node has no chain to trade on"))

@@ -6,29 +6,30 @@ from typing import Any
 
 from aiohttp import web
 
-from quire.faces.rest import debug, identity, market, status, tus
+from quire.faces.rest import debug, identity, status, tus
 from quire.faces.rest import schemas as s
 from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.proof_table import proof_routes
 from quire.faces.rest.protect_table import protect_routes
+from quire.faces.rest.purchase_table import purchase_routes
 from quire.faces.rest.rebuild_table import rebuild_routes
 from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
 from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
+from quire.faces.rest.sales_table import sales_routes
 from quire.faces.rest.slot_table import slot_routes
 from quire.node.node import Node
 from quire.node.why import Why
-
-NO_CHAIN = {503: Answer("this node has no chain")}
 
 
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes(), *protect_routes(), *slot_routes()]
     own += [*rebuild_routes(), *proof_routes()]
-    return [*data_routes(), *directory_routes(), *_node(), *_debug(), *_market(), *own]
+    market = [*sales_routes(), *purchase_routes()]
+    return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 
 def _node() -> list[Route]:
@@ -53,25 +54,6 @@ def _debug() -> list[Route]:
         Route("POST", "/debug/chronicles/loglevel", debug.log_level, "Change the log levels",
               {200: Answer("changed", TEXT), 400: Answer("no level, or a bad one")},
               params=(Param("level", "LEVEL[;LEVEL:topic,topic]"),), tag="debug"),
-    ]  # fmt: skip
-
-
-def _market() -> list[Route]:
-    paths = (
-        ("GET", "/sales/slots", "List slots that this node fills"),
-        ("GET", "/sales/slots/{slotId}", "One slot"),
-        ("GET", "/sales/availability", "List what this node offers"),
-        ("POST", "/sales/availability", "Offer space"),
-        ("PATCH", "/sales/availability/{id}", "Change an offer"),
-        ("GET", "/sales/availability/{id}/reservations", "Reservations of an offer"),
-        ("POST", "/storage/request/{cid}", "Buy storage for a dataset"),
-        ("GET", "/storage/purchases", "List purchases"),
-        ("GET", "/storage/purchases/{id}", "One purchase"),
-    )
-    return [
-        Route(method, path, market.no_chain, summary, dict(NO_CHAIN), tag="marketplace",
-              bases="compatible", answers_options=path == "/sales/availability/{id}")
-        for method, path, summary in paths
     ]  # fmt: skip
 
 

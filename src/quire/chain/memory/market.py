@@ -1,0 +1,246 @@
+"""The port `Market` on a world in memory, for one account. Several markets are several nodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from quire.base.clock import Clock
+from quire.base.errors import InsufficientFunds, NotFound, QuireError, Reverted, UnknownRequest
+from quire.chain.abi import id_text
+from quire.chain.events import MarketEvent
+from quire.chain.memory.clock import MemoryChainClock
+from quire.chain.memory.faults import MarketFaults
+from quire.chain.memory.follow import Follower
+from quire.chain.memory.ledger import Ledger
+from quire.chain.memory.world import Call, MemoryWorld, Transaction
+from quire.chain.port import Batch, Head, ProofStatus, Receipt
+from quire.chain.terms import Terms
+from quire.chain.values import (
+    Address,
+    RequestId,
+    RequestState,
+    SlotId,
+    SlotState,
+    StorageRequest,
+)
+
+# About what the contract takes.
+GAS = {
+    "request_storage": 400_000,
+    "reserve_slot": 90_000,
+    "fill_slot": 500_000,
+    "free_slot": 90_000,
+    "submit_proofs": 250_000,
+    "mark_missing": 120_000,
+    "withdraw": 50_000,
+    "open_repair": 60_000,
+    "register": 80_000,
+}
+
+
+class MemoryMarket:
+    """`clock` drives the chain's time between blocks; without one it stands still."""
+
+    def __init__(self, world: MemoryWorld, account: Address, clock: Clock | None = None) -> None:
+        self.world = world
+        self.faults = MarketFaults()
+        self._account = account
+        self._clock = MemoryChainClock(world, clock)
+
+    @property
+    def account(self) -> Address:
+        return self._account
+
+    @property
+    def terms(self) -> Terms:
+        return self.world.terms
+
+    @property
+    def clock(self) -> MemoryChainClock:
+        return self._clock
+
+    # ---- what is ----
+
+    async def head(self) -> Head:
+        self._ask("head")
+        return self.world.head
+
+    async def balance(self, account: Address | None = None) -> int:
+        return self._ask("balance").state.tokens.get(account or self._account, 0)
+
+    async def gas_balance(self) -> int:
+        self._ask("gas_balance")
+        return self.world.gas.get(self._account, 0)
+
+    async def request(self, request_id: RequestId) -> StorageRequest:
+        return self._known("request", request_id).request(request_id)
+
+    async def request_state(self, request_id: RequestId) -> RequestState:
+        return self._known("request_state", request_id).request_state(request_id)
+
+    async def request_end(self, request_id: RequestId) -> int:
+        return self._known("request_end", request_id).request_end(request_id)
+
+    async def request_expiry(self, request_id: RequestId) -> int:
+        return self._known("request_expiry", request_id).request_expiry(request_id)
+
+    async def slot_states(self, slot_ids: Sequence[SlotId]) -> list[SlotState]:
+        moment = self._ask("slot_states")
+        return [moment.slot_state(each) for each in slot_ids]
+
+    async def host(self, slot_id: SlotId) -> Address | None:
+        return self._ask("host").host(slot_id)
+
+    async def current_collateral(self, slot_id: SlotId) -> int:
+        return self._ask("current_collateral").current_collateral(slot_id)
+
+    async def active_slot(self, slot_id: SlotId) -> tuple[StorageRequest, int]:
+        moment = self._ask("active_slot")
+        try:
+            return moment.active_slot(slot_id)
+        except Reverted:
+            raise NotFound(f"slot {id_text(slot_id)} was never filled") from None
+
+    async def my_requests(self) -> list[RequestId]:
+        return list(self._ask("my_requests").my_requests())
+
+    async def my_slots(self) -> list[SlotId]:
+        return list(self._ask("my_slots").my_slots())
+
+    async def can_reserve(self, request_id: RequestId, slot_index: int) -> bool:
+        return self._ask("can_reserve").can_reserve(request_id, slot_index)
+
+    async def eligible_from(self, request_id: RequestId, slot_index: int) -> int:
+        moment = self._ask("eligible_from")
+        timestamp, _ = moment.eligible_from(self._account, request_id, slot_index)
+        return timestamp
+
+    async def proof_statuses(self, slot_ids: Sequence[SlotId]) -> list[ProofStatus]:
+        moment = self._ask("proof_statuses")
+        return [moment.proof_status(each) for each in slot_ids]
+
+    async def missing_proofs(self, slot_id: SlotId) -> int:
+        return self._ask("missing_proofs").missing_proofs(slot_id)
+
+    async def can_mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[bool]:
+        moment = self._ask("can_mark_missing")
+        return [moment.why_not_missing(each, period) is None for each, period in slots]
+
+    # ---- what is done ----
+
+    async def request_storage(self, request: StorageRequest) -> Receipt:
+        return await self._send("request_storage", lambda ledger: ledger.request_storage(request))
+
+    async def reserve_slot(self, request_id: RequestId, slot_index: int) -> Receipt:
+        return await self._send(
+            "reserve_slot", lambda ledger: ledger.reserve_slot(request_id, slot_index)
+        )
+
+    async def fill_slot(self, request_id: RequestId, slot_index: int, proof: bytes) -> Receipt:
+        return await self._send(
+            "fill_slot", lambda ledger: ledger.fill_slot(request_id, slot_index, proof)
+        )
+
+    async def free_slot(
+        self,
+        slot_id: SlotId,
+        reward_recipient: Address | None = None,
+        collateral_recipient: Address | None = None,
+    ) -> Receipt:
+        return await self._send(
+            "free_slot",
+            lambda ledger: ledger.free_slot(slot_id, reward_recipient, collateral_recipient),
+        )
+
+    async def submit_proofs(self, proofs: Sequence[tuple[SlotId, bytes]]) -> Receipt:
+        ids, words = [each for each, _ in proofs], [each for _, each in proofs]
+        if len(ids) == 1:
+            return await self._send(
+                "submit_proofs", lambda ledger: ledger.submit_proof(ids[0], words[0])
+            )
+        return await self._send(
+            "submit_proofs", lambda ledger: ledger.submit_proofs(ids, words), len(ids)
+        )
+
+    async def mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[Receipt]:
+        is_markable = await self.can_mark_missing(slots)
+        marked = [each for each, is_so in zip(slots, is_markable, strict=True) if is_so]
+        if not marked:
+            return []
+        ids, periods = [each for each, _ in marked], [period for _, period in marked]
+
+        def mark(ledger: Ledger) -> None:
+            ledger.mark_many(ids, periods)
+
+        return [await self._send("mark_missing", mark, len(marked))]
+
+    async def withdraw(self, request_id: RequestId) -> Receipt:
+        return await self._send("withdraw", lambda ledger: ledger.withdraw(request_id))
+
+    async def open_repair(self, request_id: RequestId) -> Receipt:
+        return await self._send("open_repair", lambda ledger: ledger.open_repair(request_id))
+
+    async def register(self) -> Receipt:
+        return await self._send("register", lambda ledger: ledger.register())
+
+    # ---- what happens ----
+
+    def follow(self, after: Head | None) -> AsyncIterator[Batch]:
+        return Follower(self.world, self.faults, after).batches()
+
+    async def past_events(self, from_block: int) -> list[MarketEvent]:
+        self._ask("past_events")
+        blocks = self.world.blocks_after(from_block - 1)
+        return [event for block in blocks for event in block.events]
+
+    # ---- inside ----
+
+    def _ask(self, method: str) -> Ledger:
+        self.faults.before(method)
+        return self.world.moment(self._account)
+
+    def _known(self, method: str, request_id: RequestId) -> Ledger:
+        moment = self._ask(method)
+        if request_id not in moment.state.requests:
+            raise UnknownRequest(f"the contract knows no request {id_text(request_id)}")
+        return moment
+
+    async def _send(self, method: str, call: Call, times: int = 1) -> Receipt:
+        """Try it as of the next block, as estimating its gas does; then send it and wait."""
+        self.faults.before(method)
+        self._check_funds(method, call, times)
+        mined: asyncio.Future[Transaction] = asyncio.get_running_loop().create_future()
+
+        def wake(transaction: Transaction) -> None:
+            if not mined.done():
+                mined.set_result(transaction)
+
+        gas = GAS[method] * times
+        self.world.send(Transaction(self._account, call, gas, wake))
+        done = await mined
+        self.faults.after(method)
+        if done.problem is not None:
+            raise done.problem
+        assert done.block is not None
+        return Receipt(done.hash, done.block, gas, gas * self.world.gas_price)
+
+    def _check_funds(self, method: str, call: Call, times: int) -> None:
+        moment = self.world.moment(self._account)
+        fee = GAS[method] * times * self.world.gas_price
+        if self.world.gas.get(self._account, 0) < fee:
+            raise InsufficientFunds(
+                f"{method} costs {fee} wei in fees and the account has"
+                f" {self.world.gas.get(self._account, 0)}"
+            )
+        try:
+            call(moment)
+        except Reverted as problem:
+            raise _plain(problem, method, moment) from None
+
+
+def _plain(problem: Reverted, method: str, moment: Ledger) -> QuireError:
+    if problem.facts["name"] != "ERC20InsufficientBalance":
+        return problem
+    has = moment.state.tokens.get(moment.caller, 0)
+    return InsufficientFunds(f"{method} needs more tokens than the {has} that the account has")

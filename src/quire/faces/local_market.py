@@ -1,0 +1,197 @@
+"""A market of your own on this machine: a chain, its contracts, accounts; for demos and tests.
+
+    market = LocalMarket(directory)
+    await market.start()
+    market.add_account("host")
+    node = LocalNode(directory / "host", arguments=market.arguments("host"))
+
+Real in every part but two: the proving key is a development key, and the chain's time can be moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from quire.base.clock import SystemClock
+from quire.base.errors import InputError
+from quire.chain.abi import address_text
+from quire.chain.anvil_program import anvil_program
+from quire.chain.artefact import artefact
+from quire.chain.contract_config import ContractConfig
+from quire.chain.deploy import Deployment, deploy
+from quire.chain.deployment import DEPLOYER
+from quire.chain.dev_accounts import dev_account
+from quire.chain.dev_chain import ACCOUNTS, DevChain, DevChainOptions
+from quire.chain.port import Market
+from quire.chain.quantity import quantity
+from quire.chain.values import Address
+from quire.dataset.circuit import OWN, CircuitParameters
+from quire.faces.client import error_of
+from quire.faces.local import LocalNode
+from quire.flow.prove import NO_HOST
+from quire.services.circuit_check import trial_input
+from quire.services.circuit_files import CircuitFiles
+from quire.services.circuit_setup import DEFAULT_SEED, set_up_circuit
+from quire.services.circuits import LoadedCircuit
+
+COMPATIBLE = "/api/codex/v1"
+CALL_SECONDS = 120.0
+CIRCUIT = CircuitParameters(OWN, samples=5)
+BLOCK_SECONDS = 1
+BURNED: Address = bytes.fromhex("dead".rjust(40, "0"))  # where tokens go that are nobody's
+LEAST_PERIOD, MOST_PERIOD, MARGIN_SECONDS = 10, 120, 5
+TIMEOUT_SECONDS = 8  # after a period, in which a miss can be marked
+
+
+def paced(seconds_a_proof: float, slots: int) -> ContractConfig:
+    """Periods in which `slots` proofs, made one after the other, fit three times; no pointer is in
+    its downtime for so short that a miss could not be marked."""
+    period = round(3 * slots * seconds_a_proof) + MARGIN_SECONDS
+    period = min(MOST_PERIOD, max(LEAST_PERIOD, period))
+    timeout = TIMEOUT_SECONDS
+    downtime = (period + timeout) // BLOCK_SECONDS + MARGIN_SECONDS
+    return ContractConfig(period=period, timeout=timeout, downtime=downtime)
+
+
+class LocalMarket:
+    """One chain with the contracts on it. `names` are its accounts, in the order they were made."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.circuits = directory / "circuits"
+        self.names: dict[Address, str] = {}
+        self._chain: DevChain | None = None
+        self._deployment: Deployment | None = None
+        self._observer: Market | None = None
+
+    async def start(self, config: ContractConfig | None = None, *, slots: int = 6) -> float:
+        """Start the chain, with periods that suit this machine unless `config` says otherwise.
+        The seconds that a proof of one slot takes here."""
+        circuit = await asyncio.to_thread(self._circuit)
+        took = await asyncio.to_thread(_time_a_proof, circuit)
+        words = circuit.verifying_key.words
+        chosen = config or paced(took, slots)
+        chosen = replace(chosen, zkey_hash=circuit.key_hash.hex())
+        program = await anvil_program(os.environ)
+        options = DevChainOptions(
+            state_file=self.directory / "chain.json", log=self.directory / "chain.log"
+        )
+        self._chain = await DevChain.start(program, options)
+        self._deployment = await deploy(self._chain, chosen, words)
+        await self._chain.mine_every(BLOCK_SECONDS)
+        self._observer = await self._open_observer()
+        return took
+
+    async def stop(self) -> None:
+        if self._chain is not None:
+            await self._chain.stop()
+
+    @property
+    def chain(self) -> DevChain:
+        assert self._chain is not None, "start() first"
+        return self._chain
+
+    @property
+    def observer(self) -> Market:
+        """The market as account 0 sees it, who takes part in nothing."""
+        assert self._observer is not None, "start() first"
+        return self._observer
+
+    def add_account(self, name: str) -> Address:
+        """The next account of the chain, with gas and TOKENS_EACH tokens; its key in a file."""
+        if len(self.names) + 1 >= ACCOUNTS:
+            raise InputError(f"there are {ACCOUNTS} accounts on a local chain; no more for {name}")
+        account = dev_account(len(self.names) + 1)
+        path = self._key_file(name)
+        path.write_text(f"{account.key.hex()}\n")
+        path.chmod(0o600)
+        self.names[account.address] = name
+        return account.address
+
+    def account(self, name: str) -> Address:
+        return next(address for address, other in self.names.items() if other == name)
+
+    @property
+    def others(self) -> list[Address]:
+        """Accounts of the chain that have no name here."""
+        every = [dev_account(index).address for index in range(ACCOUNTS)]
+        return [account for account in every if account not in self.names]
+
+    def arguments(self, name: str, *, is_validator: bool = False) -> list[str]:
+        """What a node is started with so that it trades here under the account `name`."""
+        assert self._deployment is not None, "start() first"
+        arguments = ["--persistence", "--eth-provider", self.chain.url]
+        arguments += ["--eth-private-key", str(self._key_file(name))]
+        arguments += ["--marketplace-address", address_text(self._deployment.marketplace)]
+        arguments += ["--circuit-dir", str(self.circuits)]
+        return [*arguments, "--validator"] if is_validator else arguments
+
+    async def advance_to(self, timestamp: int) -> None:
+        """Move the chain's time on to a second that has not come yet."""
+        await self.chain.warp(timestamp)
+
+    async def minted(self) -> int:
+        """Tokens that were ever made."""
+        assert self._deployment is not None, "start() first"
+        call = {"to": address_text(self._deployment.token), "data": "0x18160ddd"}  # totalSupply()
+        return quantity(await self.chain.call("eth_call", call, "latest"), "supply")
+
+    async def burn(self) -> None:
+        """Have the contract burn what is nobody's; in a block when this returns."""
+        assert self._deployment is not None, "start() first"
+        data = artefact("Marketplace").methods["burn()"]
+        shape = {"from": address_text(DEPLOYER), "to": address_text(self._deployment.marketplace)}
+        await self.chain.call("eth_sendTransaction", {**shape, "data": f"0x{data.hex()}"})
+        await self.chain.mine()
+
+    def _key_file(self, name: str) -> Path:
+        return self.directory / f"{name}.key"
+
+    def _circuit(self) -> LoadedCircuit:
+        """The circuit with a development key, made first where it is not there."""
+        directory = self.circuits / CIRCUIT.id
+        if not directory.is_dir():
+            set_up_circuit(self.circuits, CIRCUIT, DEFAULT_SEED, lambda *_: None)
+        return LoadedCircuit.open(CircuitFiles.in_directory(CIRCUIT, directory), None)
+
+
+def _time_a_proof(circuit: LoadedCircuit) -> float:
+    """Seconds; of the second one, since the first also reads the key."""
+    clock = SystemClock()
+    took = 0.0
+    for _ in range(2):
+        started = clock.monotonic()
+        circuit.begin(trial_input(circuit.parameters), NO_HOST).run()
+        took = clock.monotonic() - started
+    return took
+
+
+async def call(
+    node: LocalNode, method: str, path: str, body: bytes | dict[str, Any] | None = None
+) -> Any:
+    """A route as the reference has it, with bytes or JSON; what it answers, as text where it is no
+    JSON. Raises what the node answers instead."""
+    return await asyncio.to_thread(_call, node, method, path, body)
+
+
+def _call(node: LocalNode, method: str, path: str, body: bytes | dict[str, Any] | None) -> Any:
+    is_json = isinstance(body, dict)
+    data = json.dumps(body).encode() if isinstance(body, dict) else body
+    headers = {"Content-Type": f"application/{'json' if is_json else 'octet-stream'}"}
+    url = node.api + COMPATIBLE + path
+    request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - our own node
+    try:
+        with urlopen(request, timeout=CALL_SECONDS) as answer:  # noqa: S310 - our own node
+            is_json = answer.headers.get_content_type() == "application/json"
+            text = answer.read().decode()
+    except HTTPError as error:
+        with error:
+            raise error_of(error.code, error.read()) from None
+    return json.loads(text) if is_json and text else text

@@ -1,0 +1,100 @@
+"""The slots that a validator watches, kept through restarts.
+
+A slot is added when it is filled and goes when it is found in another state; one that is filled
+again is added again. How far the chain was read is noted, so that a start reads on from there; the
+first start goes back as far as a request can last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from quire.chain.abi import id_text, parse_id, slot_id
+from quire.chain.events import MarketEvent, SlotFilled
+from quire.chain.port import Head, Market
+from quire.chain.values import SlotId
+from quire.market.block_pace import BlockPace
+from quire.market.validation import Share
+from quire.store.journal import Journal, Record
+
+SLOT = "validated"
+PLACE = "validator"
+BLOCK = "block"
+WHOLE_CHAIN_BLOCKS = 100_000  # one that is shorter is read from its first block
+REREAD_BLOCKS = 256  # before the noted one: it may have been of another branch
+
+
+class ValidatedSlots:
+    """In the order in which they were found."""
+
+    def __init__(self, share: Share, journal: Journal) -> None:
+        self._share = share
+        self._journal = journal
+        self._slots: dict[SlotId, None] = {}
+        self._read_to: int | None = None
+        self.is_filled = False
+        self.left_out = 0  # beyond max_slots, since the start
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __contains__(self, slot: SlotId) -> bool:
+        return slot in self._slots
+
+    def all(self) -> list[SlotId]:
+        return list(self._slots)
+
+    async def load(self) -> None:
+        """What the journal says. Raises StoreCorrupt, BadEncoding."""
+        for key in await self._journal.read(SLOT):
+            self._slots[parse_id(key)] = None
+        place = (await self._journal.read(PLACE)).get(BLOCK)
+        if place is not None:
+            self._read_to = int.from_bytes(place, "big")
+
+    async def back_fill(self, market: Market, head: Head, pace: BlockPace) -> bool:
+        """Read what was filled before this start; whether that was possible yet: on a long chain
+        its pace has to be known, to tell how far back a request may have begun. Raises
+        ChainUnreachable."""
+        if self._read_to is not None:
+            first = self._read_to - REREAD_BLOCKS
+        elif head.number <= WHOLE_CHAIN_BLOCKS:
+            first = 0
+        elif pace.is_measured:
+            first = head.number - int(pace.blocks_back(market.terms.duration_limit))
+        else:
+            return False
+        await self.note(await market.past_events(max(0, first)))
+        await self.read_to(head)
+        self.is_filled = True
+        return True
+
+    async def note(self, events: Iterable[MarketEvent]) -> None:
+        """Add what was filled, as long as there is room."""
+        found: dict[SlotId, None] = {}
+        for event in events:
+            if not isinstance(event, SlotFilled):
+                continue
+            slot = slot_id(event.request_id, event.slot_index)
+            if slot in self._slots or slot in found or not self._share.takes(slot):
+                continue
+            most = self._share.max_slots
+            if most and len(self._slots) + len(found) >= most:
+                self.left_out += 1
+                continue
+            found[slot] = None
+        if found:
+            await self._journal.write([Record(SLOT, id_text(slot), b"") for slot in found])
+            self._slots.update(found)
+
+    async def drop(self, slots: Sequence[SlotId]) -> None:
+        """They are not filled any more."""
+        if slots:
+            await self._journal.write([Record(SLOT, id_text(slot), None) for slot in slots])
+            for slot in slots:
+                self._slots.pop(slot, None)
+
+    async def read_to(self, head: Head) -> None:
+        """Every event up to this block was noted."""
+        self._read_to = head.number
+        await self._journal.write([Record(PLACE, BLOCK, head.number.to_bytes(8, "big"))])

@@ -1,0 +1,144 @@
+"""The journal in a database file of its own: one writer thread, durable at each write."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from quire.base.clock import Clock
+from quire.base.errors import StoreCorrupt
+from quire.store.journal import NOTES_MAX, Note, Record
+from quire.store.meta import connect_file
+from quire.store.rows import Rows, mapped
+
+FORMAT_VERSION = 1  # kept in user_version; a database of a newer version is refused
+APPLICATION_ID = 0x51_55_49_4A  # "QUIJ"
+JOURNAL = "the journal of the market"
+ADVICE = (
+    "the journal of the market is damaged ({reason}). Stop the node, keep a copy of the data "
+    "directory, then restore market.db from a backup, or move it away: purchases and slots are "
+    "then read from the chain, their histories are lost"
+)
+
+TABLES = """
+-- serial: order of creation.
+CREATE TABLE record (
+  serial INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+  UNIQUE (kind, key));
+CREATE TABLE note (
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, at REAL NOT NULL,
+  note TEXT NOT NULL);
+CREATE INDEX note_of ON note (kind, key, id);
+"""
+
+T = TypeVar("T")
+
+
+class FileJournal:
+    """Implements `Journal`. `executor` has one thread, or is a simulated one with one lane."""
+
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], executor: Executor, clock: Clock
+    ) -> None:
+        self._executor = executor
+        self._clock = clock
+        with mapped(JOURNAL, ADVICE):
+            self._rows = Rows(connect(), JOURNAL, ADVICE)
+        try:
+            self._prepare()
+        except BaseException:
+            self._rows.close()
+            raise
+
+    async def write(self, records: Sequence[Record]) -> None:
+        await self._run(lambda: self._write(records))
+
+    async def read(self, kind: str) -> dict[str, bytes]:
+        sql = "SELECT key, value FROM record WHERE kind = ? ORDER BY serial"
+        return dict(await self._run(lambda: self._rows.all(sql, kind)))
+
+    async def history(self, kind: str, key: str) -> list[Note]:
+        sql = "SELECT at, note FROM note WHERE kind = ? AND key = ? ORDER BY id"
+        return [Note(*row) for row in await self._run(lambda: self._rows.all(sql, kind, key))]
+
+    async def close(self) -> None:
+        await self._run(self._rows.close)
+        self._executor.shutdown(wait=False)
+
+    # ---- inside; on the writer's thread ----
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def _write(self, records: Sequence[Record]) -> None:
+        self._rows.run("BEGIN IMMEDIATE")
+        try:
+            for record in records:
+                self._put(record)
+            self._rows.run("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                if self._rows.connection.in_transaction:
+                    self._rows.connection.execute("ROLLBACK")
+            raise
+
+    def _put(self, record: Record) -> None:
+        thing = (record.kind, record.key)
+        if record.value is None:
+            self._rows.run("DELETE FROM record WHERE kind = ? AND key = ?", *thing)
+            self._rows.run("DELETE FROM note WHERE kind = ? AND key = ?", *thing)
+            return
+        self._rows.run(
+            "INSERT INTO record (kind, key, value) VALUES (?, ?, ?) "
+            "ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
+            *thing,
+            record.value,
+        )
+        if not record.note:
+            return
+        self._rows.run(
+            "INSERT INTO note (kind, key, at, note) VALUES (?, ?, ?, ?)",
+            *thing,
+            self._clock.now(),
+            record.note,
+        )
+        self._rows.run(
+            "DELETE FROM note WHERE kind = ?1 AND key = ?2 AND id <= (SELECT id FROM note "
+            "WHERE kind = ?1 AND key = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)",
+            *thing,
+            NOTES_MAX,
+        )
+
+    def _prepare(self) -> None:
+        """Make a new database or check an old one. Raises StoreCorrupt."""
+        version = self._rows.one("PRAGMA user_version")[0]
+        if version > FORMAT_VERSION:
+            raise StoreCorrupt(
+                f"{JOURNAL} has format {version}, this version of Quire reads up to "
+                f"{FORMAT_VERSION}; use a newer version of Quire"
+            )
+        if version == 0 and not self._rows.all("SELECT name FROM sqlite_master"):
+            self._rows.script(
+                f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id={APPLICATION_ID}; "
+                f"PRAGMA user_version={FORMAT_VERSION}; COMMIT;"
+            )
+        elif version == 0 or self._rows.one("PRAGMA application_id")[0] != APPLICATION_ID:
+            raise StoreCorrupt(ADVICE.format(reason="it is not a journal of Quire"))
+        found = self._rows.one("PRAGMA quick_check(1)")[0]
+        if found != "ok":
+            raise StoreCorrupt(ADVICE.format(reason=found))
+
+
+def open_journal(path: Path, clock: Clock) -> FileJournal:
+    """The journal in a file, made if it is not there. Raises StoreCorrupt, EnvironmentProblem."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="quire-journal")
+    try:
+        return FileJournal(lambda: connect_file(path, APPLICATION_ID), executor, clock)
+    except BaseException:
+        executor.shutdown(wait=False)
+        raise

@@ -1,0 +1,208 @@
+"""A market of real processes for tests: chain, contracts, nodes with accounts; small data.
+
+async with market_town(tmp_path) as town:
+    await town.start("client")
+    await town.hosts(3)
+    request_id = await town.request("client", data)
+    await town.until_purchase("client", request_id, "started")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from quire.chain.abi import id_text, parse_id, slot_id
+from quire.chain.contract_config import ContractConfig
+from quire.chain.port import Market
+from quire.chain.values import RequestId, RequestState, SlotState
+from quire.dataset.geometry import Geometry
+from quire.faces.client import Client
+from quire.faces.local import LocalNode
+from quire.faces.local_market import BURNED, LocalMarket, call
+
+BLOCK = 65_536
+K, M = 2, 1
+BLOCKS = 7
+DATA = random.Random(6).randbytes(BLOCKS * BLOCK - 100)
+SLOT_BYTES = Geometry(BLOCKS, K, M, BLOCK).slot_size
+PRICE, COLLATERAL = 3, 1000
+DURATION, EXPIRY = 3600, 900
+PATIENCE = 90.0  # seconds; two cores may prove for many nodes
+LOOK_SECONDS = 0.2
+TERMS: dict[str, Any] = {
+    "duration": DURATION,
+    "expiry": EXPIRY,
+    "proofProbability": "1",
+    "pricePerBytePerSecond": str(PRICE),
+    "collateralPerByte": str(COLLATERAL),
+    "nodes": K + M,
+    "tolerance": M,
+}
+
+
+@dataclass
+class Town:
+    """`first`: whom every other node knows."""
+
+    directory: Path
+    market: LocalMarket
+    nodes: dict[str, LocalNode] = field(default_factory=dict)
+    first: str = ""
+    _arguments: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def chain(self) -> Market:
+        """The market as somebody sees it who takes no part."""
+        return self.market.observer
+
+    def api(self, name: str) -> Client:
+        return Client(self.nodes[name].api)
+
+    # ---- nodes ----
+
+    async def start(
+        self,
+        name: str,
+        *,
+        is_validator: bool = False,
+        has_account: bool = True,
+        arguments: Sequence[str] = (),
+    ) -> LocalNode:
+        """Start a node, or the same one again after `stop` or `kill`."""
+        if name not in self._arguments:
+            if has_account:
+                self.market.add_account(name)
+                arguments = [
+                    *self.market.arguments(name, is_validator=is_validator),
+                    *arguments,
+                ]
+            self._arguments[name] = list(arguments)
+        known = [self.nodes[n].address for n in (self.first,) if n and n != name]
+        node = LocalNode(self.directory / name, bootstrap=known, arguments=self._arguments[name])
+        await asyncio.to_thread(node.start)
+        self.nodes[name] = node
+        self.first = self.first or name
+        return node
+
+    async def hosts(self, count: int, **offer: Any) -> list[str]:
+        """Nodes host0, host1 … that offer room for one slot each."""
+        names = [f"host{number}" for number in range(count)]
+        for name in names:
+            await self.start(name)
+            await self.offer(name, **offer)
+        return names
+
+    async def stop(self, name: str) -> None:
+        await asyncio.to_thread(self.nodes[name].stop)
+
+    async def kill(self, name: str, *, and_delete: bool = False) -> None:
+        await asyncio.to_thread(self.nodes[name].kill)
+        if and_delete:
+            await asyncio.to_thread(shutil.rmtree, self.nodes[name].data_dir)
+
+    # ---- trading ----
+
+    async def offer(self, name: str, **changed: Any) -> dict[str, Any]:
+        body = {
+            "totalSize": SLOT_BYTES,
+            "duration": DURATION,
+            "minPricePerBytePerSecond": str(PRICE),
+            "totalCollateral": str(SLOT_BYTES * COLLATERAL),
+        }
+        return dict(await call(self.nodes[name], "POST", "/sales/availability", body | changed))
+
+    async def request(self, name: str, data: bytes = DATA, **changed: Any) -> RequestId:
+        """Upload and buy; `changed` replaces fields of TERMS."""
+        cid = await call(self.nodes[name], "POST", "/data", data)
+        path = f"/storage/request/{cid}"
+        return parse_id(await call(self.nodes[name], "POST", path, TERMS | changed))
+
+    async def purchase(self, name: str, request_id: RequestId) -> dict[str, Any]:
+        path = f"/storage/purchases/{id_text(request_id)}"
+        return dict(await call(self.nodes[name], "GET", path))
+
+    async def sale(self, name: str, request_id: RequestId, slot: int) -> str:
+        """The state of a sale, as the reference names it."""
+        path = f"/sales/slots/{id_text(slot_id(request_id, slot))}"
+        return str((await call(self.nodes[name], "GET", path))["state"])
+
+    # ---- what is on the chain ----
+
+    async def holders(self, request_id: RequestId, slots: int = K + M) -> list[str | None]:
+        """Who holds each slot."""
+        hosts = [await self.chain.host(slot_id(request_id, n)) for n in range(slots)]
+        return [self.market.names.get(host) if host else None for host in hosts]
+
+    async def slot_states(self, request_id: RequestId, slots: int = K + M) -> list[SlotState]:
+        return await self.chain.slot_states([slot_id(request_id, n) for n in range(slots)])
+
+    async def tokens(self, name: str) -> int:
+        return await self.chain.balance(self.market.account(name))
+
+    # ---- waiting ----
+
+    async def until(
+        self, fact: Callable[[], Awaitable[object]], what: str, seconds: float = PATIENCE
+    ) -> None:
+        """Wait for what chain and nodes make true in their own time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while not await fact():
+            assert loop.time() < deadline, f"not in {seconds:.0f} s: {what}"
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def until_request(
+        self, request_id: RequestId, state: RequestState, seconds: float = PATIENCE
+    ) -> None:
+        async def is_so() -> bool:
+            return await self.chain.request_state(request_id) == state
+
+        await self.until(is_so, f"the request is {state.name}", seconds)
+
+    async def until_purchase(
+        self, name: str, request_id: RequestId, state: str, seconds: float = PATIENCE
+    ) -> None:
+        async def is_so() -> bool:
+            return (await self.purchase(name, request_id))["state"] == state
+
+        await self.until(is_so, f"the purchase of {name} is {state}", seconds)
+
+    async def until_slots(
+        self, request_id: RequestId, state: SlotState, count: int, seconds: float = PATIENCE
+    ) -> None:
+        async def is_so() -> bool:
+            return (await self.slot_states(request_id)).count(state) == count
+
+        await self.until(is_so, f"{count} slots are {state.name}", seconds)
+
+    async def adds_up(self) -> None:
+        """Every token that was ever made is somewhere, and the contract keeps none back."""
+        accounts = [*self.market.names, *self.market.others, self.chain.terms.contract, BURNED]
+        total = sum([await self.chain.balance(account) for account in accounts])
+        assert total == await self.market.minted()
+
+    async def end(self) -> None:
+        for node in self.nodes.values():
+            await asyncio.to_thread(node.stop)
+        await self.market.stop()
+
+
+@asynccontextmanager
+async def market_town(directory: Path, config: ContractConfig | None = None) -> AsyncIterator[Town]:
+    """A chain with the contracts and nobody there yet. Without `config` its periods are such that
+    K + M proofs fit into a quarter of one on this machine."""
+    place = directory / "market"
+    place.mkdir(parents=True)
+    town = Town(directory, LocalMarket(place))
+    try:
+        await town.market.start(config, slots=K + M)
+        yield town
+    finally:
+        await town.end()
