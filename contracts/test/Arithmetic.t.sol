@@ -1,38 +1,39 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.28;
 
-import {RequestId} from "../src/Types.sol";
 import {Window} from "../src/Window.sol";
 import {ProofsProbe, RecordsProbe} from "./Probes.sol";
 import {vm} from "./Vm.sol";
 
-/// The pure arithmetic. What begins with `check_` is proved for all inputs by halmos, and tried with
+/// The pure arithmetic. What begins with `testProof_` is proved for all inputs by halmos, and tried with
 /// many by forge; what begins with `testFuzz_` is only tried.
 contract ArithmeticTest {
     uint256 private constant BPS = 10000;
-    ProofsProbe private _proofs = new ProofsProbe();
-    RecordsProbe private _records = new RecordsProbe();
+    ProofsProbe private _proofs;
+    RecordsProbe private _records;
+
+    function setUp() public {
+        vm.roll(1000);
+        _proofs = new ProofsProbe();
+        _records = new RecordsProbe(10, 2, 20, 20);
+    }
 
     // ---- byte order ----
 
-    function check_bytesSwapToTheOtherOrder(bytes32 word) public view {
+    function testProof_bytesSwapToTheOtherOrder(bytes32 word) public view {
         uint256 swapped = _proofs.swapBytes(word);
         for (uint256 i = 0; i < 32; i++) {
             assert(uint8(swapped >> (8 * i)) == uint8(word[i]));
         }
     }
 
-    function check_swappingTwiceChangesNothing(bytes32 word) public view {
+    function testProof_swappingTwiceChangesNothing(bytes32 word) public view {
         assert(bytes32(_proofs.swapBytes(bytes32(_proofs.swapBytes(word)))) == word);
-    }
-
-    function check_entropyIsBelowTheField(bytes32 challenge) public view {
-        assert(_proofs.entropy(challenge) < 2 ** 248);
     }
 
     // ---- pointer ----
 
-    function check_pointerMovesOneEachBlock(bytes32 slot, uint64 period, uint32 number) public {
+    function testProof_pointerMovesOneEachBlock(bytes32 slot, uint64 period, uint32 number) public {
         uint8 before = _proofs.pointerAt(slot, period, number);
         uint8 later = _proofs.pointerAt(slot, period, uint256(number) + 1);
         unchecked {
@@ -40,7 +41,7 @@ contract ArithmeticTest {
         }
     }
 
-    function check_pointerJumpsEachPeriod(bytes32 slot, uint32 period, uint32 number) public {
+    function testProof_pointerJumpsEachPeriod(bytes32 slot, uint32 period, uint32 number) public {
         uint8 before = _proofs.pointerAt(slot, period, number);
         uint8 later = _proofs.pointerAt(slot, uint64(period) + 1, number);
         unchecked {
@@ -48,30 +49,35 @@ contract ArithmeticTest {
         }
     }
 
-    function check_slotsOfOneLastByteShareAPointer(bytes32 slot, uint248 other) public {
+    function testProof_slotsOfOneLastByteShareAPointer(bytes32 slot, uint248 other) public {
         bytes32 twin = bytes32((uint256(other) << 8) | uint8(uint256(slot)));
         assert(_proofs.pointerAt(slot, 7, 1000) == _proofs.pointerAt(twin, 7, 1000));
     }
 
     // ---- window ----
 
-    function check_windowStartsShutAndEndsOpen(uint256 far, uint16 h) public pure {
+    function testProof_windowStartsShutAndEndsOpen(uint256 far, uint16 h) public pure {
         vm.assume(h > 0 && h < BPS);
         assert(!Window.admits(0, h, far));
         assert(Window.admits(Window.WHOLE, h, far));
     }
 
-    function check_progressStartsAtNothingAndEndsWhole(uint32 start, uint32 length) public pure {
+    function testProof_progressStartsAtNothingAndEndsWhole(uint32 start, uint32 length) public pure {
         uint256 end = uint256(start) + length;
         assert(length == 0 || Window.progress(start, end, 500, start) == 0);
         assert(Window.progress(start, end, 500, end) == Window.WHOLE);
     }
 
-    function check_progressNeverGoesBack(uint16 time) public pure {
+    function testFuzz_progressNeverGoesBack(uint16 time) public pure {
         uint256 now_ = Window.progress(100, 3700, 500, time);
         uint256 then = Window.progress(100, 3700, 500, uint256(time) + 1);
         assert(now_ <= then);
         assert(then <= Window.WHOLE);
+    }
+
+    function testProof_whoIsNearerIsNeverLater(uint64 x, uint16 h, uint256 far, uint256 near) public pure {
+        vm.assume(h > 0 && h < BPS && near <= far);
+        assert(!Window.admits(x, h, far) || Window.admits(x, h, near));
     }
 
     function testFuzz_windowOnlyGrows(
@@ -142,7 +148,7 @@ contract ArithmeticTest {
     }
 
     /// For the usual percentages, proved.
-    function check_collateralCoversWhatIsPaidOfIt(uint64 collateral) public view {
+    function testProof_collateralCoversWhatIsPaidOfIt(uint64 collateral) public view {
         assert(_records.leftOfEvicted(collateral) <= collateral);
     }
 }
