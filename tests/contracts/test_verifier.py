@@ -103,21 +103,23 @@ def test_nothing_proves_nothing(door: Trapdoor, verifier: Contract) -> None:
 @pytest.mark.parametrize("count", [1, 2, 5, 33])
 def test_a_batch_of_right_proofs_is_right(door: Trapdoor, verifier: Contract, count: int) -> None:
     many = [inputs_for(door) for _ in range(count)]
+    flat = [x for inputs in many for x in inputs]
     proofs = [door.prove(inputs, RNG) for inputs in many]
-    assert verifier.call("verifyBatch", proofs, sum(many, [])) is True
+    assert verifier.call("verifyBatch", proofs, flat) is True
 
 
 def test_one_wrong_proof_makes_a_batch_wrong_wherever_it_is(
     door: Trapdoor, verifier: Contract
 ) -> None:
     many = [inputs_for(door) for _ in range(4)]
+    flat = [x for inputs in many for x in inputs]
     proofs = [door.prove(inputs, RNG) for inputs in many]
     for i in range(4):
         spoiled = [door.prove(inputs_for(door), RNG) if j == i else p for j, p in enumerate(proofs)]
-        assert verifier.call("verifyBatch", spoiled, sum(many, [])) is False
+        assert verifier.call("verifyBatch", spoiled, flat) is False
         for j in range(8):
             spoiled[i] = altered(proofs[i], j, lambda w: w + P)
-            assert verifier.call("verifyBatch", spoiled, sum(many, [])) is False
+            assert verifier.call("verifyBatch", spoiled, flat) is False
 
 
 def test_errors_of_two_proofs_do_not_cancel_out(door: Trapdoor, verifier: Contract) -> None:
