@@ -239,35 +239,46 @@ async def _with_real_proofs(bench: Bench) -> dict[str, int]:
     return gas
 
 
+TEXT = """\
+# What the contracts cost
+
+Measured on Anvil with a request of 4 slots, as the reference's figures were (those are of its
+bytecode, with the cheaper end where there is a range). `fillSlot` and `submitProof` are with the
+test verifier; *real proof* with a key of four public inputs. Of several calls the dearest counts.
+`tests/contracts/test_gas.py` measures again and compares; this page and `contracts/gas.json` are
+written by `PYTHONPATH=src:tests python -m support.gas_kit`.
+
+| call | gas | reference | saved |
+| --- | ---: | ---: | ---: |
+{calls}
+| deploy Marketplace | {marketplace:,} | 4,230,000 | |
+
+The marketplace is larger than the reference's by what it has beyond it (`contracts/README.md`).
+
+`submitProofs` by a delegate for a host, slots of requests of 4 slots each, all that it does
+included:
+
+| proofs | gas | each |
+| ---: | ---: | ---: |
+{batches}
+"""
+
+
 def page(gas: dict[str, int]) -> str:
     """docs/reference/gas.md."""
-    lines = [
-        "# What the contracts cost",
-        "",
-        "Measured on Anvil with a request of 4 slots, as the reference's figures were (those are of",
-        "its bytecode, with the cheaper end where there is a range). `fillSlot` and `submitProof` are",
-        "with the test verifier; *real proof* with a key of four public inputs. Of several calls the",
-        "dearest counts. `tests/contracts/test_gas.py` measures again and compares; written by",
-        "`PYTHONPATH=src:tests python -m support.gas_kit`.",
-        "",
-        "| call | gas | reference | saved |",
-        "| --- | ---: | ---: | ---: |",
+    calls = [
+        f"| {name} | {gas[name]:,} | {reference:,} | {reference - gas[name]:,} |"
+        for name, reference in REFERENCE.items()
     ]
-    for name, reference in REFERENCE.items():
-        lines.append(f"| {name} | {gas[name]:,} | {reference:,} | {reference - gas[name]:,} |")
-    lines.append(f"| deploy Marketplace | {gas['deploy Marketplace']:,} | 4,230,000 | |")
-    lines += [
-        "",
-        "`submitProofs` by a delegate for a host, slots of requests of 4 slots each, all that it does",
-        "included:",
-        "",
-        "| proofs | gas | each |",
-        "| ---: | ---: | ---: |",
+    batches = [
+        f"| {count} | {(total := gas[f'submitProofs, {count}']):,} | {total // count:,} |"
+        for count in BATCHES
     ]
-    for count in BATCHES:
-        total = gas[f"submitProofs, {count}"]
-        lines.append(f"| {count} | {total:,} | {total // count:,} |")
-    return "\n".join(lines) + "\n"
+    return TEXT.format(
+        calls="\n".join(calls),
+        marketplace=gas["deploy Marketplace"],
+        batches="\n".join(batches),
+    )
 
 
 def main() -> None:
