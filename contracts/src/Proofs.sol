@@ -114,7 +114,7 @@ abstract contract Proofs is Records, Verification {
             RequestId requestId = slot.requestId;
             if (RequestId.unwrap(requestId) == 0) revert Marketplace_UnknownRequest();
             (address host, uint256 slotIndex) = _markReceived(slotId, slot, period);
-            if (host != trusting) {
+            if (host != msg.sender && host != trusting) {
                 if (!_delegates[host][msg.sender]) revert Marketplace_ProofNotSubmittedByHost();
                 trusting = host;
             }

@@ -102,7 +102,7 @@ abstract contract Verification is Periods {
     }
 
     /// The other byte order.
-    function _swapBytes(bytes32 word) private pure returns (uint256 x) {
+    function _swapBytes(bytes32 word) internal pure returns (uint256 x) {
         uint256 mask8 = 0x00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF;
         uint256 mask16 = 0x0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF;
         uint256 mask32 = 0x00000000FFFFFFFF00000000FFFFFFFF00000000FFFFFFFF00000000FFFFFFFF;
