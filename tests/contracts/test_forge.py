@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from support.contract_tools import built, run, why_not
+from support.contract_tools import run, why_not
 
 ARITHMETIC = "test/Arithmetic.t.sol:ArithmeticTest"
 CAMPAIGNS = ("test/Invariants.t.sol:OpenMarketTest", "test/Invariants.t.sol:SpreadMarketTest")
@@ -16,7 +16,6 @@ CAMPAIGNS = ("test/Invariants.t.sol:OpenMarketTest", "test/Invariants.t.sol:Spre
 def test_forge_finds_nothing() -> None:
     if why_not():
         pytest.skip(why_not())
-    built()
     done = run("forge", "test", "--json")
     suites = json.loads(done.stdout)
     results = {

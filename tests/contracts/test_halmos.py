@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.contract_tools import CONTRACTS, built, out_directory, python_tool, run, why_not
+from support.contract_tools import CONTRACTS, out_directory, python_tool, run, why_not
 
 PROVED = 0  # of the exit codes of a test
 
@@ -16,7 +16,6 @@ PROVED = 0  # of the exit codes of a test
 def test_halmos_proves_the_arithmetic(tmp_path: Path) -> None:
     if why_not():
         pytest.skip(why_not())
-    built()
     report = tmp_path / "halmos.json"
     done = run(
         python_tool("halmos"),

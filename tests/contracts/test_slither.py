@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.contract_tools import CONTRACTS, built, out_directory, python_tool, run, why_not
+from support.contract_tools import CONTRACTS, out_directory, python_tool, run, why_not
 
 ACCEPTED = json.loads((CONTRACTS / "slither.json").read_text())
 NAMED = ("function", "variable", "contract", "event")
@@ -27,7 +27,6 @@ def places_of(finding: dict[str, Any]) -> str:
 def test_slither_finds_nothing_new(tmp_path: Path) -> None:
     if why_not():
         pytest.skip(why_not())
-    built()
     report = tmp_path / "slither.json"
     run(
         python_tool("slither"),

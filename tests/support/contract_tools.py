@@ -34,25 +34,40 @@ def out_directory() -> str:
 
 
 def run(program: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Forge, or a tool that reads what it built. One after the other: they share what is built."""
+    """Forge, or a tool that reads what it built; first it is built. One after the other."""
     place = _build_place()
     with (place / ".lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        return subprocess.run(
-            [program, *arguments],
-            cwd=CONTRACTS,
-            env=_environment(place),
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS,
-            check=False,
-        )
+        _build(place)
+        return _run(place, program, *arguments)
 
 
-def built() -> None:
-    """Compiles what changed since the last time."""
-    done = run("forge", "build")
+def _build(place: Path) -> None:
+    """All anew if anything changed: slither cannot put the parts of several builds together."""
+    sources = [CONTRACTS / "foundry.toml", *sorted(CONTRACTS.glob("*/*.sol"))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    mark = place / "built"
+    if mark.exists() and mark.read_text() == digest:
+        return
+    for part in ("out", "cache"):
+        shutil.rmtree(place / part, ignore_errors=True)
+    done = _run(place, "forge", "build")
     assert done.returncode == 0, done.stdout + done.stderr
+    mark.write_text(digest)
+
+
+def _run(
+    place: Path, program: str | Path, *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program, *arguments],
+        cwd=CONTRACTS,
+        env=_environment(place),
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
 
 
 def _environment(place: Path) -> dict[str, str]:
