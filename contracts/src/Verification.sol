@@ -60,17 +60,16 @@ abstract contract Verification is Periods {
         }
     }
 
-    /// Writes the public inputs of one proof to `at`.
+    /// Writes the public inputs of one proof to `at`. `root`: as a number.
     function _writeInputs(
         uint256 at,
         SlotId slotId,
         uint64 period,
-        bytes32 merkleRoot,
+        uint256 root,
         uint256 slotIndex,
         address host
     ) internal view {
         uint256 entropy = _swapBytes(_challenge(_pointer(slotId, period))) & (type(uint256).max >> 8);
-        uint256 root = _swapBytes(merkleRoot);
         bool bindsHost = _inputCount == 4;
         assembly ("memory-safe") {
             mstore(at, entropy)
