@@ -1,4 +1,4 @@
-"""Slither finds nothing in the contracts but what contracts/slither.json accepts, with the reason."""
+"""Slither finds nothing in the contracts but what contracts/slither.json accepts and says why."""
 
 from __future__ import annotations
 

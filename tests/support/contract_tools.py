@@ -1,5 +1,5 @@
-"""What checks the contracts beside our own tests: forge from npm; slither and halmos from PyPI, in an
-environment of their own. All of it is kept outside the checkout and made on first use."""
+"""What checks the contracts beside our own tests: forge from npm; slither and halmos from PyPI, in
+an environment of their own. All of it is kept outside the checkout and made on first use."""
 
 from __future__ import annotations
 

@@ -196,6 +196,9 @@ class Walk(HostDeeds):
         twin, random = self.twin, self.random
         now, period = twin.machine.time, twin.terms.period_of(twin.machine.time)
         request, _, slot = self._place()
+        waiting = [each for each in self._open_requests() if twin.state.requests[each].waiting]
+        if waiting and random.random() < 0.5:
+            request = waiting[-1]
         record = twin.state.requests[request]
         start = twin.terms.period_start(period)
         near = [
