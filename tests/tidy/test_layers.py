@@ -118,7 +118,9 @@ EXEMPTIONS = (
             "chain.sender",
         ),
     ),
-    Exemption("small files of the node", ("os",), ("net.identity", "net.peerbook")),
+    Exemption(
+        "small files of the node", ("os",), ("chain.key_file", "net.identity", "net.peerbook")
+    ),
     Exemption(
         "the network in memory, on the timers of the loop",
         ("asyncio",),
@@ -134,6 +136,7 @@ EXEMPTIONS = (
         ("asyncio", "os", "signal", "socket", "tempfile"),
         ("chain.anvil_program", "chain.dev_chain"),
     ),
+    Exemption("tokens set aside for calls under way: a lock", ("asyncio",), ("chain.evm.funds",)),
     Exemption(
         "the embedded chain: a child process, found on disk",
         ("asyncio", "os", "signal", "socket", "tempfile"),
