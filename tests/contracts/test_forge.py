@@ -12,6 +12,7 @@ ARITHMETIC = "test/Arithmetic.t.sol:ArithmeticTest"
 CAMPAIGNS = ("test/Invariants.t.sol:OpenMarketTest", "test/Invariants.t.sol:SpreadMarketTest")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_forge_finds_nothing() -> None:
     if why_not():

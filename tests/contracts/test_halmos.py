@@ -12,6 +12,7 @@ from support.contract_tools import CONTRACTS, out_directory, python_tool, run, w
 PROVED = 0  # of the exit codes of a test
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_halmos_proves_the_arithmetic(tmp_path: Path) -> None:
     if why_not():

@@ -23,6 +23,7 @@ def places_of(finding: dict[str, Any]) -> str:
     return f"{parent['name']}.{first['name']}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_slither_finds_nothing_new(tmp_path: Path) -> None:
     if why_not():
