@@ -371,3 +371,20 @@ def test_a_jump_of_the_chain_s_time_costs_no_more_than_the_periods_it_skips() ->
         assert set(bench.states(host)) == {SlotState.FILLED}
 
     run_bench(story)
+
+
+@pytest.mark.parametrize("downtime", [0, 10])
+def test_nothing_is_missed_on_a_chain_that_is_too_fast_for_its_downtime(downtime: int) -> None:
+    """Pointers wrap and are asked about again in the same period."""
+
+    async def story(bench: Bench) -> None:
+        host = await a_host_with_slots(bench, requests=3, seconds=0.05)
+        guard = bench.guard()
+        await guard.start()
+        await bench.next_period(30)
+        assert (bench.missed(host), host.prover.counts.missed) == (0, 0)
+        assert set(bench.states(host)) == {SlotState.FILLED}
+        assert guard.validator.counts.checked >= 25 * 3 * SLOTS
+        assert host.prover.counts.submitted > 20 * 3 * SLOTS
+
+    run_bench(story, block_seconds=1, period=12, timeout=5, downtime=downtime)
