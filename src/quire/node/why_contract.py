@@ -34,6 +34,8 @@ async def why_contract(node: Node, wanted: bytes) -> WhyContract:
         purchase = purchases.find(wanted)
         if purchase is not None:
             sentences += await _purchase(node, purchases, purchase)
+        if node.trading.prover is not None:
+            sentences += node.trading.prover.words(wanted)
     waits, events = node.waits.of(subject), node.events.history(subject)[-LAST_EVENTS:]
     if not sentences and not waits and not events:
         raise NotFound(f"this node has nothing to do with {subject}; quire purchases, quire sales")

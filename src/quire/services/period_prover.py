@@ -132,6 +132,13 @@ class PeriodProver:
         end = self._market.terms.period_end(self._looks.period)
         return duty.as_dict(end, self._looks.now)
 
+    def words(self, slot_id: SlotId) -> list[str]:
+        """The same in sentences; none for a slot that is not proved."""
+        duty = self._duties.get(slot_id)
+        if duty is None:
+            return []
+        return duty.words(self._market.terms.period_end(self._looks.period))
+
     # ---- the chain moves ----
 
     async def _on_batch(self, batch: Batch) -> None:

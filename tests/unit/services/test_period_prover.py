@@ -317,6 +317,10 @@ def test_the_state_of_a_slot_says_what_is_awaited_and_what_was_sent() -> None:
             seen.add(state["state"])
             assert state["nextPeriodAt"] > bench.world.head.timestamp
         assert {"waiting", "submitted"} <= seen
+        said = " ".join(host.prover.words(slot))
+        assert "The next period begins at" in said
+        assert "before the period's end" in said
+        assert host.prover.words(bytes(32)) == []
         assert state["lastProof"]["marginSeconds"] > 0
 
     run_bench(story)
