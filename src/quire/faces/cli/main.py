@@ -36,6 +36,8 @@ COMMANDS = {
     "chain": "chain",
     "request": "request",
     "purchases": "purchases",
+    "offer": "offer",
+    "sales": "sales",
     "key": "key",
     "pin": "retention",
     "unpin": "retention",
