@@ -124,31 +124,38 @@ contract Groth16Verifier is IGroth16Verifier {
             let seed := keccak256(scratch, add(proofBytes, inputBytes))
 
             isValid := 1
-            let sum := add(pairs, add(mul(count, 192), 384)) // of C, at first (0, 0)
-            mstore(sum, 0)
-            mstore(add(sum, 0x20), 0)
+            let sum := add(pairs, add(mul(count, 192), 384)) // of ratio * C
             let ratio := 1
             let input := inputs.offset
             let proof := proofs.offset
             for { let i := 0 } lt(i, count) { i := add(i, 1) } {
                 let pair := add(pairs, mul(i, 192))
-                // ratio * A, negated
-                calldatacopy(scratch, proof, 0x40)
-                mstore(add(scratch, 0x40), ratio)
-                isValid := and(isValid, staticcall(gas(), 7, scratch, 0x60, pair, 0x40))
-                mstore(add(pair, 0x20), mod(sub(P, mload(add(pair, 0x20))), P))
+                switch i
+                case 0 {
+                    // the first ratio is one
+                    calldatacopy(pair, proof, 0x40)
+                    isValid := lt(mload(add(pair, 0x20)), P)
+                    calldatacopy(sum, add(proof, 0xc0), 0x40)
+                }
+                default {
+                    // ratio * A
+                    calldatacopy(scratch, proof, 0x40)
+                    mstore(add(scratch, 0x40), ratio)
+                    isValid := and(isValid, staticcall(gas(), 7, scratch, 0x60, pair, 0x40))
+                    // sum += ratio * C
+                    calldatacopy(scratch, add(proof, 0xc0), 0x40)
+                    mstore(add(scratch, 0x40), ratio)
+                    isValid := and(isValid, staticcall(gas(), 7, scratch, 0x60, scratch, 0x40))
+                    mstore(add(scratch, 0x40), mload(sum))
+                    mstore(add(scratch, 0x60), mload(add(sum, 0x20)))
+                    isValid := and(isValid, staticcall(gas(), 6, scratch, 0x80, sum, 0x40))
+                }
+                mstore(add(pair, 0x20), mod(sub(P, mload(add(pair, 0x20))), P)) // -A
                 // B
                 mstore(add(pair, 0x40), calldataload(add(proof, 0x60)))
                 mstore(add(pair, 0x60), calldataload(add(proof, 0x40)))
                 mstore(add(pair, 0x80), calldataload(add(proof, 0xa0)))
                 mstore(add(pair, 0xa0), calldataload(add(proof, 0x80)))
-                // sum += ratio * C
-                calldatacopy(scratch, add(proof, 0xc0), 0x40)
-                mstore(add(scratch, 0x40), ratio)
-                isValid := and(isValid, staticcall(gas(), 7, scratch, 0x60, scratch, 0x40))
-                mstore(add(scratch, 0x40), mload(sum))
-                mstore(add(scratch, 0x60), mload(add(sum, 0x20)))
-                isValid := and(isValid, staticcall(gas(), 6, scratch, 0x80, sum, 0x40))
                 // factors
                 mstore(factors, addmod(mload(factors), ratio, R))
                 for { let j := 1 } iszero(gt(j, perProof)) { j := add(j, 1) } {

@@ -119,7 +119,9 @@ contract Marketplace is Proofs, Repair {
 
     function fillSlot(RequestId requestId, uint64 slotIndex, Groth16Proof calldata proof) external {
         RequestRecord storage request = _known(requestId);
-        if (slotIndex >= request.slots) revert Marketplace_InvalidSlot();
+        if (slotIndex >= request.slots || slotIndex > type(uint32).max) {
+            revert Marketplace_InvalidSlot();
+        }
         SlotId slotId = slotIdOf(requestId, slotIndex);
         SlotRecord storage slot = _slots[slotId];
         uint16 round = slot.round;
@@ -129,7 +131,7 @@ contract Marketplace is Proofs, Repair {
             revert Marketplace_SlotNotFree();
         }
         slot.host = msg.sender;
-        slot.slotIndex = slotIndex;
+        slot.slotIndex = uint32(slotIndex);
         slot.state = SlotState.Filled;
         slot.requestId = requestId;
         slot.since = uint64(block.timestamp);

@@ -4,6 +4,7 @@ pragma solidity 0.8.28;
 import {Groth16Proof, IGroth16Verifier} from "./IGroth16Verifier.sol";
 import "./Types.sol";
 import {Records, RequestRecord, SlotRecord} from "./Records.sol";
+import {Verification} from "./Verification.sol";
 
 struct ProofStatus {
     bool isRequired;
@@ -13,16 +14,9 @@ struct ProofStatus {
 }
 
 /// When a slot has to prove itself, and whether it did.
-///
-/// Time is cut into periods. In each, a slot points at one of the last 256 blocks; the pointer moves
-/// on with every block, so that it stays at the same block until it wraps. The hash of that block
-/// decides whether a proof is due and what it has to be about. While the pointer is in the downtime
-/// none is due: the challenge is then known well before it counts.
-abstract contract Proofs is Records {
+abstract contract Proofs is Records, Verification {
     error Marketplace_SlotNotAcceptingProofs();
     error Marketplace_ProofNotSubmittedByHost();
-    error Proofs_InsufficientBlockHeight();
-    error Proofs_InvalidProof();
     error Proofs_ProofAlreadySubmitted();
     error Proofs_PeriodNotEnded();
     error Proofs_ValidationTimedOut();
@@ -30,24 +24,21 @@ abstract contract Proofs is Records {
     error Proofs_ProofNotRequired();
     error Proofs_ProofAlreadyMarkedMissing();
     error Proofs_LengthMismatch();
+    error Proofs_TimeoutTooLong();
 
     event ProofSubmitted(SlotId id);
     event ProofDelegateSet(address indexed host, address indexed delegate, bool isAllowed);
 
-    uint256 private constant RECEIVED = 1;
-    uint256 private constant MISSING = 2;
+    /// A slot remembers in which of so many periods, up to the last proof, it was proved.
+    uint64 private constant REMEMBERED = 24;
 
-    IGroth16Verifier private immutable _verifier;
-    uint256 private immutable _inputCount;
-
-    /// Two bits for each period, 128 periods a word; the key is round and period / 128.
-    mapping(SlotId => mapping(uint256 => uint256)) private _proofBits;
+    /// A bit for each period that was marked; the key is period / 256.
+    mapping(SlotId => mapping(uint256 => uint256)) private _missing;
     mapping(address => mapping(address => bool)) private _delegates;
 
-    constructor(IGroth16Verifier verifier) {
-        if (block.number <= 256) revert Proofs_InsufficientBlockHeight();
-        _verifier = verifier;
-        _inputCount = verifier.inputCount();
+    constructor(IGroth16Verifier verifier) Verification(verifier) {
+        // Whatever can still be marked is remembered.
+        if (_timeout / _period > REMEMBERED - 2) revert Proofs_TimeoutTooLong();
     }
 
     // ---- what is asked ----
@@ -61,20 +52,12 @@ abstract contract Proofs is Records {
         return _pointer(slotId, period) < _downtime && _isChosen(slotId, period);
     }
 
-    function getChallenge(SlotId slotId) external view returns (bytes32) {
-        return _challenge(_pointer(slotId, _currentPeriod()));
-    }
-
-    function getPointer(SlotId slotId) external view returns (uint8) {
-        return _pointer(slotId, _currentPeriod());
-    }
-
     function slotProbability(SlotId slotId) public view returns (uint256) {
         uint256 probability = _requests[_slots[slotId].requestId].proofProbability;
         return (probability * (256 - _downtime)) / 256;
     }
 
-    /// All of the above for many slots, as of this block.
+    /// All of that for many slots, as of this block.
     function proofStatuses(
         SlotId[] calldata slotIds
     ) external view returns (uint64 period, ProofStatus[] memory statuses) {
@@ -107,9 +90,10 @@ abstract contract Proofs is Records {
 
     function submitProof(SlotId slotId, Groth16Proof calldata proof) external {
         SlotRecord storage slot = _slots[slotId];
-        RequestRecord storage request = _known(slot.requestId);
+        RequestId requestId = slot.requestId;
+        if (RequestId.unwrap(requestId) == 0) revert Marketplace_UnknownRequest();
         if (msg.sender != slot.host) revert Marketplace_ProofNotSubmittedByHost();
-        _acceptProof(slotId, slot, request.merkleRoot, proof);
+        _acceptProof(slotId, slot, _requests[requestId].merkleRoot, proof);
     }
 
     /// Let somebody else submit proofs for all slots of the caller.
@@ -122,19 +106,23 @@ abstract contract Proofs is Records {
     function submitProofs(SlotId[] calldata slotIds, Groth16Proof[] calldata proofs) external {
         if (slotIds.length != proofs.length) revert Proofs_LengthMismatch();
         uint64 period = _currentPeriod();
-        uint256[] memory inputs = new uint256[](slotIds.length * _inputCount);
+        (bytes memory call_, uint256 inputs) = _callForMany(proofs);
+        address trusting = msg.sender; // the last host of which the caller is known to be allowed
         for (uint256 i = 0; i < slotIds.length; i++) {
             SlotId slotId = slotIds[i];
             SlotRecord storage slot = _slots[slotId];
-            RequestRecord storage request = _known(slot.requestId);
-            address host = slot.host;
-            if (msg.sender != host && !_delegates[host][msg.sender]) {
-                revert Marketplace_ProofNotSubmittedByHost();
+            RequestId requestId = slot.requestId;
+            if (RequestId.unwrap(requestId) == 0) revert Marketplace_UnknownRequest();
+            (address host, uint256 slotIndex) = _markReceived(slotId, slot, period);
+            if (host != trusting) {
+                if (!_delegates[host][msg.sender]) revert Marketplace_ProofNotSubmittedByHost();
+                trusting = host;
             }
-            _markReceived(slotId, slot.round, period);
-            _writeInputs(inputs, i * _inputCount, slotId, slot, request.merkleRoot, period);
+            bytes32 root = _requests[requestId].merkleRoot;
+            _writeInputs(inputs, slotId, period, root, slotIndex, host);
+            inputs += 0x20 * _inputCount;
         }
-        if (!_verifier.verifyBatch(proofs, inputs)) revert Proofs_InvalidProof();
+        _verify(call_);
     }
 
     /// The proof of the present period, by the host of the slot.
@@ -145,14 +133,14 @@ abstract contract Proofs is Records {
         Groth16Proof calldata proof
     ) internal {
         uint64 period = _currentPeriod();
-        uint256[] memory inputs = new uint256[](_inputCount);
-        _markReceived(slotId, slot.round, period);
-        _writeInputs(inputs, 0, slotId, slot, merkleRoot, period);
-        if (!_verifier.verify(proof, inputs)) revert Proofs_InvalidProof();
+        (bytes memory call_, uint256 inputs) = _callForOne(proof);
+        (address host, uint256 slotIndex) = _markReceived(slotId, slot, period);
+        _writeInputs(inputs, slotId, period, merkleRoot, slotIndex, host);
+        _verify(call_);
     }
 
     function _markMissing(SlotId slotId, SlotRecord storage slot, uint64 period) internal {
-        _proofBits[slotId][_wordOf(slot.round, period)] |= MISSING << _shiftOf(period);
+        _missing[slotId][period / 256] |= 1 << (period % 256);
         slot.missed += 1;
     }
 
@@ -161,19 +149,15 @@ abstract contract Proofs is Records {
         if (slotState(slotId) != SlotState.Filled) {
             return Marketplace_SlotNotAcceptingProofs.selector;
         }
-        uint64 end = (period + 1) * _period;
+        uint64 end = _periodEnd(period);
         if (end >= block.timestamp) return Proofs_PeriodNotEnded.selector;
         if (block.timestamp >= end + _timeout) return Proofs_ValidationTimedOut.selector;
-        uint256 word = _proofBits[slotId][_wordOf(_slots[slotId].round, period)];
-        uint256 bits = word >> _shiftOf(period);
-        if (bits & RECEIVED != 0) return Proofs_ProofNotMissing.selector;
+        if (_wasReceived(_slots[slotId], period)) return Proofs_ProofNotMissing.selector;
         if (!_isProofRequired(slotId, period)) return Proofs_ProofNotRequired.selector;
-        if (bits & MISSING != 0) return Proofs_ProofAlreadyMarkedMissing.selector;
+        if ((_missing[slotId][period / 256] >> (period % 256)) & 1 == 1) {
+            return Proofs_ProofAlreadyMarkedMissing.selector;
+        }
         return 0;
-    }
-
-    function _currentPeriod() internal view returns (uint64) {
-        return uint64(block.timestamp) / _period;
     }
 
     function _isProofRequired(SlotId slotId, uint64 period) private view returns (bool) {
@@ -189,65 +173,23 @@ abstract contract Proofs is Records {
         return uint256(_challenge(_pointer(slotId, period))) % probability == 0;
     }
 
-    function _pointer(SlotId slotId, uint64 period) private view returns (uint8) {
-        unchecked {
-            uint256 jumped = uint256(period) * _downtimeProduct;
-            return uint8(block.number + jumped + uint256(SlotId.unwrap(slotId)));
-        }
+    function _wasReceived(SlotRecord storage slot, uint64 period) private view returns (bool) {
+        uint64 last = slot.provedPeriod;
+        return period <= last && (uint256(slot.proved) >> (last - period)) & 1 == 1;
     }
 
-    function _challenge(uint8 pointer) private view returns (bytes32) {
-        bytes32 hash = blockhash(block.number - 1 - pointer);
-        assert(hash != 0);
-        return keccak256(abi.encode(hash));
-    }
-
-    function _markReceived(SlotId slotId, uint16 round, uint64 period) private {
-        mapping(uint256 => uint256) storage words = _proofBits[slotId];
-        uint256 key = _wordOf(round, period);
-        uint256 word = words[key];
-        uint256 bit = RECEIVED << _shiftOf(period);
-        if (word & bit != 0) revert Proofs_ProofAlreadySubmitted();
-        words[key] = word | bit;
-        emit ProofSubmitted(slotId);
-    }
-
-    /// The public inputs: entropy of the challenge, root of the dataset, slot, and, if the circuit
-    /// binds it, the host.
-    function _writeInputs(
-        uint256[] memory inputs,
-        uint256 start,
+    /// Remember that the slot was proved; returns who hosts it and which it is.
+    function _markReceived(
         SlotId slotId,
         SlotRecord storage slot,
-        bytes32 merkleRoot,
         uint64 period
-    ) private view {
-        uint256 challenge = _swapBytes(_challenge(_pointer(slotId, period)));
-        inputs[start] = challenge & (type(uint256).max >> 8);
-        inputs[start + 1] = _swapBytes(merkleRoot);
-        inputs[start + 2] = slot.slotIndex;
-        if (_inputCount == 4) inputs[start + 3] = uint160(slot.host);
-    }
-
-    function _wordOf(uint16 round, uint64 period) private pure returns (uint256) {
-        return (uint256(round) << 64) | (period / 128);
-    }
-
-    function _shiftOf(uint64 period) private pure returns (uint256) {
-        return (period % 128) * 2;
-    }
-
-    /// The other byte order.
-    function _swapBytes(bytes32 word) private pure returns (uint256 x) {
-        uint256 mask8 = 0x00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF;
-        uint256 mask16 = 0x0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF;
-        uint256 mask32 = 0x00000000FFFFFFFF00000000FFFFFFFF00000000FFFFFFFF00000000FFFFFFFF;
-        uint256 mask64 = 0x0000000000000000FFFFFFFFFFFFFFFF0000000000000000FFFFFFFFFFFFFFFF;
-        x = uint256(word);
-        x = ((x >> 8) & mask8) | ((x & mask8) << 8);
-        x = ((x >> 16) & mask16) | ((x & mask16) << 16);
-        x = ((x >> 32) & mask32) | ((x & mask32) << 32);
-        x = ((x >> 64) & mask64) | ((x & mask64) << 64);
-        x = (x >> 128) | (x << 128);
+    ) private returns (address host, uint256 slotIndex) {
+        (host, slotIndex) = (slot.host, slot.slotIndex);
+        uint256 proved = slot.proved;
+        uint256 last = slot.provedPeriod;
+        if (period == last && proved != 0) revert Proofs_ProofAlreadySubmitted();
+        slot.proved = uint24((proved << (period - last)) | 1);
+        slot.provedPeriod = uint40(period);
+        emit ProofSubmitted(slotId);
     }
 }

@@ -33,14 +33,16 @@ struct RequestRecord {
 /// A slot, packed: what every proof needs is in the first two words.
 struct SlotRecord {
     address host;
-    uint64 slotIndex;
-    SlotState state; // as stored, see slotState
-    uint8 missed; // proofs, by the present host
-    uint16 round; // how often it was freed; reservations and proofs belong to a round
+    uint32 slotIndex;
+    uint40 provedPeriod; // of the last proof
+    uint24 proved; // bit i: there was a proof i periods before; 0: none by the present host
     RequestId requestId;
     uint64 since; // when it was filled, or freed, or opened for repair
     uint64 openedBlock; // of a freed slot; 0: it waits for other losses
     uint64 listed; // place in the host's list, from 1 on; 0: not in it
+    SlotState state; // as stored, see slotState
+    uint8 missed; // proofs, by the present host
+    uint16 round; // how often it was freed; reservations belong to a round
 }
 
 /// Requests and slots, and what state they are in at this time.

@@ -42,6 +42,7 @@ abstract contract Repair is Lists, SlotReservations {
 
         uint64 slotIndex = slot.slotIndex;
         slot.host = address(0);
+        slot.proved = 0;
         slot.state = SlotState.Repair;
         slot.missed = 0;
         unchecked {

@@ -134,6 +134,7 @@ EXEMPTIONS = (
         ("asyncio", "os", "signal", "socket", "tempfile"),
         ("chain.anvil_program", "chain.dev_chain"),
     ),
+    Exemption("tokens set aside for calls under way: a lock", ("asyncio",), ("chain.evm.funds",)),
     Exemption(
         "the embedded chain: a child process, found on disk",
         ("asyncio", "os", "signal", "socket", "tempfile"),

@@ -236,8 +236,11 @@ class DevChain:
 
     async def mine_every(self, seconds: int | None) -> None:
         """Every so many seconds; None: with each transaction."""
-        await self.call("evm_setAutomine", seconds is None)
-        await self.call("evm_setIntervalMining", seconds or 0)
+        await self.hold()
+        if seconds is None:
+            await self.call("evm_setAutomine", True)
+        else:
+            await self.call("evm_setIntervalMining", seconds)
         self._block_seconds = seconds
 
     async def hold(self) -> None:

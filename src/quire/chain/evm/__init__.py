@@ -1,0 +1,1 @@
+"""The market on a real chain: the port `Market` over JSON-RPC."""

@@ -1,0 +1,116 @@
+"""Opens the market: one connection, one account, one contract, and what they rest on.
+
+Refused at once, with what was found and what was expected: a chain whose marketplace is not known,
+an address without a contract, a contract that is no marketplace, a key of the circuit with another
+hash, a chain out of step with this machine's clock, a node of the chain that has not caught up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from quire.base.clock import Clock
+from quire.base.errors import ChainUnreachable, WrongChain
+from quire.chain.clock import RpcChainClock, skew_seconds
+from quire.chain.deployment import LOCAL_CHAIN_ID
+from quire.chain.evm.market import EvmMarket
+from quire.chain.evm.reader import Reader
+from quire.chain.evm.terms import contract_for, read_terms
+from quire.chain.fees import FeeSettings
+from quire.chain.heads import Heads
+from quire.chain.quantity import quantity
+from quire.chain.rpc import Rpc, connect
+from quire.chain.sender import Sender
+from quire.chain.terms import Terms
+from quire.chain.wallet import Wallet
+
+SKEW_SECONDS_MAX = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSettings:
+    """Which chain and contract. `known`: contracts by chain id, in text. `key_hash`: what the
+    contract has to say about the circuit's key; empty: anything. `depth`: confirmations."""
+
+    url: str
+    contract: str | None = None
+    known: Mapping[str, str] = field(default_factory=dict)
+    key_hash: str = ""
+    fees: FeeSettings = field(default_factory=FeeSettings)
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMarket:
+    """A market and the connection under it. `stop` ends both."""
+
+    market: EvmMarket
+    rpc: Rpc
+    heads: Heads
+    sender: Sender
+
+    async def stop(self) -> None:
+        await self.sender.stop()
+        await self.heads.stop()
+        await self.rpc.close()
+
+
+async def open_market(settings: MarketSettings, wallet: Wallet, clock: Clock) -> OpenMarket:
+    """Raises   WrongChain, ChainUnreachable, BadConfig (the URL)"""
+    rpc = connect(settings.url)
+    heads = Heads(rpc)
+    try:
+        terms = await find_terms(rpc, settings)
+        await heads.start()
+        chain_clock = RpcChainClock(heads, clock)
+        check_skew(terms.chain_id, chain_clock.now(), clock)
+    except BaseException:
+        await heads.stop()
+        await rpc.close()
+        raise
+    sender = Sender(rpc, heads, wallet, terms.chain_id, settings.fees, depth=settings.depth)
+    await sender.start()
+    reader = Reader(rpc, terms.contract, wallet.address)
+    market = EvmMarket(reader, heads, sender, chain_clock, terms, depth=settings.depth)
+    return OpenMarket(market, rpc, heads, sender)
+
+
+async def find_terms(rpc: Rpc, settings: MarketSettings) -> Terms:
+    """Raises WrongChain, ChainUnreachable."""
+    chain_id = quantity(await rpc.call("eth_chainId"), "chain id")
+    contract = contract_for(chain_id, settings.contract, settings.known)
+    await _check_synced(rpc)
+    terms = await read_terms(rpc, chain_id, contract)
+    if settings.key_hash and terms.zkey_hash != settings.key_hash:
+        raise WrongChain(
+            f"the marketplace on chain {chain_id} is for a circuit whose key has the hash "
+            f"{terms.zkey_hash or '(none)'}; this network's is {settings.key_hash}",
+        )
+    return terms
+
+
+def check_skew(chain_id: int, chain_time: float, clock: Clock) -> None:
+    """The time of a local chain may be moved at will. Raises WrongChain."""
+    skew = skew_seconds(chain_time, clock)
+    if chain_id == LOCAL_CHAIN_ID or abs(skew) <= SKEW_SECONDS_MAX:
+        return
+    side = "ahead of" if skew > 0 else "behind"
+    raise WrongChain(
+        f"this machine's clock is {abs(skew):.0f} s {side} the time of the chain "
+        f"({clock.now():.0f} against {chain_time:.0f}); at most {SKEW_SECONDS_MAX:.0f} s are "
+        f"taken. Set the clock, or wait until the chain's node has caught up",
+        skew_seconds=round(skew),
+    )
+
+
+async def _check_synced(rpc: Rpc) -> None:
+    syncing = await rpc.call("eth_syncing")
+    if not isinstance(syncing, dict):
+        return
+    at, goal = syncing.get("currentBlock"), syncing.get("highestBlock")
+    if isinstance(at, str) and isinstance(goal, str):
+        at, goal = str(quantity(at, "block number")), str(quantity(goal, "block number"))
+    raise ChainUnreachable(
+        f"the chain's node is still catching up (block {at} of {goal}); try again when it is done"
+    )

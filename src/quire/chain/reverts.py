@@ -1,0 +1,118 @@
+"""What the marketplace contract says when it refuses: the name of its error, in words, with the
+remedy.
+
+Source   market.md 1.4; contracts/README.md for the additions; OpenZeppelin 5 for the token
+"""
+
+from __future__ import annotations
+
+from quire.base.errors import Reverted
+from quire.kernels.keccak import keccak256
+
+SELECTOR_BYTES = 4
+TEXT_SELECTOR = bytes.fromhex("08c379a0")  # Error(string)
+PANIC_SELECTOR = bytes.fromhex("4e487b71")  # Panic(uint256)
+SHOWN = 200
+
+# name -> what it means and what to do
+WORDS = {
+    "Marketplace_RepairRewardPercentageTooHigh": "the repair reward is more than 100 %; lower it",
+    "Marketplace_SlashPercentageTooHigh": "a slash is more than 100 %; lower it",
+    "Marketplace_MaximumSlashingTooHigh": "all slashes are more than 100 %; lower one of the two",
+    "Marketplace_InsolventConfiguration": (
+        "repair and validators would be paid more than a collateral; lower one of the rewards"
+    ),
+    "Marketplace_InvalidDispersal": "the window cannot be so: h below 10000, tail at most 9999",
+    "Marketplace_InvalidExpiry": "the expiry is 0 or not before the end; shorten it",
+    "Marketplace_InvalidMaxSlotLoss": "more slots may be lost than there are; lower the tolerance",
+    "Marketplace_InsufficientSlots": "a request needs at least one slot",
+    "Marketplace_InsufficientDuration": "the duration is 0",
+    "Marketplace_InsufficientProofProbability": "the proof probability is 0; it is at least 1",
+    "Marketplace_InsufficientCollateral": "the collateral is 0; it is at least 1 for each byte",
+    "Marketplace_InsufficientReward": "the price is 0; it is at least 1 for each byte and second",
+    "Marketplace_InvalidClientAddress": "a request is made by the account that it names as client",
+    "Marketplace_RequestAlreadyExists": "the same request was made before; give it another nonce",
+    "Marketplace_InvalidSlot": "the request has no slot of this index",
+    "Marketplace_InvalidCid": "the request names no content",
+    "Marketplace_SlotNotFree": "another host has filled the slot",
+    "Marketplace_InvalidSlotHost": "the slot is held by another account",
+    "Marketplace_AlreadyPaid": "the slot was paid out before",
+    "Marketplace_TransferFailed": "the token did not move; are balance and allowance enough?",
+    "Marketplace_UnknownRequest": "the contract knows no such request; is it the right contract?",
+    "Marketplace_InvalidState": "the request is not in a state in which this can be done",
+    "Marketplace_StartNotBeforeExpiry": "the slot was filled in the second of the expiry",
+    "Marketplace_SlotNotAcceptingProofs": "the slot is not filled, or its request has ended",
+    "Marketplace_ProofNotSubmittedByHost": "only the host of a slot, or a delegate, proves it",
+    "Marketplace_SlotIsFree": "nobody holds the slot",
+    "Marketplace_ReservationRequired": "the slot has to be reserved first, or another took over",
+    "Marketplace_NothingToWithdraw": "there is nothing left to withdraw; it was done before",
+    "Marketplace_DurationExceedsLimit": "the duration is beyond the contract's limit; shorten it",
+    "Marketplace_RepairNotDue": "freed slots of the request do not open yet; wait",
+    "Proofs_InsufficientBlockHeight": "the chain is younger than 257 blocks; mine more",
+    "Proofs_InvalidProof": "the proof does not verify, or its challenge has passed",
+    "Proofs_ProofAlreadySubmitted": "the slot was proven in this period already",
+    "Proofs_PeriodNotEnded": "the period has not ended; wait for its end",
+    "Proofs_ValidationTimedOut": "the time in which a miss can be marked is over",
+    "Proofs_ProofNotMissing": "the proof was submitted",
+    "Proofs_ProofNotRequired": "no proof is required of the slot in this period",
+    "Proofs_ProofAlreadyMarkedMissing": "somebody marked it before",
+    "Proofs_LengthMismatch": "there are not as many proofs as slots",
+    "Periods_InvalidSecondsPerPeriod": "a period lasts at least 1 second",
+    "SlotReservations_ReservationNotAllowed": (
+        "the slot is not free, has all its reservations, or this account's time has not come"
+    ),
+    "Registry_AlreadyRegistered": "the account is registered already",
+    "Registry_NotRegistered": "the account is not registered",
+    "Registry_TooEarly": "the account was registered too short a time ago; wait",
+}
+# Of the token; these have arguments.
+TOKEN_ERRORS = {
+    "ERC20InsufficientBalance(address,uint256,uint256)": "the account has too few tokens",
+    "ERC20InsufficientAllowance(address,uint256,uint256)": (
+        "the contract is allowed too few tokens of the account"
+    ),
+    "ERC20InvalidSender(address)": "tokens cannot come from this address",
+    "ERC20InvalidReceiver(address)": "tokens cannot go to this address",
+    "ERC20InvalidApprover(address)": "this address cannot allow tokens",
+    "ERC20InvalidSpender(address)": "this address cannot be allowed tokens",
+}
+
+
+def _by_selector() -> dict[bytes, tuple[str, str]]:
+    signatures = {f"{name}()": words for name, words in WORDS.items()} | TOKEN_ERRORS
+    return {
+        keccak256(signature.encode())[:SELECTOR_BYTES]: (signature.partition("(")[0], words)
+        for signature, words in signatures.items()
+    }
+
+
+_KNOWN = _by_selector()
+
+
+def reverted(data: bytes, doing: str) -> Reverted:
+    """The error for what a contract gave as reason; b"": none. `doing`: the call."""
+    known = _KNOWN.get(data[:SELECTOR_BYTES])
+    if known is not None:
+        name, words = known
+        return Reverted(f"the contract refuses {doing}: {words} ({name})", name=name)
+    if data[:SELECTOR_BYTES] == PANIC_SELECTOR:
+        return Reverted(
+            f"the contract refuses {doing}: a number is out of its range (panic "
+            f"0x{data[SELECTOR_BYTES:].hex().lstrip('0')})",
+            name="",
+        )
+    text = _text_of(data)
+    said = f'it says "{text}"' if text else "it gives no reason"
+    if data and not text:
+        said = f"with an error that is not known here, 0x{data[:SELECTOR_BYTES].hex()}"
+    return Reverted(f"the contract refuses {doing}: {said}", name="")
+
+
+def _text_of(data: bytes) -> str:
+    """Of Error(string); empty for everything else."""
+    if data[:SELECTOR_BYTES] != TEXT_SELECTOR or len(data) < SELECTOR_BYTES + 64:
+        return ""
+    body = data[SELECTOR_BYTES:]
+    length = min(int.from_bytes(body[32:64]), SHOWN)
+    text = body[64 : 64 + length].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in text)
