@@ -22,6 +22,11 @@ abstract contract Verification is Periods {
         _inputCount = verifier.inputCount();
     }
 
+    /// How many public inputs a proof has: 4 where it is bound to its host, else 3.
+    function proofInputs() external view returns (uint256) {
+        return _inputCount;
+    }
+
     /// A call of `verify`, and where in it the public inputs belong.
     function _callForOne(
         Groth16Proof calldata proof

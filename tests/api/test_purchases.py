@@ -1,17 +1,18 @@
 """Buying storage over the API: as the reference answers, and with more words."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from quire.chain.values import RequestState
 from quire.faces.rest.route import QUIRE_BASE
+from quire.market.purchase import At
 from support.http import send
 from support.live import live_node
-from support.memory_world import CLIENT, HOST, PROOF, TOKENS
+from support.memory_world import CLIENT, HOST, TOKENS
 from support.protect_kit import det
-from support.trading import trading_node
+from support.trading import fill_all, trading_node
 
 RECORDED = json.loads(
     (Path(__file__).parents[2] / "vectors" / "rest" / "storage.json").read_text("utf-8")
@@ -45,6 +46,11 @@ async def put(url, data):
     return (await send(url, "POST", f"{BASE}/data", {}, data)).text
 
 
+async def submitted(trader, request_id):
+    while trader.purchases.find(bytes.fromhex(request_id)).at is At.PENDING:
+        await asyncio.sleep(0.002)
+
+
 async def test_every_recorded_request_is_answered_as_the_reference_did(tmp_path):
     wrong = []
     async with trading_node(tmp_path) as trader:
@@ -58,6 +64,7 @@ async def test_every_recorded_request_is_answered_as_the_reference_did(tmp_path)
             )
             if vector["name"] == "REQUEST":
                 own[ID] = reply.text
+                await submitted(trader, reply.text)
             fault = compare(vector, reply, own)
             if fault:
                 wrong.append(f"{vector['name']}: {fault}")
@@ -141,7 +148,7 @@ async def test_a_purchase_is_told_in_words_with_its_slots_and_its_money(tmp_path
             "the request is being written to the chain, with its payment",
             found["words"],
         ]
-        await fill(trader, bought["requestId"])
+        await fill_all(trader, bought["requestId"])
         while (found := (await ask(trader.url, "GET", path))[1])["state"] == "submitted":
             pass
         assert "this node may leave" in found["words"]
@@ -152,16 +159,6 @@ async def test_a_purchase_is_told_in_words_with_its_slots_and_its_money(tmp_path
         _, why = await ask(trader.url, "GET", f"/contracts/{bought['requestId']}/why")
         assert any("Its slots now: 3 filled." in sentence for sentence in why["sentences"])
         assert any("It waits: purchase started" in sentence for sentence in why["sentences"])
-
-
-async def fill(trader, request_id):
-    """One host takes every slot."""
-    market = type(trader.market)(trader.world, HOST, trader.node.clock)
-    wanted = bytes.fromhex(request_id[2:])
-    for slot in range(3):
-        await market.reserve_slot(wanted, slot)
-        await market.fill_slot(wanted, slot, PROOF)
-    assert await market.request_state(wanted) is RequestState.STARTED
 
 
 async def test_a_plan_chooses_nodes_tolerance_and_proof_rate(tmp_path):

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from quire.chain.port import Head, ProofStatus
 from quire.chain.terms import Terms
 from quire.market.block_pace import BlockPace, Blocks
-from quire.market.fill_moment import fill_moment
 from quire.market.period_blocks import PeriodBlocks
 from quire.market.period_plan import Duty, Look, later, plan_period
 from support.market_terms import TERMS
@@ -146,42 +145,6 @@ def test_a_status_is_carried_on_to_later_blocks_until_the_wrap(chain: Chain, ste
         assert then.challenge != now.challenge
     else:
         assert found == then
-
-
-@given(chains, st.floats(0, 60))
-def test_a_fill_is_proved_only_for_a_challenge_that_lasts(chain: Chain, seconds: float) -> None:
-    pace = BlockPace(chain.terms)
-    for block in range(chain.first, chain.first + 60):
-        pace.note(Head(block, b"", chain.timestamp(block)))
-        if block < chain.first + 2:
-            continue
-        status, now = chain.status(block + 1), float(chain.timestamp(block))
-        found = fill_moment(status, now, seconds, chain.terms, pace)
-        if found.at > now:
-            continue
-        filled = block + 1
-        while chain.timestamp(filled) < min(now + seconds, found.until):
-            filled += 1
-        assert chain.period(filled) == status.period
-        assert chain.status(filled).challenge == status.challenge
-
-
-@given(chains, st.floats(0, 60))
-def test_waiting_to_fill_ends(chain: Chain, seconds: float) -> None:
-    """Whoever looks again when told to may fill within three periods."""
-    pace = BlockPace(chain.terms)
-    block, until = chain.first, chain.timestamp(chain.first) + 3 * chain.terms.period
-    while chain.timestamp(block) < until:
-        pace.note(Head(block, b"", chain.timestamp(block)))
-        now = float(chain.timestamp(block))
-        found = fill_moment(chain.status(block + 1), now, seconds, chain.terms, pace)
-        if found.at <= now:
-            return
-        block += 1
-        while chain.timestamp(block) < found.at:
-            pace.note(Head(block, b"", chain.timestamp(block)))
-            block += 1
-    raise AssertionError("never")
 
 
 def test_without_measured_blocks_a_proof_is_made_to_be_safe() -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from support.source import ROOT
@@ -97,10 +99,10 @@ def _named(effects: Any) -> str:
 
 
 def pages() -> list[Page]:
-    """Every page, from `PAGE` of the modules in tests/support that describe a machine."""
-    from support import purchase_page
-
-    return [purchase_page.PAGE]
+    """`PAGE` of every module here that is named after a machine: purchase_page, ..."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*_page.py"))
+    found = [import_module(f"support.{name}") for name in names if name != "machine_page"]
+    return [module.PAGE for module in found]
 
 
 if __name__ == "__main__":

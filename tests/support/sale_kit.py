@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,11 +20,12 @@ from quire.chain.values import Address, RequestId, SlotId, StorageRequest
 from quire.formats.cid import Cid, manifest_cid_of
 from quire.market.availability import Availability
 from quire.market.sale import At, Sale
-from quire.services.sale_work import SaleSettings
+from quire.services.sale_ports import SaleSettings
 from quire.services.selling import SalePorts, Sales
 from quire.sim.clock import SimClock
 from quire.store.dataset import Space
 from quire.store.journal_memory import MemoryJournal
+from support.machine_kit import in_virtual_time
 from support.memory_world import CLIENT, HOST, a_request, a_world
 from support.period_kit import Feed
 
@@ -241,3 +243,24 @@ def fair(
     ]
     mining = asyncio.get_running_loop().create_task(mine_by_clock(world))
     return Fair(clock, world, hosts), mining
+
+
+def at_fair(play: Callable[[Fair], Awaitable[None]], *accounts: bytes, **terms: int) -> None:
+    """Play a scene; every ledger adds up at its end."""
+
+    async def main(clock: SimClock) -> None:
+        scene, mining = fair(clock, *accounts, **terms)
+        for host in scene.hosts:
+            await host.start()
+        try:
+            await play(scene)
+            for host in scene.hosts:
+                host.check()
+        finally:
+            for host in scene.hosts:
+                await host.stop()
+            mining.cancel()
+            with suppress(asyncio.CancelledError):
+                await mining
+
+    in_virtual_time(main)

@@ -12,12 +12,13 @@ from typing import Any
 from quire.base.rng import seeded_rng
 from quire.chain.memory.market import MemoryMarket
 from quire.chain.memory.world import MemoryWorld
+from quire.market.purchase import At
 from quire.node.node import Node
 from quire.node.trading import Trading
 from quire.services.purchasing import PurchasePorts, Purchases
 from quire.store.journal_memory import MemoryJournal
 from support.live import make_node, serving
-from support.memory_world import CLIENT, a_world
+from support.memory_world import CLIENT, HOST, PROOF, a_world
 
 
 @dataclass
@@ -65,3 +66,18 @@ async def trading_node(
         finally:
             following.cancel()
             await purchases.stop()
+
+
+async def fill_all(trader: Trader, request_id: str) -> None:
+    """One host takes every slot of a request that is on the chain, or will be."""
+    host = MemoryMarket(trader.world, HOST, trader.node.clock)
+    wanted = bytes.fromhex(request_id[2:])
+    while wanted not in trader.world.state.requests:
+        await asyncio.sleep(0.002)
+    for slot in range((await host.request(wanted)).ask.slots):
+        await host.reserve_slot(wanted, slot)
+        await host.fill_slot(wanted, slot, PROOF)
+    found = trader.purchases.find(wanted)
+    while found is None or found.at is not At.STARTED:
+        await asyncio.sleep(0.002)
+        found = trader.purchases.find(wanted)

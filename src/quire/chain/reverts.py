@@ -56,6 +56,7 @@ WORDS = {
     "Proofs_ProofNotMissing": "the proof was submitted",
     "Proofs_ProofNotRequired": "no proof is required of the slot in this period",
     "Proofs_ProofAlreadyMarkedMissing": "somebody marked it before",
+    "Proofs_TimeoutTooLong": "the timeout is more than 22 periods; shorten it",
     "Proofs_LengthMismatch": "there are not as many proofs as slots",
     "Periods_InvalidSecondsPerPeriod": "a period lasts at least 1 second",
     "SlotReservations_ReservationNotAllowed": (

@@ -200,6 +200,28 @@ class Client:
             data = await answer.read()
             return json.loads(data) if data else None
 
+    async def quote(self, cid: str, bid: dict[str, Any]) -> dict[str, Any]:
+        """What a storage request would cost; nothing is signed. `bid`: duration, expiry,
+        proofProbability, pricePerBytePerSecond, collateralPerByte, and nodes and tolerance, or
+        nines that a plan is to keep."""
+        found: dict[str, Any] = await self.json("POST", f"/datasets/{cid}/quote", body=bid)
+        return found
+
+    async def request_storage(self, cid: str, bid: dict[str, Any]) -> dict[str, Any]:
+        """Buy storage: code the dataset and ask for hosts; the purchase. May take minutes."""
+        found: dict[str, Any] = await self.json("POST", f"/datasets/{cid}/request", body=bid)
+        return found
+
+    async def purchases(self) -> list[dict[str, Any]]:
+        """Every purchase of the node, oldest first."""
+        found: list[dict[str, Any]] = (await self.json("GET", "/purchases"))["purchases"]
+        return found
+
+    async def purchase(self, request_id: str) -> dict[str, Any]:
+        """One purchase with its slots, as the chain has them now, and its history."""
+        found: dict[str, Any] = await self.json("GET", f"/purchases/{request_id}")
+        return found
+
     async def events(self, *, subject: str | None = None) -> AsyncGenerator[dict[str, Any], None]:
         """Follow what happens in the node until it stops."""
         query = {"subject": subject} if subject else {}

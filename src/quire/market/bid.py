@@ -24,9 +24,13 @@ class BadTerms(InputError):
 
     code, http = "bad-terms", 422
 
-    def __init__(self, reference: str, message: str, **facts: object) -> None:
+    def __init__(self, message: str, *, reference: str = "", **facts: object) -> None:
         super().__init__(message, **facts)
-        self.reference = reference
+        self.reference = reference or message
+
+
+def _refused(reference: str, message: str) -> BadTerms:
+    return BadTerms(message, reference=reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Bid:
 def check_terms(bid: Bid, terms: Terms) -> None:
     """Raise BadTerms for what no dataset can have."""
     if not 0 < bid.expiry < bid.duration:
-        raise BadTerms(
+        raise _refused(
             "Expiry must be greater than zero and less than the request's duration",
             f"an expiry of {bid.expiry} s does not fit a duration of {bid.duration} s; hosts have "
             f"at least 1 s and at most {max(bid.duration - 1, 1)} s to fill every slot",
@@ -76,11 +80,11 @@ def check_terms(bid: Bid, terms: Terms) -> None:
         (bid.price_per_byte_per_second, "Price per byte per second", "a price"),
     ):
         if value < 1:
-            raise BadTerms(
+            raise _refused(
                 f"{reference} must be greater than zero", f"{what} of {value} is too low; 1 works"
             )
     if bid.duration > terms.duration_limit:
-        raise BadTerms(
+        raise _refused(
             f"Duration exceeds limit of {terms.duration_limit} seconds",
             f"a duration of {bid.duration} s is longer than this contract allows; "
             f"{terms.duration_limit} s works ({format_duration(terms.duration_limit)})",
@@ -90,17 +94,17 @@ def check_terms(bid: Bid, terms: Terms) -> None:
 
 def _check_nodes(bid: Bid) -> None:
     if bid.tolerance < 1:
-        raise BadTerms(
+        raise _refused(
             "Tolerance needs to be bigger then zero",
             f"a tolerance of {bid.tolerance} lets no host fail; {_fitting(bid)}",
         )
     if bid.tolerance > bid.nodes:
-        raise BadTerms(
+        raise _refused(
             "Invalid parameters: `tolerance` cannot be greater than `nodes`",
             f"of {bid.nodes} nodes {bid.tolerance} cannot be lost; {_fitting(bid)}",
         )
     if bid.k <= 1 or bid.k < bid.m:
-        raise BadTerms(
+        raise _refused(
             "Invalid parameters: parameters must satify `1 < (nodes - tolerance) ≥ tolerance`",
             f"{bid.nodes} nodes with a tolerance of {bid.tolerance} leave {bid.k} for the data, "
             f"which has to be 2 at least, and as many as may be lost; {_fitting(bid)}",
@@ -121,7 +125,7 @@ def check_dataset(bid: Bid, blocks: int, block_size: int) -> Geometry:
     if bid.k > blocks:
         least = bid.k * block_size
         fits = f"with {blocks} for the data" if blocks > 1 else "none does; put files together"
-        raise BadTerms(
+        raise _refused(
             f"Dataset too small for erasure parameters, need at least {least} bytes",
             f"a dataset of {blocks} blocks of {block_size} bytes cannot be spread over {bid.k} "
             f"nodes for the data: that needs {least} bytes; fewer nodes work: {fits}",
@@ -134,7 +138,7 @@ def check_protected(bid: Bid, geometry: Geometry) -> None:
     """Raise BadTerms unless a dataset that is protected already is what is bid for."""
     if (bid.k, bid.m) != (geometry.k, geometry.m):
         wanted = f"nodes {geometry.slots}, tolerance {geometry.m}"
-        raise BadTerms(
+        raise _refused(
             f"Dataset is protected already, with {wanted}",
             f"the dataset is protected with {geometry.k} + {geometry.m} already, which cannot be "
             f"changed; {wanted} works, or a request for the dataset that it was made of",

@@ -96,7 +96,7 @@ Event: TypeAlias = Changed | Rewound | Seen | NotThere | Withdrawn
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Get the request into a block. Leads to Seen."""
+    """Keep the dataset and get the request into a block. Leads to Seen."""
 
 
 @dataclass(frozen=True, slots=True)

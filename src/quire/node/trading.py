@@ -1,20 +1,183 @@
-"""The parts of a node that trades on a chain."""
+"""The parts of a node that trades on a chain: how they are joined, started and stopped.
+
+market (chain) ─► feed ─► purchases, proofs of periods, sales, validator
+                                └──────── journal ────────┘
+"""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
+from quire.chain.abi import parse_address
+from quire.chain.evm.opening import OpenMarket, open_market
 from quire.chain.port import Market
-from quire.services.purchasing import Purchases
-from quire.services.selling import Sales
+from quire.chain.wallet import Wallet
+from quire.node.chain_settings import (
+    account_key,
+    market_settings,
+    validator_share,
+    wants_chain,
+)
+from quire.node.config import NodeConfig
+from quire.node.parts import Ground, Parts
+from quire.node.profile import Profile
+from quire.node.proving import Proving
+from quire.services.circuit_files import NoCircuit
+from quire.services.circuits import LoadedCircuit
+from quire.services.first_proof import FirstProofs
+from quire.services.market_feed import MarketFeed
+from quire.services.market_key import key_for_market
+from quire.services.period_prover import PeriodProver
+from quire.services.proof_maker import ProvingMeans
+from quire.services.purchasing import PurchasePorts, Purchases
+from quire.services.sale_ports import SaleSettings
+from quire.services.selling import SalePorts, Sales
+from quire.services.slot_keeping import KeepingPorts, SlotKeeping
+from quire.services.validating import Validator
 from quire.store.journal import Journal
+from quire.store.journal_file import open_journal
+
+JOURNAL_FILE = "market.db"
 
 
 @dataclass(slots=True)
 class Trading:
-    """Built when the node is told of a chain."""
+    """Built when the node is told of a chain. `sales` and `prover` are None where the node has no
+    key to prove with, `validator` where it is none."""
 
     market: Market
     journal: Journal
     purchases: Purchases
     sales: Sales | None = None
+    prover: PeriodProver | None = None
+    validator: Validator | None = None
+    feed: MarketFeed | None = None
+    chain: OpenMarket | None = None
+
+    async def start(self) -> None:
+        """Everybody goes on where he was; then the feed tells what was missed.
+
+        Raises   BadKey, Refused  the proving key is not the contract's
+                 StoreCorrupt     the journal cannot be read
+        """
+        await self.purchases.start()
+        if self.prover is not None:
+            await self.prover.start()
+        if self.sales is not None:
+            await self.sales.start()
+        if self.validator is not None:
+            await self.validator.start()
+        if self.feed is not None:
+            self.feed.listen(self.purchases.hear)
+            await self.feed.start()
+
+    async def stop(self) -> None:
+        """In the opposite order. What is under way goes on with the next start."""
+        for part in (self.feed, self.validator, self.sales, self.prover, self.purchases):
+            if part is not None:
+                await part.stop()
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of chain and journal."""
+        if self.chain is not None:
+            await self.chain.stop()
+        await self.journal.close()
+
+
+async def open_trading(
+    config: NodeConfig, profile: Profile, ground: Ground, parts: Parts, proving: Proving
+) -> Trading | None:
+    """Reach the chain and join the parts; None when the node is told of no chain.
+
+    Raises   BadConfig, UnsafePermissions  the account's key
+             WrongChain, ChainUnreachable  see chain.evm.opening
+             BadKey, Refused               the proving key is not the contract's
+             StoreCorrupt                  the journal
+    """
+    if not wants_chain(config):
+        return None
+    loop = asyncio.get_running_loop()
+    key = await loop.run_in_executor(None, account_key, config)
+    chain = await open_market(market_settings(config, profile), Wallet(key), ground.clock)
+    try:
+        journal = await loop.run_in_executor(
+            None, open_journal, config.data_dir / JOURNAL_FILE, ground.clock
+        )
+        try:
+            trading = join_trading(chain.market, journal, ground, parts)
+            trading.chain = chain
+            await join_selling(trading, config, ground, parts, proving)
+        except BaseException:
+            await journal.close()
+            raise
+    except BaseException:
+        await chain.stop()
+        raise
+    return trading
+
+
+def join_trading(market: Market, journal: Journal, ground: Ground, parts: Parts) -> Trading:
+    """What every node that trades has: it buys."""
+    ports = PurchasePorts(
+        market=market,
+        journal=journal,
+        store=parts.store,
+        fetches=parts.fetches,
+        protections=parts.protections,
+        events=ground.events,
+        waits=ground.waits,
+        clock=ground.clock,
+        rng=ground.rng,
+    )
+    feed = MarketFeed(market, journal, ground.events, ground.clock)
+    return Trading(market, journal, Purchases(ports), feed=feed)
+
+
+async def join_selling(
+    trading: Trading, config: NodeConfig, ground: Ground, parts: Parts, proving: Proving
+) -> None:
+    """Selling and validating, as the settings and the keys of this node let it."""
+    market, journal, feed = trading.market, trading.journal, trading.feed
+    assert feed is not None
+    if config.validator:
+        share = validator_share(config)
+        trading.validator = Validator(market, feed, journal, share=share, events=ground.events)
+    parameters = proving.circuits.parameters(None)
+
+    async def prover() -> LoadedCircuit:
+        return await key_for_market(proving.circuits, parameters, market.terms)
+
+    try:
+        await prover()
+    except NoCircuit as error:
+        ground.events.publish(
+            "market.buys-only", "", f"this node buys and does not sell: {error.message}"
+        )
+        return
+    means = ProvingMeans(proving.proofs, prover, parts.store.dataset)
+    clock, events, waits = ground.clock, ground.events, ground.waits
+    trading.prover = PeriodProver(
+        market, means, feed, journal, clock=clock, events=events, waits=waits
+    )
+    keeping = SlotKeeping(
+        KeepingPorts(parts.store, parts.fetches, parts.slot_holds, parts.rebuilds),
+        clock,
+        market.clock,
+        events,
+    )
+    ports = SalePorts(
+        market=market,
+        journal=journal,
+        feed=feed,
+        keeping=keeping,
+        proofs=FirstProofs(market, means, clock),
+        periods=trading.prover,
+        quota=parts.store,
+    )
+    recipient = config.reward_recipient
+    settings = SaleSettings(None if recipient is None else parse_address(recipient))
+    trading.sales = Sales(
+        ports, clock=clock, rng=ground.rng, events=events, waits=waits, settings=settings
+    )

@@ -79,6 +79,7 @@ class PurchaseEffects:
             await self._store.release(cid, ROOT, id_text(state.request_id))
 
     async def _submit(self, state: Purchase) -> Event:
+        await self.keep(state)  # before it is paid for
         found = await self._look(state)
         if isinstance(found, Seen):
             return found  # an earlier attempt, perhaps before a crash, came through

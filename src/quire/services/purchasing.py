@@ -88,6 +88,8 @@ class Purchases:
             waits=ports.waits,
         )
         self._machines.listen(self._tell)
+        self._is_doubtful = asyncio.Event()  # whether the journal has all that the chain lists
+        self._is_doubtful.set()
         self._loading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -140,7 +142,6 @@ class Purchases:
             dataset = await self._ports.protections.wait(job)
         request = self._request(bid, dataset)
         purchase = Purchase(request_id(request), At.PENDING, request)
-        await self._effects.keep(purchase)
         if not await self._machines.begin(id_text(purchase.request_id), purchase):
             raise Busy(f"the request {id_text(purchase.request_id)} exists already; ask again")
         return purchase.request_id
@@ -228,6 +229,8 @@ class Purchases:
     async def hear(self, batch: Batch) -> None:
         """Blocks came: purchases that they concern look again, and those whose time has come."""
         told = _concerned(batch.events)
+        if batch.is_rewound:
+            self._is_doubtful.set()
         for key, purchase in self._machines.states().items():
             if batch.is_rewound and self._is_recent(key, purchase):
                 await self._machines.post(key, Rewound())
@@ -264,24 +267,31 @@ class Purchases:
     # ---- loading ----
 
     async def _load(self) -> None:
-        """Take in the requests of this account that only the chain knows, and tidy."""
-        for purchase in self.all():
-            if self._machine.has_ended(purchase):
-                await self._insist_release(purchase)
-            else:
-                await self._effects.keep(purchase)
+        """Tidy; then, now and after each re-organisation, compare with what the chain lists."""
+        is_tidy = False
         while True:
+            await self._is_doubtful.wait()
+            self._is_doubtful.clear()
             try:
+                if not is_tidy:
+                    await self._tidy()
+                    is_tidy = True
                 await self._take_in(await self._market.my_requests())
             except QuireError as error:
                 if not error.retry:
-                    self._ports.events.publish("purchase.unloaded", "", error.message)
-                    return
-            else:
-                return
-            await asyncio.sleep(LOAD_RETRY_SECONDS)
+                    self._ports.events.publish("purchase.unlisted", "", error.message)
+                self._is_doubtful.set()
+                await asyncio.sleep(LOAD_RETRY_SECONDS)
 
-    async def _insist_release(self, purchase: Purchase) -> None:
+    async def _tidy(self) -> None:
+        """What is kept is what the journal says."""
+        for purchase in self.all():
+            if self._machine.has_ended(purchase):
+                await self._release(purchase)
+            else:
+                await self._effects.keep(purchase)
+
+    async def _release(self, purchase: Purchase) -> None:
         """A crash between the end of a purchase and its release left the root."""
         cid = content_cid(purchase.request)
         dataset = None if cid is None else await self._ports.store.dataset(cid)
@@ -295,7 +305,8 @@ class Purchases:
             if known is None:
                 await self._machines.begin(key, Purchase(each, At.UNKNOWN))
             elif self._machine.has_ended(known):
-                await self._machines.post(key, Changed())
+                # The contract lists what was not withdrawn.
+                await self._machines.post(key, Rewound() if known.is_withdrawn else Changed())
 
 
 def _concerned(events: Sequence[MarketEvent]) -> dict[str, None]:

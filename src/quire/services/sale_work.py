@@ -7,32 +7,21 @@ Read next: quire.market.sale_machine
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
 
 from quire.base.errors import (
-    InputError,
     InsufficientFunds,
     NotFound,
     PeerError,
     Reverted,
 )
-from quire.base.units import format_time
-from quire.chain.events import SlotReserved
 from quire.chain.port import Market
-from quire.chain.terms import Extensions
 from quire.chain.values import (
-    Address,
     RequestId,
-    RequestState,
-    SlotId,
     SlotState,
     StorageRequest,
 )
-from quire.formats.cid import Cid, is_manifest
-from quire.market.ledger import Account
+from quire.formats.cid import Cid
 from quire.market.sale import (
-    BEFORE_FILL,
     Cleaned,
     CleanUp,
     Deal,
@@ -43,14 +32,11 @@ from quire.market.sale import (
     GivenUp,
     Keep,
     Kept,
-    Later,
     Look,
     Prepare,
-    Prepared,
     Prove,
     Proved,
     Reserve,
-    Reserved,
     Sale,
     SaleEffect,
     SaleEvent,
@@ -61,58 +47,11 @@ from quire.market.sale import (
     Unreserved,
     Watch,
 )
-from quire.market.slot_queue import SLOTS_MAX
-from quire.services.offers import Offers, share_of
+from quire.services.offers import Offers
+from quire.services.sale_entry import GONE, SaleEntry
+from quire.services.sale_ports import Keeping, ProofSource, SaleSettings, Watcher
 
 REQUESTS_KEPT = 256
-REMEMBERED_BLOCKS = 50_000  # in which an own reservation is looked for
-GONE = "another host filled the slot first"
-
-
-@dataclass(frozen=True, slots=True)
-class SaleSettings:
-    """How this host sells.
-
-    reward_recipient  who gets payouts; None: the account itself, as its collateral always
-    slots_of_request  that this host takes at most of one request; 0: as many as it gets
-    """
-
-    reward_recipient: Address | None = None
-    slots_of_request: int = 0
-
-
-class Keeping(Protocol):
-    """The data of slots: services.slot_keeping."""
-
-    async def get(
-        self, sale: Sale, request: StorageRequest, on_bytes: Callable[[int], None]
-    ) -> None: ...
-
-    async def extend(self, sale: Sale) -> None: ...
-
-    async def drop(self, sale: Sale, others: Sequence[Sale]) -> None: ...
-
-
-class ProofSource(Protocol):
-    """First proofs: services.first_proof."""
-
-    @property
-    def seconds(self) -> float | None: ...
-
-    async def make(
-        self, slot_id: SlotId, cid: Cid, slot_index: int, *, is_again: bool
-    ) -> tuple[bytes, int]: ...
-
-
-class Watcher(Protocol):
-    """Proves slots period after period: services.period_prover."""
-
-    def watch(self, slot_id: SlotId, cid: Cid, slot_index: int, request_end: int) -> None: ...
-
-    def unwatch(self, slot_id: SlotId) -> None: ...
-
-    def state(self, slot_id: SlotId) -> dict[str, object]:
-        """As data for the API. Raises NotFound."""
 
 
 class SaleWork:
@@ -135,6 +74,7 @@ class SaleWork:
         self._offers = offers
         self._settings = settings
         self._others = others
+        self._entry = SaleEntry(market, offers, settings.slots_of_request, others)
         self._requests: dict[RequestId, StorageRequest] = {}
 
     async def perform(self, sale: Sale, effect: SaleEffect) -> SaleEvent | None:
@@ -143,9 +83,9 @@ class SaleWork:
             case Look():
                 return await self._look(sale, effect)
             case Prepare():
-                return await self._prepare(sale)
+                return await self._entry.prepare(sale, await self.request(sale.request_id))
             case Reserve():
-                return await self._reserve(sale, effect)
+                return await self._entry.reserve(sale, effect)
             case Download():
                 return await self._download(sale, Downloaded())
             case Prove():
@@ -185,118 +125,7 @@ class SaleWork:
         now = int(market.clock.now())
         return Seen(state, slot_state, is_ours, now, end, look.is_rewound)
 
-    async def _prepare(self, sale: Sale) -> SaleEvent:
-        market = self._market
-        request = await self.request(sale.request_id)
-        state = await market.request_state(sale.request_id)
-        [slot_state] = await market.slot_states([sale.slot_id])
-        if state not in (RequestState.NEW, RequestState.STARTED):
-            return GivenUp("the request is not open any more")
-        if slot_state not in (SlotState.FREE, SlotState.REPAIR):
-            return GivenUp(GONE)
-        if why := _unfit(request, sale.slot_index):
-            return GivenUp(why)
-        deal = Deal.of(
-            request,
-            await market.request_expiry(sale.request_id),
-            await market.request_end(sale.request_id),
-            is_repair=slot_state == SlotState.REPAIR,
-            is_started=state == RequestState.STARTED,
-        )
-        later = await self._eligible(sale, deal)
-        if later is not None:
-            return later
-        return await self._find_room(sale, request, deal)
-
-    async def _eligible(self, sale: Sale, deal: Deal) -> SaleEvent | None:
-        """What to do instead while the window is not open for this host."""
-        at = await self._market.eligible_from(sale.request_id, sale.slot_index)
-        if at <= self._market.clock.now():
-            return None
-        if at >= deal.fill_by:
-            return GivenUp("the window opens for this host only when it is too late")
-        return Later(at, f"this host may reserve the slot from {format_time(at)} on")
-
-    async def _find_room(self, sale: Sale, request: StorageRequest, deal: Deal) -> SaleEvent:
-        now = int(self._market.clock.now())
-        mine = [s for s in self._others() if s.request_id == sale.request_id and s.offer]
-        most = self._settings.slots_of_request
-        if most and len(mine) >= most:
-            why = f"this host has {len(mine)} slots of the request, its most"
-            return GivenUp(why, is_again=True, at=now + self._market.terms.period)
-        ask = request.ask
-        if deal.is_repair:
-            ask = replace(ask, duration=max(0, deal.end - now))
-        account = self._offers.ledger.match(ask, deal.end)
-        if not isinstance(account, Account):
-            return GivenUp(f"no offer has room for it: {account}", is_again=True)
-        if why := await self._too_poor(sale, deal):
-            return GivenUp(why, is_again=True, at=now + self._market.terms.period)
-        prepared = replace(sale, deal=deal, offer=account.terms.id)
-        self._offers.reserve(share_of(prepared, 0))
-        return Prepared(deal, account.terms.id)
-
-    async def _too_poor(self, sale: Sale, deal: Deal) -> str:
-        """Why the account cannot pay for it, beside what it is about to pay for others."""
-        if await self._market.gas_balance() <= 0:
-            return "the account has nothing to pay transactions with; send it some"
-        due = self._due(deal) + sum(
-            self._due(other.deal)
-            for other in self._others()
-            if other.at in BEFORE_FILL and other.deal is not None and other != sale
-        )
-        balance = await self._market.balance()
-        if balance < due:
-            return f"the account has {balance} tokens; {due} are needed as collateral"
-        return ""
-
-    def _due(self, deal: Deal) -> int:
-        share = self._market.terms.repair_reward_percentage if deal.is_repair else 0
-        return deal.collateral - deal.collateral * share // 100
-
-    # ---- reserving and filling ----
-
-    async def _reserve(self, sale: Sale, effect: Reserve) -> SaleEvent:
-        market, slot = self._market, (sale.request_id, sale.slot_index)
-        if not await market.can_reserve(*slot):
-            return await self._not_reserved(sale, effect.is_resumed)
-        try:
-            await market.reserve_slot(*slot)
-        except Reverted:
-            return await self._not_reserved(sale, is_resumed=True)
-        return Reserved()
-
-    async def _not_reserved(self, sale: Sale, is_resumed: bool) -> SaleEvent:
-        """It cannot be reserved now: because we have done it, are too early, or too late."""
-        [state] = await self._market.slot_states([sale.slot_id])
-        if state not in (SlotState.FREE, SlotState.REPAIR):
-            return GivenUp(GONE)
-        if is_resumed and await self._may_be_reserved(sale):
-            return Reserved()
-        later = await self._eligible(sale, _deal(sale))
-        if later is not None:
-            return later
-        terms = self._market.terms
-        why = "other hosts have reserved the slot, or it is not open yet"
-        if Extensions.DISPERSAL in terms.extensions:  # reservations lose their places in time
-            at = int(self._market.clock.now()) + terms.dispersal.ttl
-            return GivenUp(why, is_again=at < _deal(sale).fill_by, at=at)
-        return GivenUp(why)
-
-    async def _may_be_reserved(self, sale: Sale) -> bool:
-        """Whether this account seems to have reserved the slot. A contract that does not tell
-        reservations leaves it open; filling will show."""
-        market = self._market
-        if Extensions.DISPERSAL not in market.terms.extensions:
-            return True
-        head = await market.head()
-        told = await market.past_events(max(0, head.number - REMEMBERED_BLOCKS))
-        return any(
-            isinstance(event, SlotReserved)
-            and (event.request_id, event.slot_index) == (sale.request_id, sale.slot_index)
-            and event.host == market.account
-            for event in told
-        )
+    # ---- the slot's data, filling ----
 
     async def _download(self, sale: Sale, done: SaleEvent) -> SaleEvent:
         request = await self.request(sale.request_id)
@@ -368,17 +197,6 @@ class SaleWork:
 def _deal(sale: Sale) -> Deal:
     assert sale.deal is not None
     return sale.deal
-
-
-def _unfit(request: StorageRequest, slot_index: int) -> str:
-    """Why nobody could serve the slot; "" when one can."""
-    if not slot_index < request.ask.slots <= SLOTS_MAX:
-        return f"the request has {request.ask.slots} slots; from 1 to {SLOTS_MAX} are taken"
-    try:
-        cid = Cid.decode(request.content.cid)
-    except InputError as error:
-        return f"the CID of the request cannot be read: {error.message}"
-    return "" if is_manifest(cid) else f"{cid} is not the CID of a dataset"
 
 
 def _not_filled(error: Reverted) -> SaleEvent:

@@ -50,7 +50,8 @@ from quire.market.slot_queue import Pace, SlotQueue
 from quire.services.machines import Machines
 from quire.services.offers import Offers, QuotaPort
 from quire.services.period_prover import Feed
-from quire.services.sale_work import Keeping, ProofSource, SaleSettings, SaleWork, Watcher
+from quire.services.sale_ports import Keeping, ProofSource, SaleSettings, Watcher
+from quire.services.sale_work import SaleWork
 from quire.services.slot_market import SlotMarket
 from quire.store.journal import Journal, Note, Record
 

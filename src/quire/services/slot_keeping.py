@@ -50,12 +50,19 @@ class SlotKeeping:
     """The data of all slots that this node sells."""
 
     def __init__(
-        self, ports: KeepingPorts, clock: Clock, chain: ChainClock, events: EventBus
+        self,
+        ports: KeepingPorts,
+        clock: Clock,
+        chain: ChainClock,
+        events: EventBus,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._ports = ports
         self._clock = clock
         self._chain = chain
         self._events = events
+        self._patience_seconds = patience_seconds
 
     async def get(
         self, sale: Sale, request: StorageRequest, on_bytes: Callable[[int], None]
@@ -132,7 +139,7 @@ class SlotKeeping:
             now = self._clock.monotonic()
             if found != here or job.state == "hashing":
                 here, since = found, now
-            elif not is_hopeful and now - since > PATIENCE_SECONDS:
+            elif not is_hopeful and now - since > self._patience_seconds:
                 await holds.cancel(cid, slot)
                 return False
         return _is_done(job, is_hopeful)

@@ -9,7 +9,7 @@ does happens in a world that no longer matters.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -33,6 +33,8 @@ from quire.sim.tasks import OWNER
 from quire.sim.trace import Trace
 
 T = TypeVar("T")
+# Starts what a node runs beside its parts, on them; what stops that, with its deadline.
+Services = Callable[[Parts], Coroutine[Any, Any, Callable[[float], Awaitable[object]]]]
 
 
 class NodeDown(Refused):
@@ -100,6 +102,7 @@ class SimNode:
             on_fault=self._count_fault,
         )
         self.quota_bytes = sizes.quota_bytes
+        self.services: Services | None = None  # what it runs beside its parts
         self.is_retired = False  # gone for good: nothing starts it again
         self.peer_id: PeerId = peer_id_named(around.streams.stream(f"{name}/key"))
         self._around = around
@@ -119,7 +122,10 @@ class SimNode:
         self.lives += 1
         life = self.life = self._new_life()
         self._note("node.start", f"life {self.lives}")
-        life.parts = await self._run(life, start_parts(life.ground))
+        parts = await self._run(life, start_parts(life.ground))
+        if self.services is not None:
+            parts.stops.append(await self._run(life, self.services(parts)))
+        life.parts = parts
 
     async def stop(self) -> None:
         """An orderly end."""

@@ -13,6 +13,7 @@ from quire.sim.rng import Streams
 from quire.sim.scenarios.churn import Churn
 from quire.sim.scenarios.diagram_a import DiagramA
 from quire.sim.scenarios.dispersal import Dispersal
+from quire.sim.scenarios.market import Market
 from quire.sim.scenarios.protect import Protect
 from quire.sim.tally import Tally
 from quire.sim.world import World
@@ -30,6 +31,7 @@ SCENARIOS: dict[str, Callable[[World, Streams], Scenario]] = {
     "churn": Churn,
     "dispersal": Dispersal,
     "protect": Protect,
+    "market": Market,
 }
 
 

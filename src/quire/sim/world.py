@@ -78,6 +78,11 @@ class World:
         node.is_retired = True
         node.crash(loses_power=True, notice_seconds=notice_seconds)
 
+    async def bring_back(self, node: SimNode) -> None:
+        """A node that was retired starts again, on what its disk held."""
+        node.is_retired = False
+        await self.start(node)
+
     def acknowledge(self, node: SimNode, cid: Cid, content: bytes) -> None:
         """The node has said that it holds this; from now on it has to."""
         self._acknowledged.setdefault(node.name, {})[cid] = content

@@ -84,13 +84,12 @@ MARK_MANY = Method("markProofsAsMissing", ["bytes32[]", "uint64[]"], ["uint256"]
 OPEN_REPAIR = Method("openRepair", ["bytes32"])
 REGISTER = Method("register", [])
 REGISTRATION_DEPOSIT = Method("registrationDeposit", [], ["uint256"])
-VERIFIER = Method("verifier", [], ["address"])
+PROOF_INPUTS = Method("proofInputs", [], ["uint256"])
 
-# Of the token (ERC-20) and of the verifier.
+# Of the token (ERC-20).
 BALANCE_OF = Method("balanceOf", ["address"], ["uint256"])
 ALLOWANCE = Method("allowance", ["address", "address"], ["uint256"])
 APPROVE = Method("approve", ["address", "uint256"], ["bool"])
-INPUT_COUNT = Method("inputCount", [], ["uint256"])
 
 
 def proof_value(proof: bytes) -> tuple[Any, ...]:

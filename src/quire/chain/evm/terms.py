@@ -83,14 +83,13 @@ async def _input_count(reader: Reader, has: Extensions) -> int:
     """The reference has no call for it, and three."""
     if not has:
         return REFERENCE_INPUTS
-    (verifier,) = await _answers(reader, [methods.VERIFIER])
-    if verifier is None:
+    (count,) = await _answers(reader, [methods.PROOF_INPUTS])
+    if count is None:
         return REFERENCE_INPUTS
-    count = await reader.ask(methods.INPUT_COUNT, to=bytes.fromhex(verifier.removeprefix("0x")))
     if count not in INPUT_COUNTS:
         raise WrongChain(
-            f"the verifier of the marketplace takes proofs with {count} public inputs; "
-            f"those of this version have 3 or 4"
+            f"the marketplace takes proofs with {count} public inputs; this version makes those "
+            f"with 3 or 4"
         )
     return int(count)
 

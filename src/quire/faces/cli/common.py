@@ -35,6 +35,18 @@ class Duration(click.ParamType[float]):
             self.fail(error.message, param, ctx)
 
 
+class Amount(click.ParamType[int]):
+    """Tokens in their smallest unit: a whole number, with or without commas."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        digits = str(value).replace(",", "").replace("_", "")
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 78):
+            self.fail(f"{value!r} is not a whole number of the token's smallest unit", param, ctx)
+        return int(digits)
+
+
 timeout_option = click.option(
     "--timeout",
     type=Duration(),

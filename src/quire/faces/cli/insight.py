@@ -19,9 +19,13 @@ from quire.faces.client import Client
 @json_option
 @click.pass_obj
 def why_command(context: Context, cid: str, as_json: bool) -> None:
-    """Explain CID: is it here, who has it, what is being waited for, what happened."""
-    name = dataset_of(context, cid)
-    found = with_client(context, lambda client: client.json("GET", f"/datasets/{name}/why"))
+    """Explain CID: is it here, who has it, what is being waited for, what happened. Or the 0x id
+    of a storage request or slot: how it goes, what is waited for until when, what happened."""
+    if cid[:2] in ("0x", "0X"):
+        path = f"/contracts/{cid}/why"
+    else:
+        path = f"/datasets/{dataset_of(context, cid)}/why"
+    found = with_client(context, lambda client: client.json("GET", path))
     if as_json:
         show_json(found)
         return

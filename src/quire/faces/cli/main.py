@@ -33,6 +33,8 @@ COMMANDS = {
     "prove": "prove",
     "verify": "verify",
     "circuit": "circuit",
+    "request": "request",
+    "purchases": "purchases",
     "pin": "retention",
     "unpin": "retention",
     "ttl": "retention",

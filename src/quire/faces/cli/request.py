@@ -1,0 +1,138 @@
+"""quire request: buy storage for a dataset, after its cost was shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from quire.base.errors import InputError, InsufficientFunds
+from quire.base.units import format_duration, format_size
+from quire.faces.cli.common import (
+    Amount,
+    Duration,
+    dataset_of,
+    json_option,
+    show_json,
+    with_client,
+)
+from quire.faces.cli.main import Context
+from quire.faces.cli.purchases import show_purchase, watch_purchase
+
+EXPIRY_SECONDS = 3600.0  # that hosts have to fill every slot; less for short durations
+PROOF_PROBABILITY = 100  # one proof in so many periods, as the reference has it
+
+
+@click.command()
+@click.argument("cid")
+@click.option("--for", "--duration", "duration", type=Duration(), required=True,
+              help="How long it is kept, such as 30d.")  # fmt: skip
+@click.option("--price", type=Amount(), required=True,
+              help="Tokens for each byte and second, in the smallest unit.")  # fmt: skip
+@click.option("--collateral", type=Amount(), required=True,
+              help="Tokens that a host has at stake for each byte.")  # fmt: skip
+@click.option("--nodes", type=int, help="Hosts; each keeps one slot.  [default: 3]")
+@click.option("--tolerance", type=int, help="Of them, as many may be lost.  [default: 1]")
+@click.option("--nines", type=float,
+              help="Choose nodes, tolerance and proofs instead: 9 is at most one chance in 10^9 "
+              "to lose it.")  # fmt: skip
+@click.option("--expiry", type=Duration(),
+              help="How long hosts have to fill every slot.  [default: 1h]")  # fmt: skip
+@click.option("--proof-probability", "proof_probability", type=int,
+              help="A slot proves itself once in so many periods.  [default: 100]")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--quote", "is_quote", is_flag=True, help="Show the cost and end.")
+@click.option("--watch", is_flag=True, help="Follow it until it runs, or came to nothing.")
+@json_option
+@click.pass_obj
+def request_command(
+    context: Context, cid: str, duration: float, price: int, collateral: int, nodes: int | None,
+    tolerance: int | None, nines: float | None, expiry: float | None,
+    proof_probability: int | None, yes: bool, is_quote: bool, watch: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Buy storage for the dataset CID: hosts keep it for so long, and prove it.
+
+    The cost is shown, and asked for, before anything is signed. The dataset is then coded and its
+    slots are offered to hosts. Once the purchase is started, this node may leave."""
+    if nines is not None and (nodes is not None or tolerance is not None):
+        raise InputError("--nines chooses nodes and tolerance; give one or the other")
+    if as_json and not (yes or is_quote):
+        raise InputError("with --json nobody is asked: give --yes to buy, or --quote")
+    dataset = str(dataset_of(context, cid))
+    bid: dict[str, Any] = {
+        "duration": int(duration),
+        "expiry": int(min(EXPIRY_SECONDS, duration / 2) if expiry is None else expiry),
+        "pricePerBytePerSecond": str(price),
+        "collateralPerByte": str(collateral),
+    }
+    given = {"nodes": nodes, "tolerance": tolerance, "nines": nines}
+    bid |= {name: value for name, value in given.items() if value is not None}
+    if proof_probability is not None or nines is None:
+        bid["proofProbability"] = str(proof_probability or PROOF_PROBABILITY)
+    quote = with_client(context, lambda client: client.quote(dataset, bid))
+    if is_quote and as_json:
+        show_json(quote)
+        return
+    if not as_json:
+        _show_quote(quote)
+    if is_quote:
+        return
+    if int(quote["missing"]):
+        raise InsufficientFunds(
+            f"the request costs up to {quote['maxPrice']} tokens and the account has "
+            f"{quote['balance']}; {quote['missing']} more are needed, or a shorter duration or a "
+            "lower price"
+        )
+    if not yes:
+        click.confirm("Pay this and ask for hosts?", abort=True, err=True)
+    _buy(context, dataset, _bought(bid, quote), watch, as_json)
+
+
+def _bought(bid: dict[str, Any], quote: dict[str, Any]) -> dict[str, Any]:
+    """What was shown is what is bought, also when it was planned."""
+    names = ("nodes", "tolerance", "proofProbability")
+    kept = {name: value for name, value in bid.items() if name != "nines"}
+    return kept | {name: quote[name] for name in names}
+
+
+def _buy(
+    context: Context, dataset: str, bid: dict[str, Any], is_watched: bool, as_json: bool
+) -> None:
+    if not as_json:
+        click.echo("the dataset is coded and the request written to the chain...", err=True)
+    purchase = with_client(context, lambda client: client.request_storage(dataset, bid))
+    if is_watched:
+        purchase = watch_purchase(
+            context, purchase["requestId"], until=("started",), is_quiet=as_json
+        )
+    if as_json:
+        show_json(purchase)
+    elif is_watched:
+        show_purchase(purchase)
+    else:
+        click.echo(purchase["requestId"])
+
+
+def _show_quote(quote: dict[str, Any]) -> None:
+    nines = "" if quote["nines"] is None else f" ({quote['nines']:.1f} nines)"
+    sizes = [format_size(quote[name]) for name in ("datasetSize", "paidBytes", "slotSize")]
+    duration, expiry = format_duration(quote["duration"]), format_duration(quote["expiry"])
+    price, a_day = _amount(quote["maxPrice"]), _amount(quote["pricePerDay"])
+    stake, stakes = _amount(quote["collateralPerSlot"]), _amount(quote["collateral"])
+    balance = _amount(quote["balance"])
+    rows = {
+        "hosts": f"{quote['nodes']}, of which any {quote['tolerance']} may be lost{nines}",
+        "size": f"{sizes[0]}; {sizes[1]} are paid for, in slots of {sizes[2]}",
+        "time": f"{duration}; hosts have {expiry} to fill every slot",
+        "proofs": f"about {quote['proofsPerSlot']:,.1f} of each slot",
+        "price": f"at most {price} tokens, paid in now; {a_day} a day",
+        "stakes": f"{stake} of each host, {stakes} in all",
+        "gas": f"about {quote['gas']:,} (an estimate)",
+        "account": f"{quote['account']} has {balance} tokens",
+    }
+    for name, text in rows.items():
+        click.echo(f"{name:<8} {text}")
+
+
+def _amount(text: str) -> str:
+    return f"{int(text):,}"

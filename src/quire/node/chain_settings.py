@@ -1,0 +1,62 @@
+"""What the settings say of the chain: where it is, which contract, whose account."""
+
+from __future__ import annotations
+
+from quire.base.errors import BadConfig
+from quire.chain.evm.opening import MarketSettings
+from quire.chain.fees import FeeSettings
+from quire.chain.key_file import parse_key, read_secret
+from quire.chain.keystore import decrypt_keystore, parse_keystore
+from quire.market.validation import Share
+from quire.node.config import NodeConfig
+from quire.node.profile import Profile
+
+DEFAULT_PROVIDER = "ws://localhost:8545"
+NO_ACCOUNT = (
+    "Persistence enabled, but no Ethereum account was set: give a file with its key, "
+    "--eth-private-key, or --eth-keystore with --eth-password-file"
+)
+
+
+def wants_chain(config: NodeConfig) -> bool:
+    return config.persistence or config.eth_provider is not None
+
+
+def market_settings(config: NodeConfig, profile: Profile) -> MarketSettings:
+    """Which chain and contract."""
+    return MarketSettings(
+        url=config.eth_provider or DEFAULT_PROVIDER,
+        contract=config.marketplace_address,
+        known=profile.chain.contracts,
+        key_hash=profile.chain.key_hash,
+        fees=FeeSettings(max_priority_fee=config.max_priority_fee_per_gas),
+        depth=config.confirmations,
+    )
+
+
+def check_account(config: NodeConfig) -> None:
+    """Raises BadConfig when a chain is wanted and nobody's key is named."""
+    if wants_chain(config) and config.eth_private_key is None and config.eth_keystore is None:
+        raise BadConfig(NO_ACCOUNT)
+
+
+def account_key(config: NodeConfig) -> bytes:
+    """The key of the account. Blocks for half a second where it is encrypted.
+
+    Raises   BadConfig, UnsafePermissions, EnvironmentProblem
+    """
+    check_account(config)
+    if config.eth_private_key is not None:
+        data = read_secret(config.eth_private_key.expanduser(), "Ethereum private key file")
+        return parse_key(data.decode("utf-8", "replace"))
+    assert config.eth_keystore is not None
+    assert config.eth_password_file is not None
+    fields = parse_keystore(read_secret(config.eth_keystore.expanduser(), "keystore"))
+    password = read_secret(config.eth_password_file.expanduser(), "password file")
+    return decrypt_keystore(fields, password.rstrip(b"\r\n"))
+
+
+def validator_share(config: NodeConfig) -> Share:
+    return Share(
+        config.validator_max_slots, config.validator_groups or 0, config.validator_group_index
+    )

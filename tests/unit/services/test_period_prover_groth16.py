@@ -1,0 +1,108 @@
+"""Real proofs, in periods: made from the blocks of a store, and checked by the verifying key as the
+contract would, for the challenge and the host that it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from quire.base.clock import SystemClock
+from quire.base.events import EventBus
+from quire.base.waits import Waits
+from quire.chain.abi import request_id, slot_id
+from quire.chain.memory.market import MemoryMarket
+from quire.chain.memory.world import MemoryWorld
+from quire.chain.values import Ask, Content, StorageRequest
+from quire.dataset.storage_proof import WORD_BYTES
+from quire.flow.prove import ProofAsk, verification_of
+from quire.kernels.groth16 import verify
+from quire.market.period_plan import entropy_of
+from quire.services.circuit_files import CircuitPlaces
+from quire.services.circuits import Circuits
+from quire.services.market_key import key_for_market
+from quire.services.period_prover import PeriodProver
+from quire.services.proof_maker import ProvingMeans
+from quire.services.prover import Proofs
+from quire.store.journal_memory import MemoryJournal
+from support.market_terms import TERMS
+from support.period_kit import Feed
+from support.prove_kit import TINY, protected_in, tiny_keys
+
+HOST, CLIENT = bytes([7] * 20), bytes([8] * 20)
+SLOTS = 2  # of the five that this host fills
+
+
+async def test_real_proofs_of_two_slots_pass_for_three_periods(tmp_path) -> None:
+    circuits = Circuits(CircuitPlaces(tiny_keys(), TINY))
+    key = (await key_for_market(circuits, TINY, TERMS)).verifying_key
+
+    def is_right(inputs: Sequence[int], proof: bytes) -> bool:
+        public = b"".join(each.to_bytes(WORD_BYTES, "big") for each in inputs)
+        return verify(key, public, proof)
+
+    clock = SystemClock()
+    events, waits = EventBus(clock), Waits(clock)
+    terms = replace(TERMS, zkey_hash="")
+    world = MemoryWorld(terms, terms.period_start(1000), verify_proof=is_right, block_seconds=10)
+    for account in (HOST, CLIENT):
+        world.mint(account, 10**12)
+    market = MemoryMarket(world, HOST)
+    world.mine(3)
+    executor = ThreadPoolExecutor(1)
+    async with protected_in(tmp_path) as held:
+        proofs = Proofs(held.ports, events, waits, clock, random.Random(1), executor=executor)
+        root = verification_of(held.dataset.manifest).verify_root.digest
+        cid = held.dataset.manifest_cid
+        content = Content(cid.encode(), root)
+        ask = Ask(1, 1, 1, 5, 4096 * 3, 10_000, 5)
+        request = StorageRequest(CLIENT, ask, content, 600, bytes(32))
+        await MemoryMarket(world, CLIENT).request_storage(request)
+        identity = request_id(request)
+        prover = await circuits.prover(TINY)
+        for index in range(SLOTS):
+            slot = slot_id(identity, index)
+            await market.reserve_slot(identity, index)
+            [status] = await market.proof_statuses([slot])
+            entropy = entropy_of(status.challenge)
+            wanted = ProofAsk.of(held.dataset, index, entropy, HOST, TINY)
+            job = proofs.start(wanted, prover, clock.monotonic() + 60)
+            await proofs.wait(job)
+            assert job.proof is not None, job.error
+            await market.fill_slot(identity, index, job.proof.proof)
+        feed = Feed(market)
+        means = ProvingMeans(
+            proofs, partial(key_for_market, circuits, TINY, terms), held.store.dataset
+        )
+        service = PeriodProver(
+            market, means, feed, MemoryJournal(clock), clock=clock, events=events, waits=waits
+        )
+        await service.start()
+        feed.start()
+        for index in range(SLOTS):
+            service.watch(slot_id(identity, index), cid, index, 10**10)
+        try:
+            async with asyncio.timeout(60):
+                await three_periods(world, service)
+        finally:
+            feed.stop()
+            await service.stop()
+            await proofs.stop()
+            executor.shutdown()
+    assert service.counts.submitted >= 3
+    assert (service.counts.late, service.counts.missed) == (0, 0)
+    problems = [t.problem for b in world.blocks_after(0) for t in b.transactions if t.problem]
+    assert problems == []
+
+
+async def three_periods(world: MemoryWorld, service: PeriodProver) -> None:
+    """A block at a time, each as soon as nothing is under way for the present one."""
+    end = world.terms.period_end(world.terms.period_of(world.head.timestamp) + 3)
+    while world.head.timestamp < end:
+        world.mine()
+        await asyncio.sleep(0.01)
+        while any(service.state(slot)["state"] in ("proving", "ready") for slot in service.watched):
+            await asyncio.sleep(0.01)
