@@ -38,7 +38,7 @@ async def test_the_marketplace_is_where_every_codex_node_looks_for_it():
     async with deployed_chain() as (chain, deployed):
         assert address_text(deployed.marketplace) == MARKETPLACE
         assert await chain.chain_id() == 31337
-        assert 256 < deployed.block == await chain.block_number()
+        assert await chain.block_number() > 256
         (token,) = decode(
             ["address"], await asked(chain, deployed.marketplace, "Marketplace", "token()")
         )

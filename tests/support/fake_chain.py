@@ -36,9 +36,7 @@ class FakeChain:
     shown_url = "fake://chain"
     tells_heads = True
 
-    def __init__(
-        self, rng: random.Random, *, unrest: float = 0.0, logs_blocks_max: int = 9
-    ) -> None:
+    def __init__(self, rng: random.Random, *, unrest: float = 0.0, span_max: int = 9) -> None:
         self._rng = rng
         self._salt = 0
         self._listeners: list[Callable[[], None]] = []

@@ -118,7 +118,9 @@ EXEMPTIONS = (
             "chain.sender",
         ),
     ),
-    Exemption("small files of the node", ("os",), ("net.identity", "net.peerbook")),
+    Exemption(
+        "small files of the node", ("os",), ("chain.key_file", "net.identity", "net.peerbook")
+    ),
     Exemption(
         "the network in memory, on the timers of the loop",
         ("asyncio",),

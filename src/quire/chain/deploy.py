@@ -17,7 +17,7 @@ from quire.chain.contract_config import TYPES, ContractConfig
 from quire.chain.deployment import ADDRESSES, DEPLOYER, FIRST_BLOCK, ORDER, TOKENS_EACH
 from quire.chain.dev_accounts import dev_account
 from quire.chain.dev_chain import DevChain
-from quire.chain.quantity import quantity
+from quire.chain.quantity import octets, quantity
 from quire.chain.values import Address
 
 WORD_BYTES = 32
@@ -28,12 +28,8 @@ MINT_GAS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """`block`: of the marketplace; nothing of it is in an earlier one."""
-
     token: Address
-    verifier: Address
     marketplace: Address
-    block: int
 
 
 async def deploy(
@@ -68,8 +64,18 @@ async def deploy(
         await chain.mine()
     finally:
         await chain.mine_every(None)
-    blocks = [await _check(chain, name, hash_) for name, hash_ in zip(ORDER, sent, strict=True)]
-    return Deployment(ADDRESSES["TestToken"], verifier, ADDRESSES["Marketplace"], max(blocks))
+    for step, transaction in zip(ORDER, sent, strict=True):
+        await _check(chain, step, transaction)
+    return Deployment(ADDRESSES["TestToken"], ADDRESSES["Marketplace"])
+
+
+async def deployed_before(chain: DevChain) -> Deployment | None:
+    """What is on a chain that was stopped and started again; None when it is empty."""
+    marketplace = address_text(ADDRESSES["Marketplace"])
+    code = octets(await chain.call("eth_getCode", marketplace, "latest"), "code")
+    if not code:
+        return None
+    return Deployment(ADDRESSES["TestToken"], ADDRESSES["Marketplace"])
 
 
 async def mint(chain: DevChain, account: Address, tokens: int) -> None:
@@ -97,8 +103,8 @@ async def _hand_over(chain: DevChain, shape: dict[str, str]) -> dict[str, str]:
     return {**shape, "hash": await chain.call("eth_sendTransaction", shape)}
 
 
-async def _check(chain: DevChain, step: str, sent: dict[str, str]) -> int:
-    """The block it is in. Raises BadConfig, EnvironmentProblem."""
+async def _check(chain: DevChain, step: str, sent: dict[str, str]) -> None:
+    """Whether it is in a block and has succeeded. Raises BadConfig, EnvironmentProblem."""
     receipt = await chain.call("eth_getTransactionReceipt", sent.pop("hash"))
     if not isinstance(receipt, dict):
         raise EnvironmentProblem(f"{step} of the deployment came into no block")
@@ -114,7 +120,6 @@ async def _check(chain: DevChain, step: str, sent: dict[str, str]) -> int:
         raise EnvironmentProblem(
             f"{step} came to {created}, not to {address_text(ADDRESSES[step])}"
         )
-    return quantity(receipt.get("blockNumber"), "block number")
 
 
 def _mint_call(account: Address, tokens: int) -> bytes:

@@ -90,6 +90,15 @@ class DevChain:
         return f"ws://127.0.0.1:{self.port}"
 
     @property
+    def expected_id(self) -> int:
+        return self._options.chain_id
+
+    async def until_ended(self) -> None:
+        """Wait until the child has ended, for whatever reason."""
+        if self._process is not None:
+            await self._process.wait()
+
+    @property
     def pid(self) -> int | None:
         """None while it is stopped."""
         return self._process.pid if self.is_alive and self._process is not None else None

@@ -20,6 +20,7 @@ from quire.net.libp2p import Libp2pTransport
 from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
+from quire.node.chain_settings import check_account
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
 from quire.node.logs import LogLevels, set_up_logs
@@ -29,6 +30,7 @@ from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
 from quire.node.proving import join_proving
 from quire.node.tracing import Tracing, tracing_to
+from quire.node.trading import open_trading
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
 from quire.services.repair import Repairer
@@ -52,11 +54,14 @@ async def build_node(
 ) -> Node:
     """A node that is wired but not started; its store is open and its key is loaded.
 
-    Raises   BadConfig           the network profile does not exist or is not valid
+    Raises   BadConfig           the network profile does not exist or is not valid, or a chain is
+                                 wanted and no account is set
+             WrongChain, ChainUnreachable  the chain is another one, or does not answer
              EnvironmentProblem  data directory, key or lock are not fit
              StoreCorrupt        the store cannot be opened
     """
     profile = load_profile(config.profile)
+    check_account(config)
     clock = SystemClock()
     events = EventBus(clock)
     ground = Ground(clock, system_rng(), events, Waits(clock))
@@ -74,7 +79,9 @@ async def build_node(
     )
     try:
         slot_files = SlotFiles(DirectoryDisk(prepare_directory(directory / "slots")), events)
-        return _join(config, profile, identity, ground, transport, store, slot_files, levels)
+        node = _join(config, profile, identity, ground, transport, store, slot_files, levels)
+        node.trading = await open_trading(config, profile, ground, node.parts, node.proving)
+        return node
     except QuireError:
         await store.close()
         raise

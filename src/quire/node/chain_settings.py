@@ -53,7 +53,7 @@ def account_key(config: NodeConfig) -> bytes:
     assert config.eth_password_file is not None
     fields = parse_keystore(read_secret(config.eth_keystore.expanduser(), "keystore"))
     password = read_secret(config.eth_password_file.expanduser(), "password file")
-    return decrypt_keystore(fields, password.rstrip(b"\r\n"))
+    return decrypt_keystore(fields, password.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def validator_share(config: NodeConfig) -> Share:

@@ -1,6 +1,7 @@
 """The life of a node: start in order, run, stop in the opposite order within a deadline.
 
-    network -> announcer -> exchange -> connector -> background loops -> faces (REST last = ready)
+    network -> announcer -> exchange -> connector -> background loops -> trading
+        -> faces (REST last = ready)
 
 Stopping first refuses new uploads and lets those under way end, because a client that is sending
 should get its CID. A second signal ends the wait.
@@ -72,6 +73,10 @@ class Lifecycle:
         self._run_loop(node.resumable.run())
         self._run_loop(node.protections.run())
         self._run_loop(node.parts.slot_holds.run())
+        if node.trading is not None:
+            trading = node.trading
+            self._will_stop("trading", lambda _: trading.stop())
+            await trading.start()
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)

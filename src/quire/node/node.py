@@ -72,6 +72,12 @@ class Node:
     trading: Trading | None = None  # with a chain only
     api_urls: list[str] = field(default_factory=list)
 
+    async def abandon(self) -> None:
+        """Let go of what was opened, where the node is not started after all."""
+        if self.trading is not None:
+            await self.trading.close()
+        await self.store.close()
+
     def is_busy(self) -> bool:
         """Whether somebody waits for the disk just now."""
         return bool(self.uploads.active or self.downloads.active or self.protections.active)

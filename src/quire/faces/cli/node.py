@@ -47,7 +47,7 @@ async def _run(config: NodeConfig, as_json: bool) -> None:
     try:
         face = RestFace(node)
     except BaseException:
-        await node.store.close()
+        await node.abandon()
         raise
     faces: list[Face] = [MetricsFace(node)] if config.metrics else []
     lifecycle = Lifecycle(node, [*faces, face])
