@@ -54,7 +54,6 @@ class Run:
 
     async def start(self, name: str, knows: list[str], *, is_validator: bool = False) -> None:
         """Start a node; one that has an account at the market trades there."""
-        self.suspects = (name,)
         arguments = ["--storage-quota", str(3 * self.size + 256 * MIB)]
         if name in self.market.names.values():
             arguments += self.market.arguments(name, is_validator=is_validator)

@@ -89,10 +89,11 @@ async def _open(run: Run) -> None:
         market.add_account(name)
         run.before[name] = TOKENS_EACH
     await run.start(CLIENT, [])
-    for name in HOSTS:
-        await run.start(name, [CLIENT])
-    await run.start(SPARE, [HOSTS[0]])
-    await run.start(VALIDATOR, [HOSTS[0]], is_validator=True)
+    await asyncio.gather(*(run.start(name, [CLIENT]) for name in HOSTS))
+    run.suspects = (SPARE, VALIDATOR)
+    await asyncio.gather(
+        run.start(SPARE, [HOSTS[0]]), run.start(VALIDATOR, [HOSTS[0]], is_validator=True)
+    )
     run.steps.done("all", f"{len(run.nodes)} nodes, each with {TOKENS_EACH:,} tokens of its own")
     for name in HOSTS:
         await offer_space(run, name)

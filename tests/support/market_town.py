@@ -121,10 +121,16 @@ class Town:
         return dict(await call(self.nodes[name], "POST", "/sales/availability", body | changed))
 
     async def request(self, name: str, data: bytes = DATA, **changed: Any) -> RequestId:
-        """Upload and buy; `changed` replaces fields of TERMS."""
+        """Upload and buy; `changed` replaces fields of TERMS. It is in a block on return."""
         cid = await call(self.nodes[name], "POST", "/data", data)
         path = f"/storage/request/{cid}"
-        return parse_id(await call(self.nodes[name], "POST", path, TERMS | changed))
+        request_id = parse_id(await call(self.nodes[name], "POST", path, TERMS | changed))
+
+        async def is_sent() -> bool:
+            return (await self.purchase(name, request_id))["state"] != "pending"
+
+        await self.until(is_sent, f"the request of {name} is in a block")
+        return request_id
 
     async def purchase(self, name: str, request_id: RequestId) -> dict[str, Any]:
         path = f"/storage/purchases/{id_text(request_id)}"
