@@ -37,6 +37,8 @@ COMMANDS = {
     "request": "request",
     "purchases": "purchases",
     "key": "key",
+    "offer": "offer",
+    "sales": "sales",
     "pin": "retention",
     "unpin": "retention",
     "ttl": "retention",
