@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from quire.base.events import Event
+from quire.node.metrics_market import market_metrics
 
 if TYPE_CHECKING:
     from quire.node.node import Node
@@ -137,6 +138,8 @@ class NodeMetrics(Collector):
         for name, (text, read) in _COUNTERS.items():
             yield CounterMetricFamily(name, text, read(self._node))
         yield self._traffic()
+        if self._node.trading is not None:
+            yield from market_metrics(self._node.trading)
         events = CounterMetricFamily("quire_events", "Events of a kind", labels=("kind",))
         for kind, count in sorted(self._events.items()):
             events.add_metric((kind,), count)

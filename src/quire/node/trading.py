@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from quire.chain.abi import parse_address
 from quire.chain.evm.opening import OpenMarket, open_market
 from quire.chain.port import Market
-from quire.chain.wallet import Wallet
 from quire.node.chain_settings import (
-    account_key,
     market_settings,
+    open_account,
     validator_share,
     wants_chain,
 )
@@ -99,8 +98,8 @@ async def open_trading(
     if not wants_chain(config):
         return None
     loop = asyncio.get_running_loop()
-    key = await loop.run_in_executor(None, account_key, config)
-    chain = await open_market(market_settings(config, profile), Wallet(key), ground.clock)
+    wallet = await loop.run_in_executor(None, open_account, config)
+    chain = await open_market(market_settings(config, profile), wallet, ground.clock)
     try:
         journal = await loop.run_in_executor(
             None, open_journal, config.data_dir / JOURNAL_FILE, ground.clock

@@ -14,10 +14,14 @@ from quire.chain.outgoing import Transaction
 from quire.chain.sender import Sender
 from quire.chain.values import Address
 
+# Of the estimate: it costs more once a call under way has used up what was allowed.
+APPROVE_PERCENT = 200
+
 
 class Funds:
     """What calls under way may take is set aside, so that two of them do not count on the same
-    tokens. The contract is allowed exactly what it is to take."""
+    tokens. The contract is allowed exactly what it is to take; where a call under way took its
+    part just before, that much is left over, and used up by the next one."""
 
     def __init__(self, reader: Reader, sender: Sender, token: Address) -> None:
         self._reader = reader
@@ -62,4 +66,4 @@ class Funds:
             )
         if allowance < needed:
             data = APPROVE.data(contract, needed)
-            await self._sender.send(Transaction(self._token, data))
+            await self._sender.send(Transaction(self._token, data, gas_percent=APPROVE_PERCENT))
