@@ -62,7 +62,7 @@ def test_every_pair_leads_to_a_sound_state(state: Sale, event: object) -> None:
 
 @pytest.mark.parametrize(("state", "event"), PAIRS)
 def test_collateral_in_the_contract_is_never_forgotten(state: Sale, event: object) -> None:
-    """Once we hold the slot only the chain's word ends the sale, and only when it is paid or lost."""
+    """Once we hold the slot only the word of the chain ends the sale: it is paid, or lost."""
     after, _ = MACHINE.step(state, event)
     if state.at in HELD and after.at in CLOSING:
         is_word_of_the_chain = type(event).__name__ in ("Seen", "TakenBack")
