@@ -15,6 +15,9 @@ from quire.chain.values import Ask
 from quire.faces.local_market import BURNED
 
 
+SHEET_WIDTH = 120  # characters; wrapped numbers cannot be compared
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One account: what it had before and has now, in the smallest unit, and why it changed."""
@@ -48,7 +51,7 @@ async def settle(run: Run, watch: MarketWatch, console: Console) -> None:
     lines.append(Line("contract", 0, kept, "keeps nothing"))
     lines.append(Line("burned", 0, burned, "what is left of the lost collateral"))
     minted = await market.minted()
-    console.print(_table(lines, minted))
+    console.print(_table(lines, minted), width=max(console.width, SHEET_WIDTH), crop=False)
     _check(lines, minted)
     if kept:
         raise IntegrityError(f"{kept:,} tokens are still in the contract, and are nobody's")
@@ -93,6 +96,7 @@ def _table(lines: list[Line], minted: int) -> Table:
             line.name, f"{line.before:,}", f"{line.after:,}", f"{line.change:+,}", line.why
         )
     before, after = sum(line.before for line in lines), sum(line.after for line in lines)
+    table.add_section()
     table.add_row(
         "together", f"{before:,}", f"{after:,}", f"{after - before:+,}", f"{minted:,} were made"
     )

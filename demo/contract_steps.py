@@ -216,12 +216,9 @@ async def run_out(run: Run, watch: MarketWatch) -> None:
     run.holders = {line.index: line.host for line in watch.slots if line.host}
     left = run.ends_at - watch.now
     await run.market.advance_to(run.ends_at + 1)
+    run.steps.done("chain", f"moved on to the end of the contract, {left} s later")
     what = "every host that has a slot is paid"
     await watch.until(lambda: watch.in_state(SlotState.PAID) == K + M, what, PAY_SECONDS)
-    run.steps.done(
-        "chain",
-        f"moved on to the end of the contract, {left} s later",
-    )
     run.steps.done("hosts", "took their collateral back and what they earned")
 
 
