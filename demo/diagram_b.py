@@ -116,7 +116,7 @@ async def _live(run: Run, watch: MarketWatch) -> None:
 
 async def _close(run: Run, watch: MarketWatch, console: Console) -> None:
     """The sheet, which has to add up, and the verdict."""
-    await settle(run, watch, console)
+    await settle(run, console)
     took = time.perf_counter() - run.steps.started
     proofs = len(watch.proofs)
     latest = max(proof.after for proof in watch.proofs)

@@ -49,6 +49,7 @@ CIRCUIT = CircuitParameters(OWN, samples=5)
 BLOCK_SECONDS = 1
 BURNED: Address = bytes.fromhex("dead".rjust(40, "0"))  # where tokens go that are nobody's
 LEAST_PERIOD, MOST_PERIOD, MARGIN_SECONDS = 10, 120, 5
+TIMED_PROOFS = 4
 TIMEOUT_SECONDS = 8  # after a period, in which a miss can be marked
 
 
@@ -171,14 +172,14 @@ class LocalMarket:
 
 
 def _time_a_proof(circuit: LoadedCircuit) -> float:
-    """Seconds; of the second one, since the first also reads the key."""
+    """Seconds, of the quickest: the first also reads the key, others may have been held up."""
     clock = SystemClock()
-    took = 0.0
-    for _ in range(2):
+    took = []
+    for _ in range(TIMED_PROOFS):
         started = clock.monotonic()
         circuit.begin(trial_input(circuit.parameters), NO_HOST).run()
-        took = clock.monotonic() - started
-    return took
+        took.append(clock.monotonic() - started)
+    return min(took)
 
 
 async def call(

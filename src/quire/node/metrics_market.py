@@ -35,9 +35,7 @@ def market_metrics(trading: Trading) -> Iterator[Metric]:
         )
     if trading.feed is not None and trading.feed.newest is not None:
         head = trading.feed.newest
-        yield GaugeMetricFamily(
-            "quire_chain_block", "Newest block dealt with", head.number
-        )
+        yield GaugeMetricFamily("quire_chain_block", "Newest block dealt with", head.number)
         yield GaugeMetricFamily("quire_chain_time", "Its time, unix seconds", head.timestamp)
         yield CounterMetricFamily(
             "quire_chain_rewinds", "Times that blocks were taken back", trading.feed.rewinds
