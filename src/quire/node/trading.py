@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from quire.chain.abi import parse_address
 from quire.chain.evm.opening import OpenMarket, open_market
 from quire.chain.port import Market
+from quire.dataset.circuit import CircuitParameters
 from quire.node.chain_settings import (
     market_settings,
     open_account,
@@ -22,7 +23,6 @@ from quire.node.config import NodeConfig
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Profile
 from quire.node.proving import Proving
-from quire.services.circuit_files import NoCircuit
 from quire.services.circuits import LoadedCircuit
 from quire.services.first_proof import FirstProofs
 from quire.services.market_feed import MarketFeed
@@ -148,13 +148,11 @@ async def join_selling(
     async def prover() -> LoadedCircuit:
         return await key_for_market(proving.circuits, parameters, market.terms)
 
-    try:
-        await prover()
-    except NoCircuit as error:
-        ground.events.publish(
-            "market.buys-only", "", f"this node buys and does not sell: {error.message}"
-        )
+    reason = why_no_proofs(proving, parameters)
+    if reason:
+        ground.events.publish("market.buys-only", "", f"this node does not sell: {reason}")
         return
+    await prover()
     means = ProvingMeans(proving.proofs, prover, parts.store.dataset)
     clock, events, waits = ground.clock, ground.events, ground.waits
     trading.prover = PeriodProver(
@@ -180,3 +178,13 @@ async def join_selling(
     trading.sales = Sales(
         ports, clock=clock, rng=ground.rng, events=events, waits=waits, settings=settings
     )
+
+
+def why_no_proofs(proving: Proving, parameters: CircuitParameters) -> str:
+    """Empty when there is a key to prove with, right or wrong."""
+    places = proving.circuits.places
+    if places.has_no_key:
+        return "it was started with circom-no-zkey"
+    if places.find(parameters).zkey is None:
+        return f"there is no proving key for circuit {parameters.id} in {places.directory}"
+    return ""
