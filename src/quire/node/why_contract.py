@@ -36,6 +36,8 @@ async def why_contract(node: Node, wanted: bytes) -> WhyContract:
         if purchase is not None:
             sentences += await _purchase(purchases, purchase)
         sentences += _sales(node.trading.sales, wanted)
+        if node.trading.prover is not None:
+            sentences += node.trading.prover.words(wanted)
     waits, events = node.waits.of(subject), node.events.history(subject)[-LAST_EVENTS:]
     if not sentences and not waits and not events:
         raise NotFound(f"this node has nothing to do with {subject}; quire purchases, quire sales")
