@@ -11,9 +11,11 @@ from quire.base.errors import ChainError, NotFound
 from quire.base.units import format_duration, format_time
 from quire.chain.abi import id_text
 from quire.market.purchase import Purchase
+from quire.market.sale import Sale
 from quire.node.node import Node
 from quire.node.why import LAST_EVENTS, clock_time, wait_in_words
 from quire.services.purchasing import Purchases
+from quire.services.selling import Sales
 
 
 class WhyContract(msgspec.Struct, frozen=True, rename="camel"):
@@ -34,12 +36,36 @@ async def why_contract(node: Node, wanted: bytes) -> WhyContract:
         purchase = purchases.find(wanted)
         if purchase is not None:
             sentences += await _purchase(node, purchases, purchase)
+        sales = node.trading.sales
+        sale = None if sales is None else sales.machines.state(subject)
+        if sales is not None and sale is not None:
+            sentences += _sale(sales, sale)
     waits, events = node.waits.of(subject), node.events.history(subject)[-LAST_EVENTS:]
     if not sentences and not waits and not events:
         raise NotFound(f"this node has nothing to do with {subject}; quire purchases, quire sales")
     sentences += [wait_in_words(wait) for wait in waits]
     sentences += [f"{clock_time(event.at)} {event.message}." for event in events]
     return WhyContract(subject, sentences, waits, [event.as_dict() for event in events])
+
+
+def _sale(sales: Sales, sale: Sale) -> list[str]:
+    found = [f"This node sells slot {sale.slot_index} of {id_text(sale.request_id)}."]
+    found.append(f"The sale is {sale.at}: {sales.words(sale)}.")
+    if sale.deal is not None:
+        found.append(
+            f"{sale.deal.size} bytes with a collateral of {sale.deal.collateral} tokens; it earns "
+            f"{sale.deal.rate} a second until {format_time(sale.deal.end)}."
+        )
+    waits_for = sales.next_deadline(sale)
+    if waits_for is not None:
+        found.append(f"Next: {waits_for[0]}, until {format_time(waits_for[1])}.")
+    trouble = sales.trouble(sale)
+    if trouble is not None:
+        found.append(f"It is tried again, because: {trouble.message}.")
+    proving = sales.proving(sale)
+    if proving is not None:
+        found.append(f"Its proofs: {proving['reason']}.")
+    return found
 
 
 async def _purchase(node: Node, purchases: Purchases, purchase: Purchase) -> list[str]:
