@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
 
-from quire.base.errors import UnknownDataset
+from quire.base.errors import Reverted, UnknownDataset
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.chain.abi import id_text, slot_id
@@ -137,8 +138,9 @@ class Shop:
         for slot in slots:
             host = self.hosts[slot % 2]
             if await host.can_reserve(request_id, slot):
-                await host.reserve_slot(request_id, slot)
-                await host.fill_slot(request_id, slot, PROOF)
+                with suppress(Reverted):  # between two blocks it may have come to its expiry
+                    await host.reserve_slot(request_id, slot)
+                    await host.fill_slot(request_id, slot, PROOF)
 
     async def give_up(self, key: str, *slots: int) -> None:
         """The hosts of filled slots leave."""
@@ -149,7 +151,8 @@ class Shop:
             is_open = state in (RequestState.NEW, RequestState.STARTED)
             (filled,) = await self.hosts[0].slot_states([each])
             if is_open and filled is SlotState.FILLED:
-                await self.hosts[slot % 2].free_slot(each)
+                with suppress(Reverted):
+                    await self.hosts[slot % 2].free_slot(each)
 
     async def pass_time(self, seconds: float, *, blocks: int = 1) -> None:
         """So much later; with so many blocks meanwhile, the last at the end."""

@@ -106,7 +106,7 @@ class FakeWatcher:
     def state(self, slot_id: SlotId) -> dict[str, object]:
         if slot_id not in self.watched:
             raise NotFound("not watched")
-        return {"state": "waiting"}
+        return {"state": "waiting", "reason": "no proof is asked in this period"}
 
 
 @dataclass

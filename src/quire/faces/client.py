@@ -222,6 +222,35 @@ class Client:
         found: dict[str, Any] = await self.json("GET", f"/purchases/{request_id}")
         return found
 
+    async def sales(self) -> dict[str, Any]:
+        """Every sale of the node (`sales`), and the slots that could be next (`queue`)."""
+        found: dict[str, Any] = await self.json("GET", "/sales")
+        return found
+
+    async def sale(self, slot_id: str) -> dict[str, Any]:
+        """One sale with its money, what is waited for, and its history."""
+        found: dict[str, Any] = await self.json("GET", f"/sales/{slot_id}")
+        return found
+
+    async def offers(self) -> list[dict[str, Any]]:
+        """The space that the node offers, oldest first."""
+        found: list[dict[str, Any]] = await self.json("GET", "/sales/availability")
+        return found
+
+    async def offer(self, terms: dict[str, Any]) -> dict[str, Any]:
+        """Offer space. `terms`: totalSize, duration, minPricePerBytePerSecond, totalCollateral, and
+        enabled and until."""
+        found: dict[str, Any] = await self.json("POST", "/sales/availability", body=terms)
+        return found
+
+    async def change_offer(self, offer_id: str, terms: dict[str, Any]) -> None:
+        """Change some of an offer's terms."""
+        await self.json("PATCH", f"/sales/availability/{offer_id}", body=terms)
+
+    async def remove_offer(self, offer_id: str) -> None:
+        """Withdraw an offer. Raises Refused while slots of it are held."""
+        await self.json("DELETE", f"/sales/availability/{offer_id}")
+
     async def events(self, *, subject: str | None = None) -> AsyncGenerator[dict[str, Any], None]:
         """Follow what happens in the node until it stops."""
         query = {"subject": subject} if subject else {}

@@ -50,7 +50,7 @@ class Machine(Protocol[State, Event, Effect]):
 
     @property
     def kind(self) -> str:
-        """What its records in the journal are filed under."""
+        """What its events, and its records in the journal, are filed under."""
 
     def step(
         self, state: State, event: Event | TimedOut | Failed

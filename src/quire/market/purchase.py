@@ -27,6 +27,7 @@ from quire.chain.values import ID_BYTES, RequestId, RequestState, StorageRequest
 from quire.market.machine import Deadline, Failed, TimedOut
 
 PENDING_SECONDS = 3600.0  # to get a request into a block; afterwards it is looked for only
+TAKEN_BACK_SECONDS = 3600  # a request that is older is not lost to a re-organisation
 LOOK_SECONDS = 600.0  # between two attempts to learn something from the chain or to withdraw
 
 
@@ -80,7 +81,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class NotThere:
-    """The contract does not know the request (any more)."""
+    """The contract does not know the request (any more). `chain_time` in unix seconds."""
+
+    chain_time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ _BY_CHAIN = {
     RequestState.FAILED: At.FAILED,
 }
 _LAST = (At.CANCELLED, At.FINISHED, At.FAILED)  # there is money to withdraw
+NOT_KNOWN = "the contract does not know it; is this the chain on which it was made?"
 PURCHASE_FAILED = "Purchase failed"  # in the words of the reference
 
 
@@ -144,7 +148,7 @@ class PurchaseMachine:
             case Seen():
                 return _seen(state, event)
             case NotThere():
-                return _not_there(state)
+                return _not_there(state, event.chain_time)
             case Withdrawn() if state.at in _LAST and not state.is_withdrawn:
                 return _withdrawn(state)
             case Rewound() if state.is_withdrawn:
@@ -197,7 +201,7 @@ class PurchaseMachine:
             case At.FAILED:
                 return f"too many slots were lost; the whole price {_taken(state)}"
             case At.ERRORED:
-                return f"the request did not come to the chain: {state.error}"
+                return f"the request is not on the chain: {state.error}"
         return "found on the chain; its state is being read"
 
     def deadline(self, state: Purchase) -> Deadline | None:
@@ -254,13 +258,15 @@ def _seen(state: Purchase, seen: Seen) -> tuple[Purchase, Sequence[Effect]]:
     return known, [Keep()] if state.at in (At.UNKNOWN, At.ERRORED) else []
 
 
-def _not_there(state: Purchase) -> tuple[Purchase, Sequence[Effect]]:
+def _not_there(state: Purchase, chain_time: int) -> tuple[Purchase, Sequence[Effect]]:
     if state.at in (At.ERRORED, At.PENDING) or state.is_withdrawn:
         return state, []
-    if state.at not in (At.SUBMITTED, At.STARTED):
-        return replace(state, at=At.ERRORED, error="the contract does not know it"), [Release()]
-    # A re-organisation took its block away, and with it the payment: it is sent once more.
-    return replace(state, at=At.PENDING, expires_at=0, ends_at=0), [Submit()]
+    if state.at in (At.SUBMITTED, At.STARTED) and state.request is not None:
+        age = chain_time - (state.expires_at - state.request.expiry)
+        if abs(age) <= TAKEN_BACK_SECONDS:
+            # A re-organisation took its block away, and with it the payment: it is sent again.
+            return replace(state, at=At.PENDING, expires_at=0, ends_at=0), [Submit()]
+    return replace(state, at=At.ERRORED, error=NOT_KNOWN), [Release()]
 
 
 def _withdrawn(state: Purchase) -> tuple[Purchase, Sequence[Effect]]:

@@ -294,13 +294,13 @@ def _went_on(sale: Sale, event: SaleEvent) -> Step:
             if sale.attempts >= ATTEMPTS_MAX:
                 return _ignored(sale, "the reservation was lost again and again", is_again=False)
             return _reserve(replace(sale, attempts=sale.attempts + 1, proof=b"", proof_until=0))
-        case ((At.FILLING | At.PAYOUT | At.CANCELLED | At.FAILED), Filled()):
-            return _filled(replace(sale, is_settled=False), event.at)
+        case ((At.FILLING | At.PAYOUT | At.CANCELLED | At.FAILED), Filled()) if not sale.is_settled:
+            return _filled(sale, event.at)
         case At.FILLED, Kept():
             return _to(sale, At.PROVING)
-        case ((At.PAYOUT | At.CANCELLED | At.FAILED), TakenBack()):
+        case ((At.PAYOUT | At.CANCELLED | At.FAILED), TakenBack()) if not sale.is_settled:
             return _taken_back(sale, event)
-        case at, Cleaned() if at in CLOSING:
+        case at, Cleaned() if at in ENDS and (sale.is_settled or at is not At.CANCELLED):
             return replace(sale, is_clean=True), ()
     return sale, ()
 

@@ -45,6 +45,8 @@ class Machines(Generic[State, Event, Effect]):
     """All machines of one kind of one node; keys are ids as text, the subjects of their events.
 
     perform    does an effect of a state; the event that results, or None. Raises QuireError
+    place      where the keys mean something, such as one contract on one chain: machines of another
+               place are left alone in the journal
     alongside  what else is to be written when a machine changes
     """
 
@@ -58,10 +60,12 @@ class Machines(Generic[State, Event, Effect]):
         chain: ChainClock,
         events: EventBus,
         waits: Waits,
+        place: str = "",
         alongside: Alongside[State] | None = None,
         kept_ended: int = KEPT_ENDED,
     ) -> None:
         self._machine = machine
+        self._filed = f"{machine.kind} {place}".strip()  # the kind of the records
         self._journal = journal
         self._perform = perform
         self._clock = clock
@@ -77,7 +81,7 @@ class Machines(Generic[State, Event, Effect]):
 
     async def start(self) -> None:
         """Read the journal and go on where each machine was. Raises StoreCorrupt."""
-        for key, data in (await self._journal.read(self._machine.kind)).items():
+        for key, data in (await self._journal.read(self._filed)).items():
             try:
                 entered, encoded = decode_run(data)
                 state = self._machine.decode(encoded)
@@ -130,12 +134,23 @@ class Machines(Generic[State, Event, Effect]):
         """When a machine came into its present state, unix seconds. Raises NotFound."""
         return self._find(key).entered
 
+    def next_deadline(self, key: str) -> tuple[str, float] | None:
+        """What a machine waits for, and until when: unix seconds of the chain or of this machine.
+        None at its end. Raises NotFound."""
+        run = self._find(key)
+        deadline = self._machine.deadline(run.state)
+        if deadline is None:
+            return None
+        if deadline.chain_time is not None:
+            return deadline.reason, deadline.chain_time
+        return deadline.reason, run.entered + (deadline.after_seconds or 0.0)
+
     def trouble(self, key: str) -> QuireError | None:
         """Why an effect of the present state is being tried again. Raises NotFound."""
         return self._find(key).trouble
 
     async def history(self, key: str) -> list[Note]:
-        return await self._journal.history(self._machine.kind, key)
+        return await self._journal.history(self._filed, key)
 
     def listen(self, listener: Listener[State]) -> Callable[[], None]:
         """Call `listener` after each change; returns the function that stops it."""
@@ -203,11 +218,11 @@ class Machines(Generic[State, Event, Effect]):
     async def _write(self, run: MachineRun[State], before: State | None, state: State) -> None:
         machine = self._machine
         value = encode_run(run.entered, machine.encode(state))
-        records = [Record(machine.kind, run.key, value, machine.words(state))]
+        records = [Record(self._filed, run.key, value, machine.words(state))]
         if self._alongside is not None:
             records += self._alongside(run.key, before, state)
         forgotten = self._to_forget() if machine.has_ended(state) else []
-        records += [Record(machine.kind, key, None) for key in forgotten if key != run.key]
+        records += [Record(self._filed, key, None) for key in forgotten if key != run.key]
         await self._journal.write(records)
         for key in forgotten:
             self._runs.pop(key, None)

@@ -108,18 +108,21 @@ class PurchaseEffects:
                 request=state.request or await market.request(request_id),
             )
         except UnknownRequest:
-            return NotThere()
+            return self._not_there()
+
+    def _not_there(self) -> NotThere:
+        return NotThere(int(self._market.clock.now()))
 
     async def _withdraw(self, state: Purchase) -> Event:
         try:
             await self._market.withdraw(state.request_id)
         except UnknownRequest:
-            return NotThere()
+            return self._not_there()
         except Reverted as error:
             if _is(error, "NothingToWithdraw"):
                 return Withdrawn()
             if _is(error, "UnknownRequest"):
-                return NotThere()
+                return self._not_there()
             if not _is(error, "InvalidState"):
                 raise
             found = await self._look(state)

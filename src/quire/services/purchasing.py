@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from quire.base.clock import Clock
 from quire.base.errors import BadCid, Busy, QuireError
 from quire.base.events import EventBus
 from quire.base.waits import Waits
-from quire.chain.abi import id_text, request_id, slot_id
+from quire.chain.abi import address_text, id_text, request_id, slot_id
 from quire.chain.events import (
     MarketEvent,
     RequestCancelled,
@@ -34,13 +34,13 @@ from quire.formats.cid import Cid
 from quire.market.bid import Bid, check_dataset, check_protected, check_terms
 from quire.market.purchase import At, Changed, Effect, Event, Purchase, PurchaseMachine, Rewound
 from quire.market.quote import Planned, Quote, check_affordable, planned
-from quire.services.machines import Machines
+from quire.services.machines import Listener, Machines
 from quire.services.purchase_effects import PurchaseEffects, content_cid
+from quire.services.purchase_recovery import PurchaseRecovery
 from quire.store.dataset import Dataset
 from quire.store.journal import Journal, Note
 from quire.store.store import Store
 
-LOAD_RETRY_SECONDS = 5.0
 REWOUND_SECONDS = 3600.0  # withdrawals of this age are looked at again after a re-organisation
 FIND_SECONDS = 60.0  # to find the manifest of a dataset that is not here, unless somebody says
 
@@ -78,6 +78,7 @@ class Purchases:
         self._market = ports.market
         self._effects = PurchaseEffects(ports.market, ports.store, ports.clock)
         self._machine = PurchaseMachine()
+        terms = ports.market.terms
         self._machines: Machines[Purchase, Event, Effect] = Machines(
             self._machine,
             ports.journal,
@@ -86,22 +87,21 @@ class Purchases:
             chain=ports.market.clock,
             events=ports.events,
             waits=ports.waits,
+            place=f"{terms.chain_id}/{address_text(terms.contract)}",
         )
         self._machines.listen(self._tell)
-        self._is_doubtful = asyncio.Event()  # whether the journal has all that the chain lists
-        self._is_doubtful.set()
-        self._loading: asyncio.Task[None] | None = None
+        self._recovery = PurchaseRecovery(
+            self._machine, self._machines, self._effects, ports.market, ports.store, ports.events
+        )
 
     async def start(self) -> None:
         """Go on with what the journal knows; in the background, look for what it does not."""
         await self._machines.start()
-        self._loading = asyncio.get_running_loop().create_task(self._load(), name="purchases")
+        self._recovery.start()
 
     async def stop(self) -> None:
         """Purchases stay as they are, for the next start."""
-        if self._loading is not None:
-            self._loading.cancel()
-            await asyncio.wait([self._loading])
+        await self._recovery.stop()
         await self._machines.stop()
 
     @property
@@ -199,13 +199,7 @@ class Purchases:
 
     def next_deadline(self, purchase: Purchase) -> tuple[str, float] | None:
         """What is waited for, and unix seconds of the chain or of this machine; None at the end."""
-        deadline = self._machine.deadline(purchase)
-        if deadline is None:
-            return None
-        if deadline.chain_time is not None:
-            return deadline.reason, deadline.chain_time
-        entered = self._machines.entered(id_text(purchase.request_id))
-        return deadline.reason, entered + (deadline.after_seconds or 0.0)
+        return self._machines.next_deadline(id_text(purchase.request_id))
 
     def trouble(self, purchase: Purchase) -> QuireError | None:
         """Why something is being tried again."""
@@ -224,13 +218,17 @@ class Purchases:
         hosts = await asyncio.gather(*(self._market.host(each) for each in ids))
         return [BoughtSlot(*row) for row in zip(range(count), ids, states, hosts, strict=True)]
 
+    def listen(self, listener: Listener[Purchase]) -> Callable[[], None]:
+        """Call `listener(key, before, now)` after each change; returns what ends it."""
+        return self._machines.listen(listener)
+
     # ---- hearing ----
 
     async def hear(self, batch: Batch) -> None:
         """Blocks came: purchases that they concern look again, and those whose time has come."""
         told = _concerned(batch.events)
         if batch.is_rewound:
-            self._is_doubtful.set()
+            self._recovery.doubt()
         for key, purchase in self._machines.states().items():
             if batch.is_rewound and self._is_recent(key, purchase):
                 await self._machines.post(key, Rewound())
@@ -263,50 +261,6 @@ class Purchases:
                 requestId=key,
                 cid=cid,
             )
-
-    # ---- loading ----
-
-    async def _load(self) -> None:
-        """Tidy; then, now and after each re-organisation, compare with what the chain lists."""
-        is_tidy = False
-        while True:
-            await self._is_doubtful.wait()
-            self._is_doubtful.clear()
-            try:
-                if not is_tidy:
-                    await self._tidy()
-                    is_tidy = True
-                await self._take_in(await self._market.my_requests())
-            except QuireError as error:
-                if not error.retry:
-                    self._ports.events.publish("purchase.unlisted", "", error.message)
-                self._is_doubtful.set()
-                await asyncio.sleep(LOAD_RETRY_SECONDS)
-
-    async def _tidy(self) -> None:
-        """What is kept is what the journal says."""
-        for purchase in self.all():
-            if self._machine.has_ended(purchase):
-                await self._release(purchase)
-            else:
-                await self._effects.keep(purchase)
-
-    async def _release(self, purchase: Purchase) -> None:
-        """A crash between the end of a purchase and its release left the root."""
-        cid = content_cid(purchase.request)
-        dataset = None if cid is None else await self._ports.store.dataset(cid)
-        key = id_text(purchase.request_id)
-        if dataset is not None and any(root.name == key for root in dataset.roots):
-            await self._effects.release(purchase)
-
-    async def _take_in(self, found: Sequence[RequestId]) -> None:
-        for each in found:
-            key, known = id_text(each), self.find(each)
-            if known is None:
-                await self._machines.begin(key, Purchase(each, At.UNKNOWN))
-            elif self._machine.has_ended(known):
-                # The contract lists what was not withdrawn.
-                await self._machines.post(key, Rewound() if known.is_withdrawn else Changed())
 
 
 def _concerned(events: Sequence[MarketEvent]) -> dict[str, None]:

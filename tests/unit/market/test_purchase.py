@@ -105,8 +105,18 @@ def test_a_request_that_started_before_anybody_looked_is_not_missed() -> None:
 
 def test_a_block_that_is_taken_back_takes_the_request_back_and_it_is_sent_again() -> None:
     submitted = through(seen(RequestState.NEW))
-    state, effects = MACHINE.step(submitted, NotThere())
-    assert (state, effects) == (NEW, [Submit()])
+    made = submitted.expires_at - REQUEST.expiry
+    for age in (-3600, 0, 3600):
+        assert MACHINE.step(submitted, NotThere(made + age)) == (NEW, [Submit()])
+
+
+@pytest.mark.parametrize("age", [-3601, 3601, 10**6])
+def test_one_that_another_chain_does_not_know_is_never_sent_there(age) -> None:
+    submitted = through(seen(RequestState.NEW))
+    made = submitted.expires_at - REQUEST.expiry
+    state, effects = MACHINE.step(submitted, NotThere(made + age))
+    assert (state.at, effects) == (At.ERRORED, [Release()])
+    assert "is this the chain on which it was made?" in MACHINE.words(state)
 
 
 def test_a_withdrawal_that_is_taken_back_is_made_again() -> None:

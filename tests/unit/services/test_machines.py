@@ -338,6 +338,23 @@ def test_what_belongs_to_a_step_is_written_with_it() -> None:
     in_virtual_time(main)
 
 
+def test_machines_of_another_place_are_left_alone() -> None:
+    async def main(clock: SimClock) -> None:
+        bench, _ = bench_of(clock, place="here")
+        machines = bench.machines()
+        await machines.begin("a", Walk("one"))
+        await machines.stop()
+        for place, found in (("there", []), ("here", ["a"])):
+            bench.options["place"] = place
+            machines = bench.machines()
+            await machines.start()
+            assert list(machines.states()) == found
+            await machines.stop()
+        assert len(await machines.history("a")) == 1
+
+    in_virtual_time(main)
+
+
 def test_listeners_hear_of_each_change() -> None:
     async def main(clock: SimClock) -> None:
         bench, _ = bench_of(clock)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from quire.base.errors import InputError
-from quire.base.units import parse_duration
+from quire.base.units import parse_duration, parse_size
 from quire.faces.cli.main import Context
 from quire.faces.client import Client
 from quire.formats.cid import Cid
@@ -45,6 +45,18 @@ class Amount(click.ParamType[int]):
         if not (digits.isascii() and digits.isdigit() and len(digits) <= 78):
             self.fail(f"{value!r} is not a whole number of the token's smallest unit", param, ctx)
         return int(digits)
+
+
+class Size(click.ParamType[int]):
+    """Bytes, such as 500m, 20GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return value if isinstance(value, int) else parse_size(str(value))
+        except InputError as error:
+            self.fail(error.message, param, ctx)
 
 
 timeout_option = click.option(

@@ -11,6 +11,7 @@ from quire.base.units import format_size
 from quire.faces.cli.common import Duration, dataset_of, json_option, show_json, with_client
 from quire.faces.cli.jobs import watch
 from quire.faces.cli.main import Context
+from quire.faces.cli.sales import show_sold_slots
 from quire.faces.client import Client, error_of_job
 
 ENDED = ("complete", "failed", "cancelled", "interrupted")
@@ -67,11 +68,15 @@ def protect_command(
 
 
 @click.command()
-@click.argument("cid")
+@click.argument("cid", required=False)
 @json_option
 @click.pass_obj
-def slots_command(context: Context, cid: str, as_json: bool) -> None:
-    """Show the slots of the verifiable dataset CID, and what of each is on this node."""
+def slots_command(context: Context, cid: str | None, as_json: bool) -> None:
+    """Show the slots of the verifiable dataset CID, and what of each is on this node. Without a
+    CID: the slots that this node holds for others and is paid for."""
+    if cid is None:
+        show_sold_slots(context, as_json)
+        return
     path = f"/datasets/{dataset_of(context, cid)}/slots"
     found = with_client(context, lambda client: client.json("GET", path))
     if as_json:
