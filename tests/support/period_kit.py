@@ -32,6 +32,7 @@ from quire.formats.cid import Cid
 from quire.kernels.keccak import keccak256
 from quire.market.period_plan import entropy_of
 from quire.market.validation import Share
+from quire.services.market_feed import MarketFeed
 from quire.services.period_prover import PeriodProver
 from quire.services.proof_maker import ProvingMeans
 from quire.services.validating import Validator
@@ -84,6 +85,8 @@ class Feed:
 
 class FakeProofs:
     """As services.prover.Proofs: one proof at a time, the earliest deadline first."""
+
+    at_once = 1
 
     def __init__(self, clock: SimClock, seconds: float) -> None:
         self.clock, self.seconds = clock, seconds
@@ -155,16 +158,16 @@ class Host:
     market: MemoryMarket
     journal: MemoryJournal
     proofs: FakeProofs
-    feed: Feed
     events: EventBus
     waits: Waits
     slots: list[tuple[SlotId, int, int]] = field(default_factory=list)
     prover: PeriodProver | None = None
     has_data: bool = True
+    feed: MarketFeed | None = None
 
     async def start(self) -> PeriodProver:
         """A life: everything but market and journal is new."""
-        self.feed = Feed(self.market)
+        self.feed = MarketFeed(self.market, self.journal, self.events, self.bench.clock)
         means = ProvingMeans(self.proofs, self._prover, self._dataset)
         self.prover = PeriodProver(
             self.market,
@@ -176,7 +179,7 @@ class Host:
             waits=self.waits,
         )
         await self.prover.start()
-        self.feed.start()
+        await self.feed.start()
         for slot, index, end in self.slots:
             self.prover.watch(slot, self.bench.dataset.manifest_cid, index, end)
         return self.prover
@@ -185,7 +188,7 @@ class Host:
         assert self.prover is not None
         await self.prover.stop()
         self.proofs.forget()
-        self.feed.stop()
+        await self.feed.stop()
         self.prover = None
 
     async def _prover(self) -> Any:
@@ -207,24 +210,25 @@ class Guard:
 
     market: MemoryMarket
     journal: MemoryJournal
-    feed: Feed
+    clock: SimClock
     events: EventBus
     share: Share
+    feed: MarketFeed | None = None
     validator: Validator | None = None
 
     async def start(self) -> Validator:
-        self.feed = Feed(self.market)
+        self.feed = MarketFeed(self.market, self.journal, self.events, self.clock)
         self.validator = Validator(
             self.market, self.feed, self.journal, share=self.share, events=self.events
         )
         await self.validator.start()
-        self.feed.start()
+        await self.feed.start()
         return self.validator
 
     async def die(self) -> None:
         assert self.validator is not None
         await self.validator.stop()
-        self.feed.stop()
+        await self.feed.stop()
         self.validator = None
 
     def messages(self, kind: str) -> list[str]:
@@ -266,12 +270,12 @@ class Bench:
         proofs = FakeProofs(self.clock, seconds)
         events = EventBus(self.clock)
         journal = MemoryJournal(self.clock)
-        return Host(self, market, journal, proofs, Feed(market), events, Waits(self.clock))
+        return Host(self, market, journal, proofs, events, Waits(self.clock))
 
     def guard(self, share: Share | None = None) -> Guard:
         market = MemoryMarket(self.world, self._account(), self.clock)
         events, journal = EventBus(self.clock), MemoryJournal(self.clock)
-        return Guard(market, journal, Feed(market), events, share or Share())
+        return Guard(market, journal, self.clock, events, share or Share())
 
     # ---- what happens ----
 

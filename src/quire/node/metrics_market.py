@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from quire.market.purchase import At as PurchaseAt
 from quire.market.sale import At as SaleAt
+from quire.node.metrics_proving import proving_metrics
 from quire.node.trading import Trading
 
 # The reference calls this one otherwise than its state.
@@ -40,38 +41,4 @@ def market_metrics(trading: Trading) -> Iterator[Metric]:
         yield CounterMetricFamily(
             "quire_chain_rewinds", "Times that blocks were taken back", trading.feed.rewinds
         )
-    yield from _proving(trading)
-    yield from _validating(trading)
-
-
-def _proving(trading: Trading) -> Iterator[Metric]:
-    if trading.prover is None:
-        return
-    counts = trading.prover.counts
-    yield GaugeMetricFamily(
-        "quire_slots_proved", "Slots that this host has to prove", len(trading.prover.watched)
-    )
-    yield CounterMetricFamily(
-        "quire_period_proofs_submitted", "Proofs of periods in the chain", counts.submitted
-    )
-    yield CounterMetricFamily(
-        "quire_period_proofs_late", "Proofs of periods not sent in time", counts.late
-    )
-    yield CounterMetricFamily(
-        "quire_period_proofs_missed", "Proofs that were marked as missing", counts.missed
-    )
-
-
-def _validating(trading: Trading) -> Iterator[Metric]:
-    if trading.validator is None:
-        return
-    counts = trading.validator.counts
-    yield GaugeMetricFamily(
-        "quire_validator_slots", "Slots that are watched", len(trading.validator.slots)
-    )
-    yield CounterMetricFamily(
-        "quire_validator_marked", "Missing proofs that were marked", counts.marked
-    )
-    yield CounterMetricFamily(
-        "quire_validator_windows_missed", "Times in which nothing was marked", counts.windows_missed
-    )
+    yield from proving_metrics(trading)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from quire.chain.abi import parse_address
 from quire.chain.evm.opening import OpenMarket, open_market
 from quire.chain.port import Market
+from quire.chain.terms import Terms
 from quire.dataset.circuit import CircuitParameters
+from quire.market.validation import Share
 from quire.node.chain_settings import (
     market_settings,
     open_account,
@@ -57,8 +59,7 @@ class Trading:
     async def start(self) -> None:
         """Everybody goes on where he was; then the feed tells what was missed.
 
-        Raises   BadKey, Refused  the proving key is not the contract's
-                 StoreCorrupt     the journal cannot be read
+        Raises   StoreCorrupt  the journal cannot be read
         """
         await self.purchases.start()
         if self.prover is not None:
@@ -92,7 +93,7 @@ async def open_trading(
 
     Raises   BadConfig, UnsafePermissions  the account's key
              WrongChain, ChainUnreachable  see chain.evm.opening
-             BadKey, Refused               the proving key is not the contract's
+             BadKey                        the proving key is not the contract's
              StoreCorrupt                  the journal
     """
     if not wants_chain(config):
@@ -107,7 +108,13 @@ async def open_trading(
         try:
             trading = join_trading(chain.market, journal, ground, parts)
             trading.chain = chain
-            await join_selling(trading, config, ground, parts, proving)
+            if config.validator:
+                join_validating(trading, validator_share(config), ground)
+            means = await open_means(proving, ground, parts, chain.market.terms)
+            if means is not None:
+                recipient = config.reward_recipient
+                settings = SaleSettings(None if recipient is None else parse_address(recipient))
+                join_selling(trading, means, settings, ground, parts)
         except BaseException:
             await journal.close()
             raise
@@ -134,26 +141,42 @@ def join_trading(market: Market, journal: Journal, ground: Ground, parts: Parts)
     return Trading(market, journal, Purchases(ports), feed=feed)
 
 
-async def join_selling(
-    trading: Trading, config: NodeConfig, ground: Ground, parts: Parts, proving: Proving
-) -> None:
-    """Selling and validating, as the settings and the keys of this node let it."""
-    market, journal, feed = trading.market, trading.journal, trading.feed
-    assert feed is not None
-    if config.validator:
-        share = validator_share(config)
-        trading.validator = Validator(market, feed, journal, share=share, events=ground.events)
+async def open_means(
+    proving: Proving, ground: Ground, parts: Parts, terms: Terms
+) -> ProvingMeans | None:
+    """What this node proves with, checked once against the contract; None without a key.
+
+    Raises   BadKey  it is not the contract's
+    """
     parameters = proving.circuits.parameters(None)
-
-    async def prover() -> LoadedCircuit:
-        return await key_for_market(proving.circuits, parameters, market.terms)
-
-    reason = why_no_proofs(proving, parameters)
+    reason = why_no_key(proving, parameters)
     if reason:
         ground.events.publish("market.buys-only", "", f"this node does not sell: {reason}")
-        return
-    await prover()
-    means = ProvingMeans(proving.proofs, prover, parts.store.dataset)
+        return None
+    circuit = await key_for_market(proving.circuits, parameters, terms)
+
+    async def prover() -> LoadedCircuit:
+        return circuit
+
+    return ProvingMeans(proving.proofs, prover, parts.store.dataset)
+
+
+def why_no_key(proving: Proving, parameters: CircuitParameters) -> str:
+    """Empty when there is a key to prove with, right or wrong."""
+    places = proving.circuits.places
+    if places.has_no_key:
+        return "it was started with circom-no-zkey"
+    if places.find(parameters).zkey is None:
+        return f"there is no proving key for circuit {parameters.id} in {places.directory}"
+    return ""
+
+
+def join_selling(
+    trading: Trading, means: ProvingMeans, settings: SaleSettings, ground: Ground, parts: Parts
+) -> None:
+    """What hosts have more: proofs of periods, and sales."""
+    market, journal, feed = trading.market, trading.journal, trading.feed
+    assert feed is not None
     clock, events, waits = ground.clock, ground.events, ground.waits
     trading.prover = PeriodProver(
         market, means, feed, journal, clock=clock, events=events, waits=waits
@@ -173,18 +196,14 @@ async def join_selling(
         periods=trading.prover,
         quota=parts.store,
     )
-    recipient = config.reward_recipient
-    settings = SaleSettings(None if recipient is None else parse_address(recipient))
     trading.sales = Sales(
         ports, clock=clock, rng=ground.rng, events=events, waits=waits, settings=settings
     )
 
 
-def why_no_proofs(proving: Proving, parameters: CircuitParameters) -> str:
-    """Empty when there is a key to prove with, right or wrong."""
-    places = proving.circuits.places
-    if places.has_no_key:
-        return "it was started with circom-no-zkey"
-    if places.find(parameters).zkey is None:
-        return f"there is no proving key for circuit {parameters.id} in {places.directory}"
-    return ""
+def join_validating(trading: Trading, share: Share, ground: Ground) -> None:
+    """What validators have more."""
+    assert trading.feed is not None
+    trading.validator = Validator(
+        trading.market, trading.feed, trading.journal, share=share, events=ground.events
+    )

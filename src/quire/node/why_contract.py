@@ -36,6 +36,8 @@ async def why_contract(node: Node, wanted: bytes) -> WhyContract:
         if purchase is not None:
             sentences += await _purchase(purchases, purchase)
         sentences += _sales(node.trading.sales, wanted)
+        if node.trading.prover is not None:
+            sentences += node.trading.prover.words(wanted)
     waits, events = node.waits.of(subject), node.events.history(subject)[-LAST_EVENTS:]
     if not sentences and not waits and not events:
         raise NotFound(f"this node has nothing to do with {subject}; quire purchases, quire sales")
@@ -75,6 +77,11 @@ def _sales(sales: Sales | None, wanted: bytes) -> list[str]:
             continue
         slot = f"Slot {sale.slot_index} of the request, {id_text(sale.slot_id)}"
         found.append(f"{slot}: {sales.words(sale)}.")
+        if sale.deal is not None:
+            found.append(
+                f"{sale.deal.size} bytes with a collateral of {sale.deal.collateral} tokens; it "
+                f"earns {sale.deal.rate} a second until {format_time(sale.deal.end)}."
+            )
         found += _next(sales.next_deadline(sale), sales.trouble(sale))
     return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from quire.base.clock import Clock
 from quire.base.errors import BadEncoding, QuireError
@@ -26,6 +26,12 @@ HASH_BYTES = 32
 CURSOR_BYTES = 8 + 8 + HASH_BYTES
 SAVE_SECONDS = 30.0  # blocks in which nothing happened are noted so often
 RETRY_SECONDS = 2.0
+
+
+class Feed(Protocol):
+    """Where batches come from, for those who only listen."""
+
+    def listen(self, listener: Listener) -> Callable[[], None]: ...
 
 
 class MarketFeed:

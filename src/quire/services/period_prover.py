@@ -12,12 +12,10 @@ journal, so that a node that starts in the middle of a period does not send it t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from quire.base.clock import Clock
 from quire.base.errors import (
-    BlockMissing,
     ChainError,
     DeadlineExceeded,
     NotFound,
@@ -31,6 +29,7 @@ from quire.chain.values import SlotId
 from quire.formats.cid import Cid
 from quire.market.period_plan import Duty
 from quire.market.submit_policy import Ready
+from quire.services.market_feed import Feed
 from quire.services.period_looks import PeriodLooks
 from quire.services.proof_duty import ProofDuty
 from quire.services.proof_maker import ProofMaker, ProvingMeans
@@ -42,13 +41,6 @@ RETRY_SECONDS_FIRST = 0.5
 RETRY_SECONDS_MAX = 8.0
 DOUBT_BLOCKS = 2  # after a re-organisation, for a proof to show up again
 LOOK_SECONDS_MAX = 60.0  # between two looks at the clock, whatever heads come
-SLOW_SHARE = 0.5  # of a period: a proof that takes longer is told as a risk
-
-
-class Feed(Protocol):
-    """Where batches come from."""
-
-    def listen(self, listener: Callable[[Batch], Awaitable[None]]) -> Callable[[], None]: ...
 
 
 class PeriodProver:
@@ -66,14 +58,15 @@ class PeriodProver:
         waits: Waits,
     ) -> None:
         self._market = market
-        self._means = means
         self._feed = feed
+        self._means = means
         self._outcomes = ProofOutcomes(market, journal, events)
         self._looks = PeriodLooks(market)
-        self._maker = ProofMaker(market, means, clock, self._in_trouble)
+        self._maker = ProofMaker(market, means, clock, self._outcomes.trouble)
         self._sender = ProofSender(market, self._looks.pace, self, clock, waits)
         self._duties: dict[SlotId, ProofDuty] = {}
         self._doubt: dict[SlotId, int] = {}  # not seen since a re-organisation; block until when
+        self._seconds = 0.0  # that the newest proof took
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
@@ -81,12 +74,7 @@ class PeriodProver:
     # ---- life ----
 
     async def start(self) -> None:
-        """Check that there is a key that the market takes, read what was sent before.
-
-        Raises   NoCircuit, BadKey, Refused  what proofs are made with is not here or not fit
-                 StoreCorrupt                the journal cannot be read
-        """
-        await self._means.prover()
+        """Read what was sent before. Raises StoreCorrupt."""
         await self._outcomes.load()
         self._unlisten = self._feed.listen(self._on_batch)
         self._sender.start()
@@ -144,6 +132,13 @@ class PeriodProver:
         end = self._market.terms.period_end(self._looks.period)
         return duty.as_dict(end, self._looks.now)
 
+    def words(self, slot_id: SlotId) -> list[str]:
+        """The same in sentences; none for a slot that is not proved."""
+        duty = self._duties.get(slot_id)
+        if duty is None:
+            return []
+        return duty.words(self._market.terms.period_end(self._looks.period))
+
     # ---- the chain moves ----
 
     async def _on_batch(self, batch: Batch) -> None:
@@ -198,8 +193,11 @@ class PeriodProver:
         for duty, status, block in await self._looks.ask(self._duties.values()):
             if self._duties.get(duty.slot_id) is duty:
                 self._look_at(duty, status, block)
+        asked = self.counts.asked
         for duty in list(self._duties.values()):
             self._decide(duty)
+        if self.counts.asked > asked:
+            self._foresee()
         self._send_again_what_is_gone()
         await self._outcomes.count_missed(self._duties)
         self._sender.look_again()
@@ -236,6 +234,12 @@ class PeriodProver:
         work = self._prove(duty, duty.status)
         duty.task = asyncio.get_running_loop().create_task(work, name="prove-period")
 
+    def _foresee(self) -> None:
+        """Whether there will be time for every proof of the period."""
+        coming = [duty for duty in self._duties.values() if duty.state == "proving"]
+        left = min(duty.plan.latest for duty in coming if duty.plan) - self._looks.now
+        self._outcomes.foresee(len(coming), self._seconds, self._means.proofs.at_once, left)
+
     # ---- one proof ----
 
     async def _prove(self, duty: ProofDuty, status: ProofStatus) -> None:
@@ -248,13 +252,8 @@ class PeriodProver:
         finally:
             self._sender.look_again()  # one less is coming
         assert job.proof is not None
-        self.counts.made += 1
-        if (job.seconds or 0.0) > SLOW_SHARE * self._market.terms.period:
-            self._outcomes.at_risk(
-                duty,
-                f"its proof took {job.seconds:.1f} s of a period of {self._market.terms.period} s; "
-                "hold fewer slots, or prove on a faster machine",
-            )
+        self._seconds = job.seconds or 0.0
+        self._outcomes.made(duty, self._seconds)
         duty.task = None
         self._send(duty, job.proof.proof)
 
@@ -269,13 +268,6 @@ class PeriodProver:
                 duty.slot_id, status.period, status.challenge, proof, plan.latest, self._looks.now
             )
         )
-
-    def _in_trouble(self, duty: ProofDuty, error: QuireError) -> None:
-        """The proof could not be made; it is tried again."""
-        told = error.message
-        if isinstance(error, BlockMissing):
-            told = f"data of slot {duty.slot_index} is lost, get it back: {error.message}"
-        self._outcomes.at_risk(duty, told)
 
     # ---- what the sender tells ----
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from quire.base.errors import BadEncoding
+from quire.base.units import format_duration, format_time
 from quire.chain.port import ProofStatus
 from quire.chain.values import SlotId
 from quire.formats.cid import Cid
@@ -28,6 +29,9 @@ class LastProof:
     challenge: bytes
     at: float  # chain time
     margin: float
+
+    def is_for(self, period: int, challenge: bytes) -> bool:
+        return (self.period, self.challenge) == (period, challenge)
 
     def encode(self) -> bytes:
         return json.dumps(
@@ -105,8 +109,9 @@ class ProofDuty:
         self.status, self.asked_block = status, block
 
     def decide(self, plan: PeriodPlan) -> None:
-        """What is to be done follows from the plan, unless it is being done."""
-        self.plan = plan
+        """What is to be done follows from the plan, unless it is being done. After the end of the
+        request a proof is of no use."""
+        self.plan = plan = PeriodPlan(plan.duty, min(plan.latest, float(self.request_end)))
         if not plan.is_to_prove and self.state in ("idle", "waiting"):
             self.state, self.reason = "waiting", plan.duty.value
 
@@ -119,16 +124,33 @@ class ProofDuty:
     def is_in_chain(self) -> bool:
         """Whether the present period's proof was sent already."""
         last, status = self.last, self.status
-        return (
-            last is not None
-            and status is not None
-            and (last.period, last.challenge) == (status.period, status.challenge)
-        )
+        if last is None or status is None:
+            return False
+        return last.is_for(status.period, status.challenge)
 
     def stop(self) -> None:
         if self.task is not None:
             self.task.cancel()
             self.task = None
+
+    def words(self, next_period_at: int) -> list[str]:
+        """Sentences for people."""
+        if self.status is None:
+            return [f"It is to be proved: {self.reason}."]
+        found = [
+            f"Period {self.status.period}: {self.reason}.",
+            f"The next period begins at {format_time(next_period_at)}.",
+        ]
+        if self.last is not None:
+            found.append(
+                f"Its newest proof, for period {self.last.period}, was in the chain "
+                f"{format_duration(max(0.0, self.last.margin))} before the period's end."
+            )
+        if self.missed:
+            found.append(f"{self.missed} missed proofs are marked.")
+        if self.trouble:
+            found.append(f"It is at risk: {self.trouble}.")
+        return found
 
     def as_dict(self, next_period_at: int, now: float) -> dict[str, object]:
         """As the API tells it. Times in unix seconds of the chain."""

@@ -62,7 +62,7 @@ class Proofs:
         self._clock = clock
         self._rng = rng
         self._executor = executor
-        self._at_once = at_once
+        self.at_once = at_once
         self._serial = 0
         self._queue: list[ProofJob] = []  # a heap of those that wait
         self._jobs: OrderedDict[str, ProofJob] = OrderedDict()
@@ -171,7 +171,7 @@ class Proofs:
 
     def _pump(self) -> None:
         """Give free places to the most urgent."""
-        while self._queue and len(self._running) < self._at_once:
+        while self._queue and len(self._running) < self.at_once:
             job = heapq.heappop(self._queue)
             self._running[job.id] = job
             job.task = asyncio.get_running_loop().create_task(self._run(job), name="prove")

@@ -48,8 +48,8 @@ from quire.market.sale import (
 from quire.market.sale_machine import SaleMachine
 from quire.market.slot_queue import Pace, SlotQueue
 from quire.services.machines import Machines
+from quire.services.market_feed import Feed
 from quire.services.offers import Offers, QuotaPort
-from quire.services.period_prover import Feed
 from quire.services.sale_ports import Keeping, ProofSource, SaleSettings, Watcher
 from quire.services.sale_work import SaleWork
 from quire.services.slot_market import SlotMarket
@@ -60,6 +60,7 @@ PROVE_SECONDS = 5.0  # that a first proof is taken to need until one was made
 BYTES_PER_SECOND = 100e6  # at most; only what is hopeless is not begun
 EXTEND_SECONDS = 3600.0  # between two looks whether data is held for long enough
 RETRY_SECONDS = 5.0
+LOOK_SECONDS = 15.0  # between two looks at the queue, whatever happens
 AT_RISK = "proof.at-risk"  # the kind of event of the proving service
 
 
@@ -233,10 +234,11 @@ class Sales:
             except TimeoutError:
                 continue
 
-    def _pause(self) -> float | None:
-        """Seconds until a slot that was put off is due."""
+    def _pause(self) -> float:
+        """Seconds until a slot that was put off is due, or sales are to be counted again."""
         due = self.queue.next_at()
-        return None if due is None else max(0.1, due - self._market.clock.now())
+        left = LOOK_SECONDS if due is None else due - self._market.clock.now()
+        return min(LOOK_SECONDS, max(0.1, left))
 
     async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it until the chain answers."""
@@ -306,9 +308,12 @@ class Sales:
                 self._events.publish("sale.not-begun", id_text(identity), error.message)
 
     def _working(self) -> int:
-        """Sales on their way; those that wait for their window do not count."""
+        """Sales on their way. Those that wait for their window do not count, nor do those that have
+        failed once: data that nobody serves must not stand in the way of other slots."""
         return sum(
-            sale.at in BEFORE_FILL and not (sale.at is At.PREPARING and sale.look_at)
+            sale.at in BEFORE_FILL
+            and not (sale.at is At.PREPARING and sale.look_at)
+            and self.trouble(sale) is None
             for sale in self.live()
         )
 

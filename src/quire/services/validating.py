@@ -14,9 +14,8 @@ Read next: quire.market.validation
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from quire.base.errors import QuireError
 from quire.base.events import EventBus
@@ -27,6 +26,7 @@ from quire.chain.values import SlotId
 from quire.market.block_pace import BlockPace
 from quire.market.validation import MarkWindow, Rivalry, Share
 from quire.services.mark_round import MarkRound
+from quire.services.market_feed import Feed
 from quire.services.validated_slots import ValidatedSlots
 from quire.store.journal import Journal
 
@@ -34,12 +34,6 @@ RETRY_SECONDS_FIRST = 0.5
 RETRY_SECONDS_MAX = 8.0
 LOOK_SECONDS_MAX = 60.0
 LAST_BLOCKS = 2  # of a window: nothing is left to others any more
-
-
-class Feed(Protocol):
-    """Where batches come from."""
-
-    def listen(self, listener: Callable[[Batch], Awaitable[None]]) -> Callable[[], None]: ...
 
 
 @dataclass(slots=True)
@@ -101,27 +95,17 @@ class Validator:
             await asyncio.wait([self._task])
             self._task = None
 
-    def state(self) -> dict[str, object]:
-        """As data for the API."""
-        counts, share = self.counts, self.share
-        window = MarkWindow.newest(self._market.clock.now(), self._market.terms)
-        return {
-            "slots": len(self.slots),
-            "slotsLeftOut": self.slots.left_out,
-            "maxSlots": share.max_slots,
-            "groups": share.groups,
-            "groupIndex": share.group_index,
-            "isReady": self.slots.is_filled,
-            "period": window.period + 1,
-            "nextWindowAt": self._market.terms.period_end(window.period + 1) + 1,
-            "windows": counts.windows,
-            "windowsMissed": counts.windows_missed,
-            "checked": counts.checked,
-            "marked": counts.marked,
-            "beaten": counts.beaten,
-            "failed": counts.failed,
-            "spreadBlocks": self._rivalry.spread,
-        }
+    @property
+    def next_window(self) -> tuple[int, int]:
+        """The period whose misses can be marked next, and from when on, in chain time."""
+        terms = self._market.terms
+        period = MarkWindow.newest(self._market.clock.now(), terms).period + 1
+        return period, MarkWindow.of(period, terms).first
+
+    @property
+    def spread_blocks(self) -> int:
+        """Over so many blocks marks are spread, because others were faster."""
+        return self._rivalry.spread
 
     # ---- the chain moves ----
 

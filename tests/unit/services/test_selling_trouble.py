@@ -7,7 +7,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from quire.base.errors import BadManifest, NotMined, QuireError, Reverted, UnknownRequest
+from quire.base.errors import (
+    BadManifest,
+    BlockMissing,
+    NotMined,
+    QuireError,
+    Reverted,
+    UnknownRequest,
+)
 from quire.chain.terms import Dispersal
 from quire.market.sale import At
 from quire.services.sale_ports import SaleSettings
@@ -99,6 +106,25 @@ def test_failures_before_filling_give_everything_back() -> None:
             assert not host.keeping.held
 
         at_fair(play, HOST)
+
+
+def test_data_that_nobody_serves_does_not_stand_in_the_way_of_other_slots() -> None:
+    async def play(scene: Fair) -> None:
+        [host] = scene.hosts
+        host.workers = 1
+        await host.crash()
+        await host.offer()
+        host.keeping.problems += [BlockMissing("nobody has it")] * 1000
+        stuck, _ = await scene.request(slots=1, max_slot_loss=0, price_per_byte_per_second=9)
+        await host.until(At.DOWNLOADING, stuck)
+        host.keeping.problems = host.keeping.problems[:8]
+        other, _ = await scene.request(slots=1, max_slot_loss=0, nonce=2)
+        await host.until(At.DOWNLOADING, other)
+        assert host.sale(stuck).at is At.DOWNLOADING
+        await host.until(At.PROVING, other)
+        await host.until(At.PROVING, stuck)
+
+    at_fair(play, HOST)
 
 
 def test_data_that_is_not_the_requests_ends_the_sale_and_gives_everything_back() -> None:

@@ -204,19 +204,18 @@ def test_rivals_do_not_keep_a_miss_from_being_marked(extensions: Extensions) -> 
         assert set(bench.states(host)) == {SlotState.REPAIR}
         for guard in guards:
             assert guard.validator.counts.windows_missed == 0
-            assert guard.validator.state()["spreadBlocks"] >= 1
+            assert guard.validator.spread_blocks >= 1
 
     run_bench(story, extensions=extensions)
 
 
-def test_the_state_says_when_the_next_window_opens() -> None:
+def test_the_next_window_opens_when_the_present_period_is_over() -> None:
     async def story(bench: Bench) -> None:
         guard = bench.guard(Share(max_slots=9, groups=2, group_index=1))
         await guard.start()
         await bench.blocks(2)
-        state = guard.validator.state()
-        assert (state["maxSlots"], state["groups"], state["groupIndex"]) == (9, 2, 1)
-        assert state["isReady"] is True
-        assert state["nextWindowAt"] == bench.terms.period_end(bench.period) + 1
+        assert guard.validator.slots.is_filled
+        opens = bench.terms.period_end(bench.period) + 1
+        assert guard.validator.next_window == (bench.period, opens)
 
     run_bench(story)

@@ -50,6 +50,7 @@ COMMANDS = {
     "collect": "retention",
     "scrub": "check",
     "fsck": "check",
+    "validator": "validator",
     "plan": "plan",
     "why": "insight",
     "peers": "insight",

@@ -20,6 +20,7 @@ from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
 from quire.faces.rest.sales_table import sales_routes
 from quire.faces.rest.slot_table import slot_routes
+from quire.faces.rest.validator import validator_routes
 from quire.node.node import Node
 from quire.node.why import Why
 
@@ -28,7 +29,7 @@ def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes(), *protect_routes(), *slot_routes()]
     own += [*rebuild_routes(), *proof_routes()]
-    market = [*sales_routes(), *purchase_routes()]
+    market = [*sales_routes(), *purchase_routes(), *validator_routes()]
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 

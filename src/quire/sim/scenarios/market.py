@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 
 from quire.base.errors import Bug
@@ -25,7 +26,7 @@ from quire.base.units import KIB
 from quire.chain.abi import slot_id
 from quire.chain.memory.clock import mine_by_clock
 from quire.chain.memory.world import MemoryWorld
-from quire.chain.terms import Extensions, Terms
+from quire.chain.terms import Dispersal, Extensions, Terms
 from quire.chain.values import NO_ADDRESS, Address, RequestId, RequestState, SlotId, SlotState
 from quire.dataset.circuit import CircuitParameters
 from quire.flow.upload import UploadOrder
@@ -72,8 +73,15 @@ TERMS = Terms(
     zkey_hash="",
     max_reservations=3,
     duration_limit=30 * 86_400,
-    extensions=Extensions.BATCH_PROOFS | Extensions.MARK_MANY,
     proof_inputs=4,
+)
+OURS = Extensions.BATCH_PROOFS | Extensions.MARK_MANY
+WINDOW = Dispersal(h_bps=2500, ttl=120, repair_window=180)
+# What a contract can do: as the reference's, with ours, with the window besides.
+CONTRACTS = (
+    TERMS,
+    replace(TERMS, extensions=OURS),
+    replace(TERMS, extensions=OURS | Extensions.DISPERSAL, dispersal=WINDOW),
 )
 
 
@@ -85,8 +93,9 @@ class Market:
         self._rng = streams.stream("choices")
         self._faults = streams.stream("faults")
         self.content = self._rng.randbytes(self._rng.randint(K, BLOCKS_MAX) * BLOCK_SIZE - 7)
+        self.terms = self._rng.choice(CONTRACTS)
         self.chain = MemoryWorld(
-            TERMS,
+            self.terms,
             int(world.clock.now()),
             verify_proof=verify_in_sim,
             block_seconds=BLOCK_SECONDS,
@@ -146,7 +155,8 @@ class Market:
         self.traders[name] = trader
 
         async def start(parts: Parts) -> Callable[[float], Awaitable[object]]:
-            return (await start_trading(parts, trader)).stop
+            trading = await start_trading(parts, trader)
+            return lambda _: trading.stop()
 
         node.services = start
         return node
@@ -173,7 +183,8 @@ class Market:
         request_id = await until_done(self.world, self.owner, "buy", buy)
         await self._until("known", lambda: request_id in self.chain.state.requests)
         request = self.chain.state.requests[request_id].request
-        self._step(1, f"{len(self.content)} bytes are asked for in {SLOTS} slots")
+        can = self.terms.extensions.name or "nothing"
+        self._step(1, f"{len(self.content)} bytes are asked for in {SLOTS} slots; added: {can}")
         return Cid.decode(request.content.cid), request_id
 
     async def _lose_a_host(self, request_id: RequestId) -> None:
@@ -217,7 +228,7 @@ class Market:
             sum(tokens.values()) == self._tokens,
             f"tokens came or went: {sum(tokens.values())} of {self._tokens}",
         )
-        left = tokens.get(TERMS.contract, 0)
+        left = tokens.get(self.terms.contract, 0)
         invariant(left == state.burnable, f"{left} tokens are left, {state.burnable} are burnt")
         spent = TOKENS - tokens[client.account]
         invariant(spent > 0, f"the client paid {spent}")
