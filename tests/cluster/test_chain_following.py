@@ -198,6 +198,28 @@ async def test_the_node_of_the_chain_may_be_restarted(tmp_path: Path) -> None:
         assert listener.rewinds == 0
 
 
+async def test_the_node_of_the_chain_may_lose_what_it_had_not_written(tmp_path: Path) -> None:
+    options = DevChainOptions(state_file=tmp_path / "chain.json")
+    async with (
+        telling_chain(options) as chain,
+        access(chain) as here,
+        listening(here, Listener()) as listener,
+    ):
+        await tell(chain, 2)
+        await chain.stop()
+        await chain.start_again()
+        await tell(chain, 5)
+        await listener.at(chain)
+        await chain.kill()
+        await chain.start_again()
+        await chain.mine()
+        await tell(chain, 3)
+        await listener.at(chain)
+        assert heard(listener) == await logs_on_chain(chain)
+        assert len(listener.logs) == 5
+        assert listener.rewinds == 1
+
+
 async def test_connections_may_be_lost_at_any_moment() -> None:
     async with (
         telling_chain() as chain,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from quire.base.errors import InsufficientFunds, NotMined, RpcRefused
 from quire.chain.dev_accounts import dev_account
-from quire.chain.dev_chain import DevChain
+from quire.chain.dev_chain import DevChain, DevChainOptions
 from quire.chain.fees import GWEI, FeeSettings
 from quire.chain.outgoing import GIVE_UP_BLOCKS, Transaction
 from quire.chain.port import Receipt
@@ -138,7 +139,7 @@ async def test_after_fifty_blocks_it_is_given_up_and_the_next_one_goes_through()
             await sending
         await chain.call("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
         await chain.mine()
-        await chain.mine_every(None)
+        await chain.call("evm_setAutomine", True)
         await here.sender.send(PAY)
 
 
@@ -151,6 +152,24 @@ async def test_transactions_of_blocks_that_were_taken_back_are_sent_again() -> N
         await in_pool(chain, 3)
         await chain.mine()
         assert await paid(chain) == 4 * PAY.value
+
+
+async def test_transactions_that_the_node_of_the_chain_lost_are_sent_again(tmp_path: Path) -> None:
+    options = DevChainOptions(state_file=tmp_path / "chain.json")
+    async with local_chain(options) as chain, access(chain) as here:
+        await here.sender.send(PAY)
+        await chain.stop()
+        await chain.start_again()
+        for _ in range(3):
+            await here.sender.send(PAY)
+        await chain.kill()
+        await chain.start_again()
+        await chain.mine()
+        async with asyncio.timeout(30):
+            while await paid(chain) < 4 * PAY.value:
+                await asyncio.sleep(0.02)
+        await here.sender.send(PAY)
+        assert await paid(chain) == 5 * PAY.value
 
 
 async def test_with_a_depth_a_transaction_counts_when_so_many_blocks_follow() -> None:
@@ -209,3 +228,44 @@ async def test_a_transaction_waits_for_a_node_that_comes_back() -> None:
         proxy.mend()
         await sending
         assert await paid(chain) == PAY.value
+
+
+async def test_what_is_sent_is_what_web3_would_send() -> None:
+    """The fees, the nonce, the gas and the type, and how the node reads all fields."""
+    async with local_chain() as chain, access(chain) as here:
+        await put_code(chain, "0x00")
+        await chain.hold()
+        call = Transaction(CONTRACT, bytes(range(100)), value=7)
+        sending = asyncio.create_task(here.sender.send(call))
+        await in_pool(chain, 1)
+        (pool,) = (await chain.call("txpool_content"))["pending"].values()
+        (told,) = pool.values()
+        loop = asyncio.get_running_loop()
+        wanted = await loop.run_in_executor(None, filled_by_web3, chain.port, call)
+        assert told["type"] == "0x2"
+        assert told["input"] == f"0x{call.data.hex()}"
+        names = ("from", "to", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas", "chainId")
+        assert {name: number(told[name]) for name in names} == {
+            name: number(wanted[name]) for name in names
+        }
+        await chain.mine()
+        assert (await sending).block == 1
+
+
+def filled_by_web3(port: int, call: Transaction) -> dict[str, object]:
+    from web3 import HTTPProvider, Web3
+    from web3._utils.transactions import fill_transaction_defaults
+
+    web3 = Web3(HTTPProvider(f"http://127.0.0.1:{port}"))
+    shape = {
+        "from": dev_account(0).text,
+        "to": Web3.to_checksum_address(call.to),
+        "data": call.data,
+        "value": call.value,
+    }
+    fees = {"maxPriorityFeePerGas": GWEI, "gas": web3.eth.estimate_gas(shape)}
+    return dict(fill_transaction_defaults(web3, shape | fees))
+
+
+def number(value: object) -> int:
+    return int(value, 16) if isinstance(value, str) else int(str(value))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from conform.market import MarketConformance, asked, fill, into_marking, next_period
+from conform.market import MarketConformance
+from conform.market_kit import Heard, asked, fill, into_marking, next_period
 from quire.base.clock import SystemClock
 from quire.base.errors import BadConfig, ChainUnreachable, InputError, WrongChain
 from quire.chain.abi import address_text
@@ -18,16 +20,17 @@ from quire.chain.deploy import Deployment
 from quire.chain.deployment import ADDRESSES
 from quire.chain.dev_accounts import dev_account
 from quire.chain.dev_chain import DevChain, DevChainOptions, free_port
+from quire.chain.events import RequestFulfilled
 from quire.chain.evm.methods import ALLOWANCE
 from quire.chain.evm.opening import MarketSettings, OpenMarket, open_market
 from quire.chain.evm.reader import Reader
 from quire.chain.rpc import connect
 from quire.chain.terms import NO_EXTENSIONS
-from quire.chain.values import SlotState
+from quire.chain.values import RequestState, SlotState
 from quire.chain.wallet import Wallet
 from quire.node.profile import load_profile
 from support.local_chain import deployed_chain
-from support.memory_world import PROOF, TERMS
+from support.memory_world import PROOF, TERMS, a_request
 
 KNOWN = load_profile("quire").chain.contracts
 CONTRACT = KNOWN["31337"]
@@ -57,8 +60,9 @@ class AnvilTown:
 
 
 @pytest_asyncio.fixture
-async def anvil_town() -> AsyncIterator[AnvilTown]:
-    async with deployed_chain(CONFIG) as (chain, deployment):
+async def anvil_town(tmp_path: Path) -> AsyncIterator[AnvilTown]:
+    options = DevChainOptions(state_file=tmp_path / "chain.json")
+    async with deployed_chain(CONFIG, options=options) as (chain, deployment):
         settings = MarketSettings(chain.url, known=KNOWN)
         opened = [
             await open_market(settings, Wallet(dev_account(index).key), SystemClock())
@@ -132,6 +136,38 @@ class TestEvmMarket(MarketConformance):
         together = await town.host.proof_statuses(slots)
         town.opened[2].market._terms = replace(town.other.terms, extensions=NO_EXTENSIONS)
         assert await town.other.proof_statuses(slots) == together
+
+    async def test_the_chain_s_node_may_stop_and_come_back(self, anvil_town: AnvilTown) -> None:
+        town = anvil_town
+        async with Heard(town.validator) as heard:
+            _, rid, slots = await asked(town, slots=1)
+            await town.host.reserve_slot(rid, 0)
+            await town.chain.stop()
+            filling = asyncio.create_task(town.host.fill_slot(rid, 0, PROOF))
+            asking = asyncio.create_task(town.client.request_state(rid))
+            await town.chain.start_again()
+            assert await asking is RequestState.NEW
+            assert (await filling).gas_used > 0
+            await heard.until(lambda: RequestFulfilled(rid) in heard.events)
+        assert not any(batch.is_rewound for batch in heard.batches)
+        assert await town.client.slot_states(slots) == [SlotState.FILLED]
+
+    async def test_a_chain_that_lost_its_newest_blocks_in_a_crash_is_followed_on(
+        self, anvil_town: AnvilTown
+    ) -> None:
+        town = anvil_town
+        _, early, _ = await asked(town, slots=1)
+        await town.chain.stop()
+        await town.chain.start_again()
+        async with Heard(town.validator) as heard:
+            request = a_request(town.client.account, nonce=2)
+            await town.client.request_storage(request)
+            await heard.until(lambda: bool(heard.events))
+            await town.chain.kill()
+            await town.chain.start_again()
+            await town.mine()
+            await heard.until(lambda: any(batch.is_rewound for batch in heard.batches))
+        assert await town.host.request_state(early) is RequestState.NEW
 
 
 async def allowance(town: AnvilTown, one: OpenMarket) -> int:

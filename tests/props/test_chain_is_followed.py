@@ -96,9 +96,9 @@ async def scenario(seed: int, depth: int) -> Listener:
         if rng.randrange(2):
             chain.mine(rng.choice((0, 3, 30)))
         if rng.randrange(2):
-            chain.reorganise(rng.randint(1, 6))
+            chain.reorganise(rng.choice((1, 3, 6, 90)), rng.choice((1, 2, -60)))
     chain.unrest = 0.0
-    chain.mine(1)
+    chain.mine(1 + depth)
     await listen(listener, depth, 0, quiet=True)
     return listener
 

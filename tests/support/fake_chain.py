@@ -42,6 +42,8 @@ class FakeChain:
         self._listeners: list[Callable[[], None]] = []
         self._span_max = span_max
         self.unrest = unrest
+        self.is_down = False
+        self.pending_time = 0  # of the block to come; 0: the node does not know it
         self.rewinds = 0
         self.blocks: list[FakeBlock] = []
         self.mine(1)
@@ -59,15 +61,19 @@ class FakeChain:
                 self._log(number, digest, index) for index in range(self._rng.choice((0, 0, 1, 3)))
             )
             self.blocks.append(FakeBlock(Head(number, digest, time), parent, logs))
+        self.ring()
+
+    def ring(self) -> None:
+        """Say that there may be a new block."""
         for listener in self._listeners:
             listener()
 
     def reorganise(self, depth: int, longer_by: int = 1) -> None:
-        """Replace the newest blocks by others, and so many more."""
+        """Replace the newest blocks by others, and so many more; fewer where that is negative."""
         depth = min(depth, len(self.blocks) - 1)
         del self.blocks[len(self.blocks) - depth :]
         self.rewinds += 1
-        self.mine(depth + longer_by)
+        self.mine(max(1, depth + longer_by))
 
     def logs(self, after: int, depth: int = 0) -> list[Log]:
         """Of the contract, in blocks after this number, but for the newest ones."""
@@ -99,6 +105,8 @@ class FakeChain:
         self._listeners.clear()
 
     def _answer(self, method: str, params: Sequence[Any]) -> Any:
+        if self.is_down:
+            raise ChainUnreachable("nobody answers")
         if self._rng.random() < self.unrest:
             self._change()
         if method == "eth_getBlockByNumber":
@@ -113,6 +121,8 @@ class FakeChain:
                 raise ChainUnreachable("the connection was lost")
             case 1 | 2:
                 self.reorganise(self._rng.choice((1, 1, 2, 3, 7)), self._rng.choice((1, 1, 2)))
+            case 3 if self._rng.randrange(4) == 0:
+                self.reorganise(30, -25)
             case 3:
                 self.mine(self._rng.choice((1, 20)))
             case _:
@@ -120,7 +130,7 @@ class FakeChain:
 
     def _block(self, tag: str) -> dict[str, str] | None:
         if tag == "pending":
-            return None
+            return {"timestamp": hex(self.pending_time)} if self.pending_time else None
         number = len(self.blocks) - 1 if tag == "latest" else int(tag, 16)
         if number >= len(self.blocks):
             return None

@@ -8,6 +8,8 @@ from quire.base.clock import Clock
 from quire.base.errors import DeadlineExceeded
 from quire.chain.heads import Heads
 
+LEAST_WAIT_SECONDS = 0.001  # less may round to no time at all
+
 
 class RpcChainClock:
     """Runs on from the latest look at the chain, at the pace of this machine."""
@@ -33,7 +35,7 @@ class RpcChainClock:
     async def _look_within(self, seconds: float) -> None:
         """Another look may show that the time of the chain was moved."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(seconds, LEAST_WAIT_SECONDS)):
                 await self._heads.next_look()
         except TimeoutError:
             return

@@ -24,7 +24,7 @@ from quire.chain.values import Address
 NEAR_BLOCKS = 64  # so far behind the newest block, each block is looked at
 FAR_BLOCKS = 2048
 TRAIL_BLOCKS = 256
-UNSURE_BLOCKS = 64  # to go back where nothing tells how many blocks were taken back
+UNSURE_BLOCKS = 256  # to go back where nothing tells how many blocks were taken back
 SEARCH_BLOCKS = 16
 TROUBLE_SECONDS = 1.0
 

@@ -100,17 +100,17 @@ class Heads:
         block = parse_block(latest)
         if block is None:
             raise ChainUnreachable("The chain's node has no newest block")
-        before = self._newest
+        before, now = self._newest, asyncio.get_running_loop().time()
+        time = max(block.head.timestamp, _time_of(pending))
         is_other = before is None or before.block.head.hash != block.head.hash
-        self._newest = Look(
-            block,
-            max(block.head.timestamp, _time_of(pending)),
-            asyncio.get_running_loop().time(),
-            before is not None and (not is_other or block.parent == before.block.head.hash),
-        )
+        if before is None or is_other:
+            is_next = before is not None and block.parent == before.block.head.hash
+            self._newest = Look(block, time, now, is_next)
+        elif time > before.time + now - before.at:  # the time of the chain was moved
+            self._newest = Look(block, time, now, is_next=True)
         if is_other:
             for listener in self._listeners:
-                listener(self._newest)
+                listener(self.newest)
         self._looked.set()
         self._looked = asyncio.Event()
 

@@ -70,7 +70,7 @@ class Outbox:
                 self._is_rewound = self._is_rewound or is_rewound
                 raise
             for outgoing, mined in zip(concerned, found, strict=True):
-                await self._act(outgoing, outgoing.seen(mined, newest, self._depth), newest)
+                await self._act(outgoing, outgoing.seen(mined, newest, self._depth))
             self._all = [o for o in self._all if not o.is_over(newest)]
 
     def _on_look(self, look: Look) -> None:
@@ -105,22 +105,22 @@ class Outbox:
             found.append(next((m for m in mined if m is not None), None))
         return found
 
-    async def _act(self, outgoing: Outgoing, what: Next, newest: int) -> None:
+    async def _act(self, outgoing: Outgoing, what: Next) -> None:
         match what:
             case Next.SETTLE if outgoing.mined is not None:
                 outgoing.done.set_result(outgoing.mined)
             case Next.SEND_AGAIN:
                 await self._handover.send(outgoing.sent[-1])
             case Next.REPLACE:
-                await self._replace(outgoing, newest)
+                await self._replace(outgoing)
             case Next.GIVE_UP:
                 _fail(outgoing, f"was taken by none of {GIVE_UP_BLOCKS} blocks")
             case _:
                 pass
 
-    async def _replace(self, outgoing: Outgoing, newest: int) -> None:
+    async def _replace(self, outgoing: Outgoing) -> None:
         """Offer more; where that is too much already, tell the node of it again."""
-        outgoing.offered = newest
+        outgoing.blocks_offered = 0
         now = await self._handover.fees()
         fees = higher_fees(outgoing.fees, now, self._handover.settings)
         signed = outgoing.sent[-1]

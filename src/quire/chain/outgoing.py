@@ -39,16 +39,20 @@ class Next(Enum):
 
 @dataclass(slots=True)
 class Outgoing:
-    """One nonce of this account. All of `sent` have it; at most one of them gets into the chain."""
+    """One nonce of this account. All of `sent` have it; at most one of them gets into the chain.
+
+    Blocks are counted by looks: a local chain may make hundreds in a moment, and most of them
+    before the transaction was there."""
 
     transaction: Transaction
     nonce: int
     gas: int
     fees: Fees
     sent: list[Signed]
-    since: int  # number of the newest block when it was sent
-    offered: int  # the same, of the latest of `sent`
+    newest: int  # number of the newest block at the latest look
     done: asyncio.Future[Mined]
+    blocks_sent: int = 0  # that came since it was sent
+    blocks_offered: int = 0  # the same, of the latest of `sent`
     mined: Mined | None = None
     is_given_up: bool = False
 
@@ -60,15 +64,19 @@ class Outgoing:
     def seen(self, found: Mined | None, newest: int, depth: int) -> Next:
         """A look at the chain, whose newest block has this number, found it so."""
         was_mined, self.mined = self.mined is not None, found
+        if newest > self.newest:
+            self.blocks_sent += 1
+            self.blocks_offered += 1
+        self.newest = newest
         if found is not None:
             is_deep = newest >= found.receipt.block + depth
             return Next.SETTLE if is_deep and not self.done.done() else Next.WAIT
         if was_mined:
-            self.since = self.offered = newest
+            self.blocks_sent = self.blocks_offered = 0
             return Next.SEND_AGAIN
-        if newest - self.since >= GIVE_UP_BLOCKS:
+        if self.blocks_sent >= GIVE_UP_BLOCKS:
             return Next.GIVE_UP
-        return Next.REPLACE if newest - self.offered >= REPLACE_BLOCKS else Next.WAIT
+        return Next.REPLACE if self.blocks_offered >= REPLACE_BLOCKS else Next.WAIT
 
     def is_over(self, newest: int) -> bool:
         """Whether nothing can become of it any more."""

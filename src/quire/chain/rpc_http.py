@@ -18,7 +18,14 @@ from quire.chain.rpc_limits import (
     is_repeatable,
     trouble_of,
 )
-from quire.chain.rpc_message import Answer, Call, Reply, decode_message, encode_calls
+from quire.chain.rpc_message import (
+    Answer,
+    Call,
+    Reply,
+    asks_for_patience,
+    decode_message,
+    encode_calls,
+)
 from quire.chain.rpc_retry import Patience, TryAgain
 
 BUSY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
@@ -78,6 +85,8 @@ class HttpRpc:
             return [replies[None]] * len(calls)
         if any(serial not in replies for serial in serials):
             raise ChainUnreachable(f"{self._name} left calls unanswered")
+        if is_repeatable(calls) and any(asks_for_patience(reply) for reply in replies.values()):
+            raise TryAgain("it has had too many calls")
         return [replies[serial] for serial in serials]
 
     async def _exchange(self, body: bytes, repeatable: bool) -> bytes:

@@ -20,6 +20,7 @@ Reply: TypeAlias = Any  # a result, or an RpcRefused
 REVERT_CODE = 3
 SHOWN_CHARACTERS = 300
 NESTED_ERRORS = 4
+PATIENCE_WORDS = ("rate limit", "too many requests", "request limit", "requests per second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,15 @@ def refusal(error: Any) -> RpcRefused:
         rpc_code=code if type(code) is int else 0,
         data=revert_data(error),
     )
+
+
+def asks_for_patience(reply: Reply) -> bool:
+    """Whether the node has had too many calls. It does so with other codes too, or with the code of
+    too many logs; so the words count."""
+    if not isinstance(reply, RpcRefused) or reply.data is not None:
+        return False
+    text = reply.message.lower()
+    return any(words in text for words in PATIENCE_WORDS)
 
 
 def revert_data(error: dict[str, Any]) -> bytes | None:

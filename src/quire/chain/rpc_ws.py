@@ -17,7 +17,14 @@ from quire.chain.rpc_limits import (
     is_repeatable,
     trouble_of,
 )
-from quire.chain.rpc_message import Answer, Call, Reply, decode_message, encode_calls
+from quire.chain.rpc_message import (
+    Answer,
+    Call,
+    Reply,
+    asks_for_patience,
+    decode_message,
+    encode_calls,
+)
 from quire.chain.rpc_retry import Patience, TryAgain
 
 
@@ -52,11 +59,14 @@ class WebSocketRpc:
         async def attempt() -> list[Reply]:
             link = await self._connected()
             try:
-                return await link.ask(calls)
+                replies = await link.ask(calls)
             except TryAgain as lost:
                 if is_repeatable(calls):
                     raise
                 raise ChainUnreachable(f"{self._name}: {lost}") from None
+            if is_repeatable(calls) and any(asks_for_patience(reply) for reply in replies):
+                raise TryAgain("it has had too many calls")
+            return replies
 
         return await self._patience.persist(attempt, deadline, self._name)
 

@@ -158,9 +158,7 @@ class Sender:
                 case Verdict.TAKEN:
                     newest = self._heads.newest.block.head.number
                     done = asyncio.get_running_loop().create_future()
-                    outgoing = Outgoing(
-                        transaction, nonce, gas, fees, [signed], newest, newest, done
-                    )
+                    outgoing = Outgoing(transaction, nonce, gas, fees, [signed], newest, done)
                     self._outbox.add(outgoing)
                     return outgoing
                 case Verdict.NONCE_USED | Verdict.NONCE_BUSY:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from quire.base.errors import BadConfig
 from quire.chain.evm.opening import MarketSettings
 from quire.chain.fees import FeeSettings
-from quire.chain.key_file import parse_key, read_secret
-from quire.chain.keystore import decrypt_keystore, parse_keystore
+from quire.chain.key_file import open_key_file
+from quire.chain.keystore import open_keystore
+from quire.chain.wallet import Wallet
 from quire.market.validation import Share
 from quire.node.config import NodeConfig
 from quire.node.profile import Profile
@@ -40,20 +41,17 @@ def check_account(config: NodeConfig) -> None:
         raise BadConfig(NO_ACCOUNT)
 
 
-def account_key(config: NodeConfig) -> bytes:
-    """The key of the account. Blocks for half a second where it is encrypted.
+def open_account(config: NodeConfig) -> Wallet:
+    """The account. Blocks for half a second where its key is encrypted.
 
     Raises   BadConfig, UnsafePermissions, EnvironmentProblem
     """
     check_account(config)
     if config.eth_private_key is not None:
-        data = read_secret(config.eth_private_key.expanduser(), "Ethereum private key file")
-        return parse_key(data.decode("utf-8", "replace"))
+        return open_key_file(config.eth_private_key.expanduser())
     assert config.eth_keystore is not None
     assert config.eth_password_file is not None
-    fields = parse_keystore(read_secret(config.eth_keystore.expanduser(), "keystore"))
-    password = read_secret(config.eth_password_file.expanduser(), "password file")
-    return decrypt_keystore(fields, password.decode("utf-8", "replace").rstrip("\r\n"))
+    return open_keystore(config.eth_keystore.expanduser(), config.eth_password_file.expanduser())
 
 
 def validator_share(config: NodeConfig) -> Share:

@@ -27,8 +27,8 @@ from quire.node.reference_options import (
 from quire.node.setting import parse_value
 
 ENVIRONMENT_PREFIX = "QUIRE_"
-# Variables of the command line's other commands.
-_OF_THE_CLIENT = ("config-file", "api", "token-file")
+# Variables of other commands, and of the embedded chain.
+_OF_THE_CLIENT = ("config-file", "api", "token-file", "anvil")
 
 
 def load_config(

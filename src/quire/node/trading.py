@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from quire.base.errors import Refused
 from quire.chain.abi import parse_address
 from quire.chain.evm.opening import OpenMarket, open_market
 from quire.chain.port import Market
 from quire.chain.terms import Terms
-from quire.chain.wallet import Wallet
+from quire.dataset.circuit import CircuitParameters
 from quire.market.validation import Share
 from quire.node.chain_settings import (
-    account_key,
     market_settings,
+    open_account,
     validator_share,
     wants_chain,
 )
@@ -26,7 +25,6 @@ from quire.node.config import NodeConfig
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Profile
 from quire.node.proving import Proving
-from quire.services.circuit_files import NoCircuit
 from quire.services.circuits import LoadedCircuit
 from quire.services.first_proof import FirstProofs
 from quire.services.market_feed import MarketFeed
@@ -101,8 +99,8 @@ async def open_trading(
     if not wants_chain(config):
         return None
     loop = asyncio.get_running_loop()
-    key = await loop.run_in_executor(None, account_key, config)
-    chain = await open_market(market_settings(config, profile), Wallet(key), ground.clock)
+    wallet = await loop.run_in_executor(None, open_account, config)
+    chain = await open_market(market_settings(config, profile), wallet, ground.clock)
     try:
         journal = await loop.run_in_executor(
             None, open_journal, config.data_dir / JOURNAL_FILE, ground.clock
@@ -150,19 +148,27 @@ async def open_means(
 
     Raises   BadKey  it is not the contract's
     """
-    try:
-        parameters = proving.circuits.parameters(None)
-        circuit = await key_for_market(proving.circuits, parameters, terms)
-    except (NoCircuit, Refused) as error:
-        ground.events.publish(
-            "market.buys-only", "", f"this node buys and does not sell: {error.message}"
-        )
+    parameters = proving.circuits.parameters(None)
+    reason = why_no_key(proving, parameters)
+    if reason:
+        ground.events.publish("market.buys-only", "", f"this node does not sell: {reason}")
         return None
+    circuit = await key_for_market(proving.circuits, parameters, terms)
 
     async def prover() -> LoadedCircuit:
         return circuit
 
     return ProvingMeans(proving.proofs, prover, parts.store.dataset)
+
+
+def why_no_key(proving: Proving, parameters: CircuitParameters) -> str:
+    """Empty when there is a key to prove with, right or wrong."""
+    places = proving.circuits.places
+    if places.has_no_key:
+        return "it was started with circom-no-zkey"
+    if places.find(parameters).zkey is None:
+        return f"there is no proving key for circuit {parameters.id} in {places.directory}"
+    return ""
 
 
 def join_selling(

@@ -14,7 +14,6 @@ from quire.chain.outgoing import Transaction
 from quire.chain.sender import Sender
 from quire.chain.values import Address
 
-
 # Of the estimate: it costs more once a call under way has used up what was allowed.
 APPROVE_PERCENT = 200
 

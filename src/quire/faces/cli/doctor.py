@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,12 @@ def _of_surroundings(
 
     from quire.node.config_load import load_config
     from quire.node.doctor import examine
+    from quire.node.doctor_chain import examine_settings
 
     flags = {} if data_dir is None else {"data-dir": data_dir}
     config = load_config(flags, os.environ, config_file)
-    findings = [msgspec.to_builtins(f) for f in examine(config, is_running=False)]
+    examined = [*examine(config, is_running=False), *asyncio.run(examine_settings(config))]
+    findings = [msgspec.to_builtins(finding) for finding in examined]
     missing = {
         "check": "API",
         "state": "warning",

@@ -56,18 +56,18 @@ def new(path: Path, password_file: Path | None, as_json: bool) -> None:
 @json_option
 def show(path: Path, password_file: Path | None, as_json: bool) -> None:
     """Show the account of a key file or keystore; never the key."""
-    if password_file is None:
-        wallet = open_key_file(path)
-    else:
-        wallet = open_keystore(path, password_file)
+    wallet = open_keystore(path, password_file) if password_file else open_key_file(path)
     _show(wallet, path, password_file is not None, as_json)
 
 
 @key_command.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
 @path_argument
-@click.option("--source-password-file", type=click.Path(path_type=Path),
-              help="File (mode 600) with the password of SOURCE, where that is a keystore.")  # fmt: skip
+@click.option(
+    "--source-password-file",
+    type=click.Path(path_type=Path),
+    help="File (mode 600) with the password of SOURCE, where that is a keystore.",
+)
 @password_option
 @json_option
 def bring_in(

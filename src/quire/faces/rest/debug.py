@@ -6,12 +6,14 @@ from aiohttp import web
 
 import quire
 from quire.base.errors import BadConfig, InputError
+from quire.chain.artefact import artefact
 from quire.faces.rest.identity import announced_addresses, key_of, listen_addresses, spr_of
 from quire.faces.rest.reply import Plain, reply_empty, reply_pretty
 from quire.faces.rest.schemas import Table, TableNode
 from quire.formats.multiaddr import Multiaddr
 from quire.node.node import Node
 
+REVISION_DIGITS = 8  # of the hash of the contracts' sources
 LEVELS_TEXT = "Please specify one of: trace, debug, info, notice, warn, error or fatal"
 
 
@@ -36,7 +38,11 @@ async def info(request: web.Request, node: Node) -> web.Response:
                     for peer, c in peers.items()
                 ],
             ),
-            brand: {"version": f"v{quire.__version__}", "revision": "quire", "contracts": ""},
+            brand: {
+                "version": f"v{quire.__version__}",
+                "revision": "quire",
+                "contracts": artefact("Marketplace").source_hash[:REVISION_DIGITS],
+            },
         }
     )
 

@@ -24,3 +24,9 @@ def trading_of(node: Node) -> Trading:
 def no_chain_here() -> Plain:
     """What the reference says when it runs without a chain."""
     return Plain(503, NO_CHAIN, Busy(f"{NO_CHAIN}: this node has no chain to trade on"))
+
+
+def no_selling_here() -> Plain:
+    """A node with a chain and without a key to prove with."""
+    words = "Selling is not enabled"
+    return Plain(503, words, Busy(f"{words}: this node has no key to prove with; quire doctor"))

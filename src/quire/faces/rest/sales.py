@@ -9,7 +9,7 @@ from aiohttp import web
 from quire.base.errors import BadOffer, ChainError, NotFound
 from quire.chain.abi import request_id as request_id_of
 from quire.faces.rest.inputs import id_of
-from quire.faces.rest.market import no_chain_here, trading_of
+from quire.faces.rest.market import no_selling_here, trading_of
 from quire.faces.rest.market_body import MarketBody, read_body
 from quire.faces.rest.reply import reply_empty, reply_json
 from quire.faces.rest.sales_shapes import (
@@ -34,7 +34,7 @@ def sales_of(node: Node) -> Sales:
     """Raises Plain 503 when this node does not sell."""
     sales = trading_of(node).sales
     if sales is None:
-        raise no_chain_here()
+        raise no_selling_here()
     return sales
 
 
