@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -36,6 +37,7 @@ OUTPUTS = (
     "evm.methodIdentifiers",
     "storageLayout",
 )
+_NUMBERS = re.compile(r"\)\d+")  # of the compiler's tree: every edit changes them
 CODE_LIMIT = 24_576  # bytes of a contract, EIP-170
 
 
@@ -86,7 +88,13 @@ def _artefact(contract: dict[str, Any], version: str, source_hash: str) -> dict[
         "settings": SETTINGS,
         "sourceHash": source_hash,
         "storageLayout": [
-            {key: entry[key] for key in ("label", "slot", "offset", "type")} for entry in storage
+            {
+                "label": entry["label"],
+                "offset": entry["offset"],
+                "slot": entry["slot"],
+                "type": _NUMBERS.sub(")", entry["type"]),
+            }
+            for entry in storage
         ],
     }
 

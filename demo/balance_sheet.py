@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.contract_run import CLIENT, VALIDATOR, Run
-from demo.market_watch import MarketWatch
 from quire.base.errors import IntegrityError
 from quire.chain.deployment import TOKENS_EACH
 from quire.chain.values import Ask
@@ -29,7 +28,7 @@ class Line:
         return self.after - self.before
 
 
-async def settle(run: Run, watch: MarketWatch, console: Console) -> None:
+async def settle(run: Run, console: Console) -> None:
     """Have burnt what is nobody's, print the sheet, and check that it adds up to the token."""
     market = run.market
     await market.burn()
@@ -46,7 +45,7 @@ async def settle(run: Run, watch: MarketWatch, console: Console) -> None:
     kept = await market.observer.balance(market.observer.terms.contract)
     burned = await market.observer.balance(BURNED)
     lines.append(Line("contract", 0, kept, "keeps nothing"))
-    lines.append(Line("burned", 0, burned, "what is left of the lost collateral"))
+    lines.append(Line("burned", 0, burned, "rest of that collateral"))
     minted = await market.minted()
     console.print(_table(lines, minted))
     _check(lines, minted)
@@ -72,30 +71,28 @@ def _why(line: Line, ask: Ask, slots: dict[str, int], rewards: dict[str, int]) -
         seconds, odd = divmod(rest, ask.price_per_slot_per_second)
         if odd or not 0 < seconds <= ask.duration:
             raise IntegrityError(f"{line.name} got {rest:,} tokens for slot {slots[line.name]}")
-        reasons.append(f"{seconds} s of slot {slots[line.name]}")
+        reasons.append(f"slot {slots[line.name]}: {seconds} s")
     elif line.name == CLIENT:
         reasons.append("paid for the slots")
     elif rest:
         raise IntegrityError(f"{line.name} has {rest:,} tokens more than it should")
     if line.name in rewards:
-        names = {VALIDATOR: "found what was missing"}
+        names = {VALIDATOR: "its marks"}
         reasons.append(names.get(line.name, "repair" if rewards[line.name] > 0 else "collateral"))
     return ", ".join(reasons)
 
 
 def _table(lines: list[Line], minted: int) -> Table:
     table = Table("account", title="Balance sheet, in tokens", title_justify="left", box=None)
-    for name in ("before", "after", "difference"):
-        table.add_column(name, justify="right")
-    table.add_column("for")
+    for name in ("at the end", "change"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("for", no_wrap=True)
     for line in lines:
-        table.add_row(
-            line.name, f"{line.before:,}", f"{line.after:,}", f"{line.change:+,}", line.why
-        )
-    before, after = sum(line.before for line in lines), sum(line.after for line in lines)
-    table.add_row(
-        "together", f"{before:,}", f"{after:,}", f"{after - before:+,}", f"{minted:,} were made"
-    )
+        table.add_row(line.name, f"{line.after:,}", f"{line.change:+,}", line.why)
+    table.add_section()
+    total, change = sum(line.after for line in lines), sum(line.change for line in lines)
+    table.add_row("together", f"{total:,}", f"{change:+,}", "of")
+    table.add_row("made", f"{minted:,}")
     return table
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.steps import Steps
+from quire.base.errors import QuireError
 from quire.base.units import MIB
 from quire.chain.values import Address, RequestId
 from quire.dataset.geometry import Geometry
@@ -39,6 +41,9 @@ class Run:
     repairer: str = ""
     ends_at: int = 0  # chain's seconds
     holders: dict[int, Address] = field(default_factory=dict)  # slot -> who has it at the end
+    _starting: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(os.cpu_count() or 1)
+    )
 
     @property
     def slot_size(self) -> int:
@@ -54,14 +59,18 @@ class Run:
 
     async def start(self, name: str, knows: list[str], *, is_validator: bool = False) -> None:
         """Start a node; one that has an account at the market trades there."""
-        self.suspects = (name,)
         arguments = ["--storage-quota", str(3 * self.size + 256 * MIB)]
         if name in self.market.names.values():
             arguments += self.market.arguments(name, is_validator=is_validator)
         bootstrap = [self.nodes[other].address for other in knows]
         node = LocalNode(self.directory / name, bootstrap=bootstrap, arguments=arguments)
         self.nodes[name] = node
-        await asyncio.to_thread(node.start)
+        async with self._starting:
+            try:
+                await asyncio.to_thread(node.start)
+            except QuireError:
+                self.suspects = (name,)
+                raise
 
     def where_to_look(self) -> str:
         """Which logs say why the present step failed."""

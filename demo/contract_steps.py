@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from typing import Any
 
 from demo.contract_run import CLIENT, HOSTS, SPARE, STRANGER, VALIDATOR, K, M, Run
 from demo.market_watch import MarketWatch
-from demo.steps import pieces, rate_text, sha256_of
-from quire.base.errors import IntegrityError
+from demo.steps import POLL_SECONDS, pieces, rate_text, sha256_of
+from quire.base.errors import DeadlineExceeded, IntegrityError
 from quire.base.units import format_size
 from quire.chain.abi import id_text, parse_id, slot_id
 from quire.chain.values import SlotState
@@ -21,6 +22,7 @@ DURATION_SECONDS = 3600  # of the contract, on the chain's clock
 EXPIRY_SECONDS = 600
 PRICE = 2  # tokens for each byte and second
 COLLATERAL = 1000  # tokens for each byte
+BUY_SECONDS = 60.0
 FILL_SECONDS = 150.0
 EVICT_PERIODS = 8  # some ask for no proof
 REPAIR_SECONDS = 120.0
@@ -59,11 +61,11 @@ async def buy(run: Run, watch: MarketWatch) -> None:
     }
     told = await call(run.nodes[CLIENT], "POST", f"/storage/request/{plain}", body)
     run.request_id = parse_id(told)
+    purchase = await _submitted(run)
     ids = [slot_id(run.request_id, index) for index in range(K + M)]
     watch.watch(ids)
     request = await run.market.observer.request(run.request_id)
     run.ends_at = await run.market.observer.request_end(run.request_id)
-    purchase = await call(run.nodes[CLIENT], "GET", f"/storage/purchases/0x{told}")
     run.cid = purchase["request"]["content"]["cid"]
     run.steps.done(
         CLIENT,
@@ -72,6 +74,17 @@ async def buy(run: Run, watch: MarketWatch) -> None:
         f"{request.ask.max_price:,} tokens paid into the contract for {DURATION_SECONDS} s",
         f"dataset {run.cid}",
     )
+
+
+async def _submitted(run: Run) -> dict[str, Any]:
+    """The purchase, once it is in a block."""
+    path = f"/storage/purchases/{id_text(run.request_id)}"
+    deadline = time.monotonic() + BUY_SECONDS
+    while (purchase := await call(run.nodes[CLIENT], "GET", path))["state"] == "pending":
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded(f"the request was in no block in {BUY_SECONDS:.0f} s")
+        await asyncio.sleep(POLL_SECONDS)
+    return dict(purchase)
 
 
 async def fill_slots(run: Run, watch: MarketWatch) -> None:
@@ -181,8 +194,8 @@ async def repair(run: Run, watch: MarketWatch) -> None:
 async def read_file(run: Run) -> None:
     """Step 13: somebody who knows nothing but the CID."""
     others = [name for name in HOSTS if name != run.killed]
-    await run.start(STRANGER, [others[0]])
     run.suspects = (STRANGER, *others, SPARE)
+    await run.start(STRANGER, [others[0]])
     started = time.perf_counter()
     target = run.directory / "read"
     async with run.api(STRANGER) as stranger, stranger.get(run.cid) as download:
@@ -203,12 +216,9 @@ async def run_out(run: Run, watch: MarketWatch) -> None:
     run.holders = {line.index: line.host for line in watch.slots if line.host}
     left = run.ends_at - watch.now
     await run.market.advance_to(run.ends_at + 1)
+    run.steps.done("chain", f"moved on to the end of the contract, {left} s later")
     what = "every host that has a slot is paid"
     await watch.until(lambda: watch.in_state(SlotState.PAID) == K + M, what, PAY_SECONDS)
-    run.steps.done(
-        "chain",
-        f"moved on to the end of the contract, {left} s later",
-    )
     run.steps.done("hosts", "took their collateral back and what they earned")
 
 

@@ -89,10 +89,11 @@ async def _open(run: Run) -> None:
         market.add_account(name)
         run.before[name] = TOKENS_EACH
     await run.start(CLIENT, [])
-    for name in HOSTS:
-        await run.start(name, [CLIENT])
-    await run.start(SPARE, [HOSTS[0]])
-    await run.start(VALIDATOR, [HOSTS[0]], is_validator=True)
+    await asyncio.gather(*(run.start(name, [CLIENT]) for name in HOSTS))
+    run.suspects = (SPARE, VALIDATOR)
+    await asyncio.gather(
+        run.start(SPARE, [HOSTS[0]]), run.start(VALIDATOR, [HOSTS[0]], is_validator=True)
+    )
     run.steps.done("all", f"{len(run.nodes)} nodes, each with {TOKENS_EACH:,} tokens of its own")
     for name in HOSTS:
         await offer_space(run, name)
@@ -115,7 +116,7 @@ async def _live(run: Run, watch: MarketWatch) -> None:
 
 async def _close(run: Run, watch: MarketWatch, console: Console) -> None:
     """The sheet, which has to add up, and the verdict."""
-    await settle(run, watch, console)
+    await settle(run, console)
     took = time.perf_counter() - run.steps.started
     proofs = len(watch.proofs)
     latest = max(proof.after for proof in watch.proofs)

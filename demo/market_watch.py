@@ -147,14 +147,14 @@ class MarketWatch:
         for line, state, status, is_missing in zip(
             self.slots, states, statuses, missing, strict=True
         ):
+            if is_missing:  # of whoever had the slot before this block, which may have marked it
+                key = (line.index, last)
+                self.overdue.setdefault(key, Overdue(line.index, last, line.host))
             line.state = state
             line.host = await self.market.host(line.slot_id)
             line.collateral = await self.market.current_collateral(line.slot_id)
             line.missed = await self.market.missing_proofs(line.slot_id)
             line.is_required = status.is_required or status.will_be_required
-            if is_missing:
-                key = (line.index, last)
-                self.overdue.setdefault(key, Overdue(line.index, last, line.host))
 
     def _as_text(self) -> str:
         states = ", ".join(f"slot {line.index} {line.state.name.lower()}" for line in self.slots)

@@ -106,7 +106,7 @@ contract Marketplace is Proofs, Repair {
         } else if (state == RequestState.Failed) {
             amount = _maxPrice(request);
         }
-        request.state = state;
+        if (request.state != state) request.state = state;
         request.isWithdrawn = true;
         request.funds = 0;
         uint32 freed = request.slotsFreed; // nobody can fill them any more

@@ -108,17 +108,21 @@ abstract contract Proofs is Records, Verification {
         uint64 period = _currentPeriod();
         (bytes memory call_, uint256 inputs) = _callForMany(proofs);
         address trusting = msg.sender; // the last host of which the caller is known to be allowed
+        RequestId lastId; // slots of one request that follow each other share its root
+        uint256 root;
         for (uint256 i = 0; i < slotIds.length; i++) {
             SlotId slotId = slotIds[i];
             SlotRecord storage slot = _slots[slotId];
             RequestId requestId = slot.requestId;
             if (RequestId.unwrap(requestId) == 0) revert Marketplace_UnknownRequest();
             (address host, uint256 slotIndex) = _markReceived(slotId, slot, period);
-            if (host != trusting) {
+            if (host != msg.sender && host != trusting) {
                 if (!_delegates[host][msg.sender]) revert Marketplace_ProofNotSubmittedByHost();
                 trusting = host;
             }
-            bytes32 root = _requests[requestId].merkleRoot;
+            if (RequestId.unwrap(requestId) != RequestId.unwrap(lastId)) {
+                (lastId, root) = (requestId, _swapBytes(_requests[requestId].merkleRoot));
+            }
             _writeInputs(inputs, slotId, period, root, slotIndex, host);
             inputs += 0x20 * _inputCount;
         }
@@ -135,7 +139,7 @@ abstract contract Proofs is Records, Verification {
         uint64 period = _currentPeriod();
         (bytes memory call_, uint256 inputs) = _callForOne(proof);
         (address host, uint256 slotIndex) = _markReceived(slotId, slot, period);
-        _writeInputs(inputs, slotId, period, merkleRoot, slotIndex, host);
+        _writeInputs(inputs, slotId, period, _swapBytes(merkleRoot), slotIndex, host);
         _verify(call_);
     }
 

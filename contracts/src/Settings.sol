@@ -45,8 +45,10 @@ abstract contract Settings {
         if (collateral.maxNumberOfSlashes * collateral.slashPercentage > 100) {
             revert Marketplace_MaximumSlashingTooHigh();
         }
-        // An evicted host leaves enough for its validators and for the one who repairs the slot.
-        uint256 given = uint256(collateral.maxNumberOfSlashes) *
+        // An evicted host leaves enough for its validators, of which there is one at the least, and
+        // for the one who repairs the slot.
+        uint256 slashes = collateral.maxNumberOfSlashes;
+        uint256 given = (slashes == 0 ? 1 : slashes) *
             collateral.slashPercentage *
             collateral.validatorRewardPercentage;
         if (uint256(collateral.repairRewardPercentage) * 100 + given > 100 * 100) {

@@ -65,17 +65,16 @@ abstract contract Verification is Periods {
         }
     }
 
-    /// Writes the public inputs of one proof to `at`.
+    /// Writes the public inputs of one proof to `at`. `root`: as a number.
     function _writeInputs(
         uint256 at,
         SlotId slotId,
         uint64 period,
-        bytes32 merkleRoot,
+        uint256 root,
         uint256 slotIndex,
         address host
     ) internal view {
         uint256 entropy = _swapBytes(_challenge(_pointer(slotId, period))) & (type(uint256).max >> 8);
-        uint256 root = _swapBytes(merkleRoot);
         bool bindsHost = _inputCount == 4;
         assembly ("memory-safe") {
             mstore(at, entropy)
@@ -107,7 +106,7 @@ abstract contract Verification is Periods {
     }
 
     /// The other byte order.
-    function _swapBytes(bytes32 word) private pure returns (uint256 x) {
+    function _swapBytes(bytes32 word) internal pure returns (uint256 x) {
         uint256 mask8 = 0x00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF00FF;
         uint256 mask16 = 0x0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF0000FFFF;
         uint256 mask32 = 0x00000000FFFFFFFF00000000FFFFFFFF00000000FFFFFFFF00000000FFFFFFFF;

@@ -15,9 +15,9 @@ import pytest
 
 from quire.base.clock import SystemClock
 from quire.base.errors import Reverted
-from quire.chain.abi import slot_id
+from quire.chain.abi import address_text, slot_id
 from quire.chain.dev_accounts import dev_account
-from quire.chain.dev_chain import DevChain
+from quire.chain.dev_chain import DevChain, DevChainOptions
 from quire.chain.events import StorageRequested
 from quire.chain.evm.opening import MarketSettings, open_market
 from quire.chain.port import Market
@@ -27,7 +27,7 @@ from support.local_chain import deployed_chain
 from support.memory_world import PROOF
 from support.purchase_child import MARKETPLACE
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 CLIENT, HOST = 3, 4
 SLOTS = 3
 
@@ -101,6 +101,14 @@ class Story:
         else:
             await self.chain.advance(601 if end == "cancelled" else 3601)
 
+    async def comes_again_to(self, state: RequestState) -> None:
+        """What was in the blocks that were taken back is in others."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.on_chain() != 1:
+                await asyncio.sleep(0.05)
+            while await self.client.request_state(self.request_id) is not state:
+                await asyncio.sleep(0.05)
+
     async def on_chain(self) -> int:
         """How many requests this client has made, in blocks that count."""
         events = await self.client.past_events(0)
@@ -109,7 +117,9 @@ class Story:
 
 @asynccontextmanager
 async def told_in(directory: Path):
-    async with deployed_chain() as (chain, _):
+    options = DevChainOptions(state_file=directory / "chain.json")
+    async with deployed_chain(options=options) as (chain, _):
+        await chain.mine(5)  # so that the contract is not among what is taken back
         opened = [
             await open_market(
                 MarketSettings(chain.url, MARKETPLACE),
@@ -192,17 +202,54 @@ async def test_three_blocks_that_are_taken_back_in_a_state_do_no_harm(tmp_path, 
             await story.fill()
             await story.until("started")
         if state == "cancelled":
+            await story.chain.mine(3)  # only the withdrawal is taken back, not the request
             await story.come_to("cancelled")
             await story.until("cancelled", withdrawn=True)
-        story.states.clear()
         await story.chain.rewind(3)
-        if state == "cancelled":
-            await story.until("cancelled", withdrawn=True)
-        elif state == "submitted":
-            await story.until("submitted")  # it was sent once more
-            assert await story.on_chain() == 1
-        await story.chain.advance(4000)
+        expected = RequestState.STARTED if state == "started" else RequestState.NEW
         if state != "cancelled":
-            await story.until("cancelled", withdrawn=True)
-        assert await story.client.my_requests() == []
-        assert before - await story.client.balance() >= 0
+            await story.comes_again_to(expected)  # senders notice that a block was taken back
+            await story.chain.advance(4000)
+        end = "finished" if state == "started" else "cancelled"
+        await story.until(end, withdrawn=True)
+        async with asyncio.timeout(PATIENCE):
+            while await story.client.my_requests():
+                await asyncio.sleep(0.05)
+        assert await story.on_chain() == 1
+        paid = before - await story.client.balance()
+        assert (paid > 0) == (end == "finished")
+
+
+@pytest.mark.parametrize("state", ["submitted", "started"])
+async def test_a_chain_whose_node_is_away_for_a_while_is_waited_for(tmp_path, state) -> None:
+    async with told_in(tmp_path) as story:
+        await story.rise()
+        story.buy()
+        await story.until("submitted")
+        if state == "started":
+            await story.fill()
+            await story.until("started")
+        await story.chain.stop()
+        await story.chain.start_again()
+        await story.chain.advance(4000)
+        end = "finished" if state == "started" else "cancelled"
+        await story.until(end, withdrawn=True)
+        assert await story.on_chain() == 1
+
+
+async def test_a_client_without_coins_for_gas_gets_its_money_back_later(
+    tmp_path,
+) -> None:
+    async with told_in(tmp_path) as story:
+        before = await story.client.balance()
+        address = address_text(story.client.account)
+        await story.rise()
+        story.buy()
+        await story.until("submitted")
+        await story.chain.call("anvil_setBalance", address, "0x0")
+        await story.chain.advance(700)
+        await story.until("cancelled")
+        await story.chain.call("anvil_setBalance", address, hex(10**18))
+        await story.chain.mine()
+        await story.until("cancelled", withdrawn=True)
+        assert await story.client.balance() == before

@@ -27,6 +27,7 @@ def make(setup: Setup, block: int = 300) -> None:
         ({"period": 0}, "Periods_InvalidSecondsPerPeriod"),
         ({"h_bps": 10000}, "Marketplace_InvalidDispersal"),
         ({"tail_bps": 10000}, "Marketplace_InvalidDispersal"),
+        ({"timeout": 230}, "Proofs_TimeoutTooLong"),
     ],
 )
 def test_percentages_beyond_the_whole_are_refused(changes: dict[str, Any], error: str) -> None:
@@ -47,6 +48,7 @@ def test_a_product_beyond_a_byte_is_refused() -> None:
         {"slash": 100, "max_slashes": 1, "repair_reward": 0, "validator_reward": 100},
         {"slash": 50, "max_slashes": 2, "repair_reward": 80, "validator_reward": 20},
         {"period": 1},
+        {"timeout": 229},
     ],
 )
 def test_the_whole_may_be_given_away(changes: dict[str, Any]) -> None:

@@ -96,4 +96,7 @@ test_contract_and_model_agree = Marketplace.TestCase
 def test_long_random_walks_agree(seed: int) -> None:
     choices = random.Random(seed)
     setup, inputs = a_setup(choices)
-    Walk(Twin(setup, inputs), choices).steps(STEPS)
+    walk = Walk(Twin(setup, inputs), choices)
+    walk.steps(STEPS)
+    assert walk.counts["requestStorage"] > 0
+    assert walk.counts["reserveSlot"] > 0

@@ -311,6 +311,32 @@ def test_nothing_is_marked_that_was_proved(world: World) -> None:
         world.mark(slots[0], period)
 
 
+def test_the_longest_timeout_remembers_what_was_proved() -> None:
+    """Every second period is proved; all that can still be marked are those in between."""
+    world = World(Setup(timeout=229, max_slashes=100, slash=1, downtime=0))
+    _, slots = world.started(ALWAYS)
+    first = world.period
+    proved = [first]
+    for number in range(60):
+        world.to_next_period()
+        if number % 2:
+            world.market.send(HOST, "submitProof", slots[0], RIGHT)
+            proved.append(world.period)
+        world.machine.to_time(world.machine.time + 8)
+    found = {
+        period: refuses(world.market, "canMarkProofAsMissing", slots[0], period)
+        for period in range(first, world.period + 1)
+    }
+    markable = range(world.period - 23, world.period)
+    for period, problem in found.items():
+        if period == world.period:
+            assert problem == "Proofs_PeriodNotEnded"
+        elif period not in markable:
+            assert problem == "Proofs_ValidationTimedOut"
+        else:
+            assert problem == ("Proofs_ProofNotMissing" if period in proved else "")
+
+
 def test_nothing_is_marked_that_was_not_due(world: World) -> None:
     _, slots = world.started(ALWAYS)
     world.to_next_period()

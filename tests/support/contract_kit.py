@@ -172,12 +172,12 @@ class Contract:
         try:
             answer, gas, logs = self.machine.call(sender, self.at, data, is_static)
         except RuntimeError as error:
-            raise Revert(self._error_name(revert_data(error))) from None
+            raise Revert(self.error_name(revert_data(error))) from None
         returned = decode([type_of(part) for part in entry["outputs"]], answer)
         events = [event for log in logs if (event := self._event(log)) is not None]
         return Outcome(returned[0] if len(returned) == 1 else returned, gas, events)
 
-    def _error_name(self, data: bytes) -> str:
+    def error_name(self, data: bytes) -> str:
         return self.errors.get(data[:4], data.hex())
 
     def _event(self, log: Any) -> Event | None:

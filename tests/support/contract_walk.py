@@ -33,8 +33,8 @@ def a_setup(random: Random) -> tuple[Setup, int]:
         min_age=pick((0, 4)),
         require_registration=is_spread and random.random() < 0.3,
         repair_window=pick((0, 60, 200)),
-        threshold=pick((0, 0, 1, 2, 3)),
-        max_delay=pick((0, 30, 100)),
+        threshold=pick((0, 1, 2, 3, 3)),
+        max_delay=pick((0, 30, 60)),
         min_margin=pick((0, 1)),
         deposit=pick((0, 1000)),
     )
@@ -64,7 +64,7 @@ class Walk(HostDeeds):
             (self.mark_many, 5),
             (self.free, 5),
             (self.withdraw, 4),
-            (self.open_repair, 3),
+            (self.open_repair, 5),
             (self.register, 3),
             (self.unregister, 1),
             (self.delegate, 2),
@@ -196,6 +196,9 @@ class Walk(HostDeeds):
         twin, random = self.twin, self.random
         now, period = twin.machine.time, twin.terms.period_of(twin.machine.time)
         request, _, slot = self._place()
+        waiting = [each for each in self._open_requests() if twin.state.requests[each].waiting]
+        if waiting and random.random() < 0.5:
+            request = waiting[-1]
         record = twin.state.requests[request]
         start = twin.terms.period_start(period)
         near = [
@@ -206,7 +209,10 @@ class Walk(HostDeeds):
         ]
         reserved = [each.reserved_at for each in twin.ledger().reservations_of(slot)]
         near += [each + twin.setup.ttl for each in reserved[:1]]
-        far = [record.expires_at, record.ends_at, now + twin.setup.max_delay]
+        far = [record.expires_at, record.ends_at]
+        if record.waiting:
+            freed = twin.ledger().slot(request, record.waiting[0]).since
+            near += 4 * [freed + twin.setup.max_delay]
         goal = random.choice(near if random.random() < 0.9 else far)
         seconds = max(0, goal - now + random.choice((-1, 0, 0, 1, 1, 1)))
         blocks = random.choice((1, 1, 2, 5, 17)) if random.random() < 0.97 else 300

@@ -94,9 +94,14 @@ ORDER = Order()
 class World:
     """One marketplace; every account has tokens and lets it take them."""
 
-    def __init__(self, setup: Setup | None = None, verifier: Contract | None = None) -> None:
+    def __init__(
+        self,
+        setup: Setup | None = None,
+        machine: Machine | None = None,
+        verifier: Contract | None = None,
+    ) -> None:
         self.setup = setup or Setup()
-        self.machine = Machine()
+        self.machine = machine or Machine()
         self.token = deployed(self.machine, "TestToken")
         self.verifier = verifier or deployed(self.machine, "TestVerifier")
         self.market = marketplace(self.machine, self.token, self.verifier, self.setup)

@@ -26,6 +26,7 @@ from quire.dataset.geometry import Geometry
 from quire.faces.client import Client
 from quire.faces.local import LocalNode
 from quire.faces.local_market import BURNED, LocalMarket, call
+from quire.formats.cid import Cid
 
 BLOCK = 65_536
 K, M = 2, 1
@@ -73,6 +74,7 @@ class Town:
         *,
         is_validator: bool = False,
         has_account: bool = True,
+        knows: str = "",
         arguments: Sequence[str] = (),
     ) -> LocalNode:
         """Start a node, or the same one again after `stop` or `kill`."""
@@ -84,7 +86,7 @@ class Town:
                     *arguments,
                 ]
             self._arguments[name] = list(arguments)
-        known = [self.nodes[n].address for n in (self.first,) if n and n != name]
+        known = [self.nodes[n].address for n in (knows or self.first,) if n and n != name]
         node = LocalNode(self.directory / name, bootstrap=known, arguments=self._arguments[name])
         await asyncio.to_thread(node.start)
         self.nodes[name] = node
@@ -119,10 +121,16 @@ class Town:
         return dict(await call(self.nodes[name], "POST", "/sales/availability", body | changed))
 
     async def request(self, name: str, data: bytes = DATA, **changed: Any) -> RequestId:
-        """Upload and buy; `changed` replaces fields of TERMS."""
+        """Upload and buy; `changed` replaces fields of TERMS. It is in a block on return."""
         cid = await call(self.nodes[name], "POST", "/data", data)
         path = f"/storage/request/{cid}"
-        return parse_id(await call(self.nodes[name], "POST", path, TERMS | changed))
+        request_id = parse_id(await call(self.nodes[name], "POST", path, TERMS | changed))
+
+        async def is_sent() -> bool:
+            return (await self.purchase(name, request_id))["state"] != "pending"
+
+        await self.until(is_sent, f"the request of {name} is in a block")
+        return request_id
 
     async def purchase(self, name: str, request_id: RequestId) -> dict[str, Any]:
         path = f"/storage/purchases/{id_text(request_id)}"
@@ -132,6 +140,13 @@ class Town:
         """The state of a sale, as the reference names it."""
         path = f"/sales/slots/{id_text(slot_id(request_id, slot))}"
         return str((await call(self.nodes[name], "GET", path))["state"])
+
+    async def download(self, node: LocalNode, request_id: RequestId) -> bytes:
+        """The dataset of a request, as a node gets it that knows its CID."""
+        request = await self.chain.request(request_id)
+        cid = Cid.decode(request.content.cid)
+        async with Client(node.api) as client, client.get(str(cid)) as download:
+            return b"".join([piece async for piece in download.pieces()])
 
     # ---- what is on the chain ----
 

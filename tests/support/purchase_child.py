@@ -37,9 +37,9 @@ MARKETPLACE = address_text(ADDRESSES["Marketplace"])
 async def main(directory: Path, url: str, account: int, stop_at: str) -> None:
     clock = SystemClock()
     events = EventBus(clock)
-    chain = await open_market(
-        MarketSettings(url, MARKETPLACE), Wallet(dev_account(account).key), clock
-    )
+    wallet = Wallet(dev_account(account).key)
+    chain = await open_market(MarketSettings(url, MARKETPLACE), wallet, clock)
+    events.listen(lambda event: print(event.kind, event.message, file=sys.stderr, flush=True))
     journal = open_journal(directory / "market.db", clock)
 
     async def manifest(*_: object) -> object:

@@ -14,8 +14,9 @@ from quire.chain.memory.market import MemoryMarket
 from quire.chain.memory.world import MemoryWorld
 from quire.market.purchase import At
 from quire.node.node import Node
-from quire.node.trading import Trading
-from quire.services.purchasing import PurchasePorts, Purchases
+from quire.node.parts import Ground
+from quire.node.trading import join_trading
+from quire.services.purchasing import Purchases
 from quire.store.journal_memory import MemoryJournal
 from support.live import make_node, serving
 from support.memory_world import CLIENT, HOST, PROOF, a_world
@@ -38,34 +39,10 @@ async def trading_node(
     world = world or a_world()
     node = await make_node(directory, **flags)
     market = MemoryMarket(world, CLIENT, node.clock)
-    journal = MemoryJournal(node.clock)
-    purchases = Purchases(
-        PurchasePorts(
-            market=market,
-            journal=journal,
-            store=node.store,
-            fetches=node.fetches,
-            protections=node.protections,
-            events=node.events,
-            waits=node.waits,
-            clock=node.clock,
-            rng=seeded_rng(3),
-        )
-    )
-
-    async def follow() -> None:
-        async for batch in market.follow(None):
-            await purchases.hear(batch)
-
-    node.trading = Trading(market=market, journal=journal, purchases=purchases)
+    ground = Ground(node.clock, seeded_rng(3), node.events, node.waits)
+    node.trading = join_trading(market, MemoryJournal(node.clock), ground, node.parts)
     async with serving(node) as url:
-        await purchases.start()
-        following = asyncio.create_task(follow())
-        try:
-            yield Trader(node, url, world, market, purchases)
-        finally:
-            following.cancel()
-            await purchases.stop()
+        yield Trader(node, url, world, market, node.trading.purchases)
 
 
 async def fill_all(trader: Trader, request_id: str) -> None:

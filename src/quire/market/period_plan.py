@@ -9,7 +9,8 @@ after it (a proof is marked as missing when the period is over, by the pointer o
 proof for the challenge of before is refused. So what wraps within the period is not proved, and
 what has wrapped is not either: its pointer stays in the downtime until the marking is over. Where
 the terms break the rule that makes this so (period and timeout take less than `downtime` blocks),
-the contract's word counts: a proof that is required as of the next block is made.
+the contract's word counts: what is required as of the next block, or may be by the time at which
+it is marked, is proved.
 
 Source   market.md 2.7 to 2.9
 """
@@ -49,6 +50,7 @@ class Look:
     elapsed   blocks of the status' period that came before that block
     left      blocks from it on that still belong to the period
     to_mark   blocks in which a missing proof of the period can be marked
+    is_fast   the chain breaks the rule: see may_be_asked_after_wrap
     """
 
     status: ProofStatus
@@ -56,6 +58,7 @@ class Look:
     elapsed: Blocks
     left: Blocks
     to_mark: Blocks
+    is_fast: bool = False
 
     @classmethod
     def at(
@@ -63,7 +66,8 @@ class Look:
     ) -> Look:
         """With the time that is left, counted in blocks at the chain's pace."""
         left = pace.within(terms.period_end(status.period) - now)
-        return cls(status, now, elapsed, left, pace.within(terms.timeout))
+        is_fast = may_be_asked_after_wrap(terms, pace)
+        return cls(status, now, elapsed, left, pace.within(terms.timeout), is_fast)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,9 @@ def _duty(look: Look, terms: Terms) -> Duty:
     if status.is_required:
         return Duty.REQUIRED
     end_of_marking = status.pointer + look.left.most + look.to_mark.most
-    has_wrapped = status.pointer < look.elapsed.fewest
-    may_have = status.pointer < look.elapsed.most and end_of_marking < terms.downtime
+    stays_down = end_of_marking < terms.downtime
+    has_wrapped = status.pointer < look.elapsed.fewest and not look.is_fast
+    may_have = status.pointer < look.elapsed.most and stays_down
     return Duty.WRAPPED if has_wrapped or may_have else Duty.COMING
 
 

@@ -1,8 +1,9 @@
 """Slots that could be sold, the best first.
 
 Order    what a byte earns in a second (the repair reward counted in), more first; then less
-         collateral; then later expiry; then a key of slot and host, so that hosts with the same
-         idea of the best do not all begin with the same slot
+         collateral; then later expiry; then fewer hosts that have reserved it, since only one
+         of them can fill it; then a key of slot and host, so that hosts with the same idea of the
+         best do not all begin with the same slot
 Seen     a slot for which no offer had room; it waits until an offer grows
 Bound    at most `limit`; the seen ones go first, then the worst
 
@@ -43,6 +44,7 @@ class Chance:
     is_repair: bool = False
     is_seen: bool = False
     not_before: int = 0
+    rivals: int = 0  # hosts that have reserved it since it is in the queue
 
     @property
     def key(self) -> Key:
@@ -104,6 +106,12 @@ class SlotQueue:
             worst = max(self._chances.values(), key=self._order)
             del self._chances[worst.key]
 
+    def note_rival(self, request_id: RequestId, slot_index: int) -> None:
+        """Another host has reserved a slot."""
+        chance = self._chances.get((request_id, slot_index))
+        if chance is not None:
+            self._chances[chance.key] = replace(chance, rivals=chance.rivals + 1)
+
     def remove(self, request_id: RequestId, slot_index: int) -> None:
         self._chances.pop((request_id, slot_index), None)
 
@@ -139,7 +147,8 @@ class SlotQueue:
         """All, the best first, those that have been seen last."""
         return sorted(self._chances.values(), key=self._order)
 
-    def _order(self, chance: Chance) -> tuple[bool, int, int, int, bytes]:
+    def _order(self, chance: Chance) -> tuple[bool, int, int, int, int, bytes]:
         identity = self._account + chance.request_id + chance.slot_index.to_bytes(8, "big")
         lot: SlotId = sha256(identity).digest()
-        return (chance.is_seen, -chance.rate, chance.collateral, -chance.fill_by, lot)
+        worth = -chance.rate, chance.collateral, -chance.fill_by
+        return (chance.is_seen, *worth, chance.rivals, lot)

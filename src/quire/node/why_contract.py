@@ -7,11 +7,10 @@ from typing import Any
 
 import msgspec
 
-from quire.base.errors import ChainError, NotFound
+from quire.base.errors import ChainError, NotFound, QuireError
 from quire.base.units import format_duration, format_time
 from quire.chain.abi import id_text
 from quire.market.purchase import Purchase
-from quire.market.sale import Sale
 from quire.node.node import Node
 from quire.node.why import LAST_EVENTS, clock_time, wait_in_words
 from quire.services.purchasing import Purchases
@@ -35,11 +34,10 @@ async def why_contract(node: Node, wanted: bytes) -> WhyContract:
         purchases = node.trading.purchases
         purchase = purchases.find(wanted)
         if purchase is not None:
-            sentences += await _purchase(node, purchases, purchase)
-        sales = node.trading.sales
-        sale = None if sales is None else sales.machines.state(subject)
-        if sales is not None and sale is not None:
-            sentences += _sale(sales, sale)
+            sentences += await _purchase(purchases, purchase)
+        sentences += _sales(node.trading.sales, wanted)
+        if node.trading.prover is not None:
+            sentences += node.trading.prover.words(wanted)
     waits, events = node.waits.of(subject), node.events.history(subject)[-LAST_EVENTS:]
     if not sentences and not waits and not events:
         raise NotFound(f"this node has nothing to do with {subject}; quire purchases, quire sales")
@@ -48,27 +46,7 @@ async def why_contract(node: Node, wanted: bytes) -> WhyContract:
     return WhyContract(subject, sentences, waits, [event.as_dict() for event in events])
 
 
-def _sale(sales: Sales, sale: Sale) -> list[str]:
-    found = [f"This node sells slot {sale.slot_index} of {id_text(sale.request_id)}."]
-    found.append(f"The sale is {sale.at}: {sales.words(sale)}.")
-    if sale.deal is not None:
-        found.append(
-            f"{sale.deal.size} bytes with a collateral of {sale.deal.collateral} tokens; it earns "
-            f"{sale.deal.rate} a second until {format_time(sale.deal.end)}."
-        )
-    waits_for = sales.next_deadline(sale)
-    if waits_for is not None:
-        found.append(f"Next: {waits_for[0]}, until {format_time(waits_for[1])}.")
-    trouble = sales.trouble(sale)
-    if trouble is not None:
-        found.append(f"It is tried again, because: {trouble.message}.")
-    proving = sales.proving(sale)
-    if proving is not None:
-        found.append(f"Its proofs: {proving['reason']}.")
-    return found
-
-
-async def _purchase(node: Node, purchases: Purchases, purchase: Purchase) -> list[str]:
+async def _purchase(purchases: Purchases, purchase: Purchase) -> list[str]:
     words = purchases.words(purchase)
     found = [f"This node bought it; it is {purchase.at}: {words}."]
     if purchase.request is not None:
@@ -77,12 +55,7 @@ async def _purchase(node: Node, purchases: Purchases, purchase: Purchase) -> lis
             f"{ask.slots} slots of {ask.slot_size} bytes for {format_duration(ask.duration)}, at "
             f"most {ask.max_price} tokens; up to {ask.max_slot_loss} of them may be lost."
         )
-    waits_for = purchases.next_deadline(purchase)
-    if waits_for is not None:
-        found.append(f"Next: {waits_for[0]}, until {format_time(waits_for[1])}.")
-    trouble = purchases.trouble(purchase)
-    if trouble is not None:
-        found.append(f"It is tried again, because: {trouble.message}.")
+    found += _next(purchases.next_deadline(purchase), purchases.trouble(purchase))
     try:
         slots = await purchases.slots(purchase)
     except ChainError as error:
@@ -91,4 +64,27 @@ async def _purchase(node: Node, purchases: Purchases, purchase: Purchase) -> lis
     if counts:
         told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
         found.append(f"Its slots now: {told}.")
+    return found
+
+
+def _sales(sales: Sales | None, wanted: bytes) -> list[str]:
+    """Of a slot, or of every slot of a request that this node has to do with."""
+    found: list[str] = []
+    if sales is None:
+        return found
+    for sale in sales.all():
+        if wanted not in (sale.slot_id, sale.request_id):
+            continue
+        slot = f"Slot {sale.slot_index} of the request, {id_text(sale.slot_id)}"
+        found.append(f"{slot}: {sales.words(sale)}.")
+        found += _next(sales.next_deadline(sale), sales.trouble(sale))
+    return found
+
+
+def _next(waits_for: tuple[str, float] | None, trouble: QuireError | None) -> list[str]:
+    found = []
+    if waits_for is not None:
+        found.append(f"Next: {waits_for[0]}, until {format_time(waits_for[1])}.")
+    if trouble is not None:
+        found.append(f"It is tried again, because: {trouble.message}.")
     return found

@@ -134,6 +134,17 @@ class Machines(Generic[State, Event, Effect]):
         """When a machine came into its present state, unix seconds. Raises NotFound."""
         return self._find(key).entered
 
+    def next_deadline(self, key: str) -> tuple[str, float] | None:
+        """What a machine waits for, and until when: unix seconds of the chain or of this machine.
+        None at its end. Raises NotFound."""
+        run = self._find(key)
+        deadline = self._machine.deadline(run.state)
+        if deadline is None:
+            return None
+        if deadline.chain_time is not None:
+            return deadline.reason, deadline.chain_time
+        return deadline.reason, run.entered + (deadline.after_seconds or 0.0)
+
     def trouble(self, key: str) -> QuireError | None:
         """Why an effect of the present state is being tried again. Raises NotFound."""
         return self._find(key).trouble

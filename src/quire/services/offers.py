@@ -121,10 +121,12 @@ class Offers:
             self._promise()
 
     def end(self, slot_id: SlotId, lost: int = 0) -> None:
-        """A slot's bytes and collateral are free again, but for what was lost."""
+        """A slot's bytes and collateral are free again, but for what was lost: other slots may
+        have room now."""
         if self.ledger.share(slot_id) is not None:
             self.ledger.end(slot_id, lost)
             self._promise()
+            self.on_growth()
 
     def records(self, sale: Sale) -> Sequence[Record]:
         """What is to be written together with the end of a sale: the loss, if there was one."""

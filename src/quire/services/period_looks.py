@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from quire.base.errors import Reverted
 from quire.chain.port import Batch, Head, Market, ProofStatus
 from quire.chain.values import SlotId
 from quire.market.block_pace import BlockPace
@@ -25,6 +26,7 @@ from quire.market.period_plan import (
 from quire.services.proof_duty import ProofDuty
 
 ASK_TRIES = 3
+NO_CHALLENGE = bytes(32)
 
 
 class PeriodLooks:
@@ -93,12 +95,26 @@ class PeriodLooks:
             self._see(await self._market.head())
         for _ in range(ASK_TRIES):
             block = self.next_block
-            found = await self._market.proof_statuses(slot_ids)
+            found = await self._statuses(slot_ids)
             head = await self._market.head()
             if head.number < block:
                 break
             self._see(head)
         return found, block
+
+    async def _statuses(self, slot_ids: list[SlotId]) -> list[ProofStatus]:
+        """A slot that the contract does not answer for owes nothing, and costs the others nothing:
+        it is found by halving."""
+        try:
+            return await self._market.proof_statuses(slot_ids)
+        except Reverted:
+            if len(slot_ids) == 1:
+                return [ProofStatus(self.period, False, False, NO_CHALLENGE, 0)]
+        half = len(slot_ids) // 2
+        return [
+            *await self._statuses(slot_ids[:half]),
+            *await self._statuses(slot_ids[half:]),
+        ]
 
     def _see(self, head: Head) -> None:
         self.pace.note(head)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 
 from quire.base.clock import Clock
 from quire.base.errors import (
-    BlockMissing,
     ChainError,
     DeadlineExceeded,
     NotFound,
@@ -42,7 +41,6 @@ RETRY_SECONDS_FIRST = 0.5
 RETRY_SECONDS_MAX = 8.0
 DOUBT_BLOCKS = 2  # after a re-organisation, for a proof to show up again
 LOOK_SECONDS_MAX = 60.0  # between two looks at the clock, whatever heads come
-SLOW_SHARE = 0.5  # of a period: a proof that takes longer is told as a risk
 
 
 class PeriodProver:
@@ -64,7 +62,7 @@ class PeriodProver:
         self._means = means
         self._outcomes = ProofOutcomes(market, journal, events)
         self._looks = PeriodLooks(market)
-        self._maker = ProofMaker(market, means, clock, self._in_trouble)
+        self._maker = ProofMaker(market, means, clock, self._outcomes.trouble)
         self._sender = ProofSender(market, self._looks.pace, self, clock, waits)
         self._duties: dict[SlotId, ProofDuty] = {}
         self._doubt: dict[SlotId, int] = {}  # not seen since a re-organisation; block until when
@@ -133,6 +131,13 @@ class PeriodProver:
             raise NotFound(f"slot 0x{slot_id.hex()} is not proved by this node")
         end = self._market.terms.period_end(self._looks.period)
         return duty.as_dict(end, self._looks.now)
+
+    def words(self, slot_id: SlotId) -> list[str]:
+        """The same in sentences; none for a slot that is not proved."""
+        duty = self._duties.get(slot_id)
+        if duty is None:
+            return []
+        return duty.words(self._market.terms.period_end(self._looks.period))
 
     # ---- the chain moves ----
 
@@ -230,17 +235,10 @@ class PeriodProver:
         duty.task = asyncio.get_running_loop().create_task(work, name="prove-period")
 
     def _foresee(self) -> None:
-        """Tell at the start of a period when there will not be time for every proof."""
+        """Whether there will be time for every proof of the period."""
         coming = [duty for duty in self._duties.values() if duty.state == "proving"]
-        at_once = self._means.proofs.at_once
-        needed = self._seconds * -(-len(coming) // at_once)
         left = min(duty.plan.latest for duty in coming if duty.plan) - self._looks.now
-        if needed > left:
-            told = (
-                f"{len(coming)} proofs of {self._seconds:.1f} s, {at_once} at a time, need "
-                f"{needed:.0f} s, and {left:.0f} s are left: hold fewer slots"
-            )
-            self._outcomes.tell("overload", "", told, proofs=len(coming))
+        self._outcomes.foresee(len(coming), self._seconds, self._means.proofs.at_once, left)
 
     # ---- one proof ----
 
@@ -254,14 +252,8 @@ class PeriodProver:
         finally:
             self._sender.look_again()  # one less is coming
         assert job.proof is not None
-        self.counts.made += 1
         self._seconds = job.seconds or 0.0
-        if (job.seconds or 0.0) > SLOW_SHARE * self._market.terms.period:
-            self._outcomes.at_risk(
-                duty,
-                f"its proof took {job.seconds:.1f} s of a period of {self._market.terms.period} s; "
-                "hold fewer slots, or prove on a faster machine",
-            )
+        self._outcomes.made(duty, self._seconds)
         duty.task = None
         self._send(duty, job.proof.proof)
 
@@ -276,13 +268,6 @@ class PeriodProver:
                 duty.slot_id, status.period, status.challenge, proof, plan.latest, self._looks.now
             )
         )
-
-    def _in_trouble(self, duty: ProofDuty, error: QuireError) -> None:
-        """The proof could not be made; it is tried again."""
-        told = error.message
-        if isinstance(error, BlockMissing):
-            told = f"data of slot {duty.slot_index} is lost, get it back: {error.message}"
-        self._outcomes.at_risk(duty, told)
 
     # ---- what the sender tells ----
 

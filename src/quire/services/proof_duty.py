@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from quire.base.errors import BadEncoding
+from quire.base.units import format_duration, format_time
 from quire.chain.port import ProofStatus
 from quire.chain.values import SlotId
 from quire.formats.cid import Cid
@@ -131,6 +132,25 @@ class ProofDuty:
         if self.task is not None:
             self.task.cancel()
             self.task = None
+
+    def words(self, next_period_at: int) -> list[str]:
+        """Sentences for people."""
+        if self.status is None:
+            return [f"It is to be proved: {self.reason}."]
+        found = [
+            f"Period {self.status.period}: {self.reason}.",
+            f"The next period begins at {format_time(next_period_at)}.",
+        ]
+        if self.last is not None:
+            found.append(
+                f"Its newest proof, for period {self.last.period}, was in the chain "
+                f"{format_duration(max(0.0, self.last.margin))} before the period's end."
+            )
+        if self.missed:
+            found.append(f"{self.missed} missed proofs are marked.")
+        if self.trouble:
+            found.append(f"It is at risk: {self.trouble}.")
+        return found
 
     def as_dict(self, next_period_at: int, now: float) -> dict[str, object]:
         """As the API tells it. Times in unix seconds of the chain."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from quire.base.errors import BadEncoding, QuireError
+from quire.base.errors import BadEncoding, BlockMissing, QuireError
 from quire.base.events import EventBus
 from quire.chain.port import Market
 from quire.chain.values import SlotId
 from quire.services.proof_duty import RECORD, LastProof, ProofDuty, decode_last_proof
 from quire.store.journal import Journal, Record
 
+SLOW_SHARE = 0.5  # of a period: a proof that takes longer is told as a risk
 IN_CHAIN = "this period's proof is in the chain"
 
 
@@ -54,6 +55,34 @@ class ProofOutcomes:
     def last_of(self, subject: str) -> LastProof | None:
         """The newest proof of a slot that earlier lives of the node sent."""
         return self._last.get(subject)
+
+    def foresee(self, coming: int, seconds: float, at_once: int, left: float) -> None:
+        """Tell at the start of a period when there will not be time for so many proofs."""
+        needed = seconds * -(-coming // at_once)
+        if needed > left:
+            told = (
+                f"{coming} proofs of {seconds:.1f} s, {at_once} at a time, need {needed:.0f} s, "
+                f"and {left:.0f} s are left: hold fewer slots"
+            )
+            self.tell("overload", "", told, proofs=coming)
+
+    def made(self, duty: ProofDuty, seconds: float) -> None:
+        """A proof is made, and took so long."""
+        self.counts.made += 1
+        period = self._market.terms.period
+        if seconds > SLOW_SHARE * period:
+            self.at_risk(
+                duty,
+                f"its proof took {seconds:.1f} s of a period of {period} s; hold fewer slots, or "
+                "prove on a faster machine",
+            )
+
+    def trouble(self, duty: ProofDuty, error: QuireError) -> None:
+        """A proof could not be made; it is tried again."""
+        told = error.message
+        if isinstance(error, BlockMissing):
+            told = f"data of slot {duty.slot_index} is lost, get it back: {error.message}"
+        self.at_risk(duty, told)
 
     async def sent(self, sent: Sequence[tuple[ProofDuty, int, bytes]]) -> None:
         """Proofs of (period, challenge) are in the chain; told by a receipt, an event, or both."""

@@ -199,13 +199,7 @@ class Purchases:
 
     def next_deadline(self, purchase: Purchase) -> tuple[str, float] | None:
         """What is waited for, and unix seconds of the chain or of this machine; None at the end."""
-        deadline = self._machine.deadline(purchase)
-        if deadline is None:
-            return None
-        if deadline.chain_time is not None:
-            return deadline.reason, deadline.chain_time
-        entered = self._machines.entered(id_text(purchase.request_id))
-        return deadline.reason, entered + (deadline.after_seconds or 0.0)
+        return self._machines.next_deadline(id_text(purchase.request_id))
 
     def trouble(self, purchase: Purchase) -> QuireError | None:
         """Why something is being tried again."""

@@ -181,13 +181,7 @@ class Sales:
 
     def next_deadline(self, sale: Sale) -> tuple[str, float] | None:
         """What is waited for, and unix seconds of the chain or of this machine; None at the end."""
-        deadline = self._machine.deadline(sale)
-        if deadline is None:
-            return None
-        if deadline.chain_time is not None:
-            return deadline.reason, deadline.chain_time
-        entered = self.machines.entered(id_text(sale.slot_id))
-        return deadline.reason, entered + (deadline.after_seconds or 0.0)
+        return self.machines.next_deadline(id_text(sale.slot_id))
 
     def trouble(self, sale: Sale) -> QuireError | None:
         """Why something is being tried again."""

@@ -20,6 +20,7 @@ from quire.chain.events import (
     SlotFilled,
     SlotFreed,
     SlotReservationsFull,
+    SlotReserved,
     StorageRequested,
 )
 from quire.chain.port import Market
@@ -74,6 +75,8 @@ class SlotMarket:
                     )
             case SlotFreed():
                 await self.offer(event.request_id, [event.slot_index])
+            case SlotReserved() if event.host != self._market.account:
+                queue.note_rival(event.request_id, event.slot_index)
             case SlotFilled() | SlotReservationsFull():
                 queue.remove(event.request_id, event.slot_index)
             case RequestFulfilled():

@@ -114,3 +114,12 @@ def test_slots_and_requests_are_removed() -> None:
     assert sorted(each.key for each in queue.chances()) == [(b"\1" * 32, 2), (b"\2" * 32, 0)]
     queue.remove_request(b"\1" * 32)
     assert [each.key for each in queue.chances()] == [(b"\2" * 32, 0)]
+
+
+def test_of_equal_slots_the_one_that_fewer_others_have_reserved_comes_first() -> None:
+    queue = SlotQueue(MINE)
+    for number in (1, 2, 3):
+        queue.push(chance(number))
+    for number in (1, 3, 3, 9):  # 9 is not in the queue
+        queue.note_rival(bytes([number]) * 32, 0)
+    assert [each.request_id[:1] for each in queue.chances()] == [b"\2", b"\1", b"\3"]

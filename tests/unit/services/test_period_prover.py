@@ -317,6 +317,10 @@ def test_the_state_of_a_slot_says_what_is_awaited_and_what_was_sent() -> None:
             seen.add(state["state"])
             assert state["nextPeriodAt"] > bench.world.head.timestamp
         assert {"waiting", "submitted"} <= seen
+        said = " ".join(host.prover.words(slot))
+        assert "The next period begins at" in said
+        assert "before the period's end" in said
+        assert host.prover.words(bytes(32)) == []
         assert state["lastProof"]["marginSeconds"] > 0
 
     run_bench(story)
@@ -330,3 +334,61 @@ def test_the_host_is_bound_into_its_proofs_only_where_the_contract_asks_it() -> 
         assert {ask.host for ask in host.proofs.asked} == {host.market.account}
 
     run_bench(story)
+
+
+def test_a_slot_that_the_contract_does_not_answer_for_costs_the_others_nothing() -> None:
+    async def story(bench: Bench) -> None:
+        host = await a_host_with_slots(bench, requests=2)
+        plain, bad = host.market.proof_statuses, host.slots[3][0]
+
+        async def choosy(ids):
+            if bad in ids:
+                raise Reverted("it is not filled", name="Marketplace_SlotIsFree")
+            return await plain(ids)
+
+        host.market.proof_statuses = choosy
+        await bench.next_period(4)
+        await bench.blocks(8)
+        proved = Counter(slot for _, slot in bench.proved())
+        assert proved[bad] == 1  # when it was filled
+        assert min(proved[slot] for slot, _, _ in host.slots if slot != bad) >= 3
+        assert host.prover.state(bad)["required"] is False
+
+    run_bench(story)
+
+
+def test_a_jump_of_the_chain_s_time_costs_no_more_than_the_periods_it_skips() -> None:
+    async def story(bench: Bench) -> None:
+        host = await a_host_with_slots(bench)
+        guard = bench.guard()
+        await guard.start()
+        for _ in range(3):
+            await bench.next_period(1)
+            await bench.blocks(2)
+            bench.world.set_time(bench.world.head.timestamp + 400)
+            await bench.blocks(1)
+        before = host.prover.counts.submitted
+        await bench.next_period(3)
+        assert host.prover.counts.submitted > before
+        assert guard.validator.counts.windows_missed > 0
+        assert bench.missed(host) <= 3 * SLOTS
+        assert set(bench.states(host)) == {SlotState.FILLED}
+
+    run_bench(story)
+
+
+@pytest.mark.parametrize("downtime", [0, 10])
+def test_nothing_is_missed_on_a_chain_that_is_too_fast_for_its_downtime(downtime: int) -> None:
+    """Pointers wrap and are asked about again in the same period."""
+
+    async def story(bench: Bench) -> None:
+        host = await a_host_with_slots(bench, requests=3, seconds=0.05)
+        guard = bench.guard()
+        await guard.start()
+        await bench.next_period(30)
+        assert (bench.missed(host), host.prover.counts.missed) == (0, 0)
+        assert set(bench.states(host)) == {SlotState.FILLED}
+        assert guard.validator.counts.checked >= 25 * 3 * SLOTS
+        assert host.prover.counts.submitted > 20 * 3 * SLOTS
+
+    run_bench(story, block_seconds=1, period=12, timeout=5, downtime=downtime)

@@ -7,7 +7,7 @@ import asyncio
 from quire.chain.terms import Extensions
 from quire.market.availability import Change
 from quire.market.sale import At
-from support.memory_world import HOST, OTHER
+from support.memory_world import HOST, OTHER, THIRD
 from support.sale_kit import Fair, at_fair
 
 
@@ -51,6 +51,20 @@ def test_a_request_that_is_not_filled_in_time_is_cancelled_and_pays_for_the_time
         assert host.sales.offers.ledger.account(offer).remaining == 10**9
 
     at_fair(play, HOST)
+
+
+def test_hosts_with_room_for_one_slot_each_fill_a_request_whoever_is_first_where() -> None:
+    async def play(scene: Fair) -> None:
+        for host in scene.hosts:
+            await host.offer(total_size=1024)
+        for nonce in range(1, 5):  # in some of these they want the same slot at first
+            request, _ = await scene.request(nonce=nonce, slots=3)
+            sold = [await host.until_any(At.PROVING, request) for host in scene.hosts]
+            assert sorted(sale.slot_index for sale in sold) == [0, 1, 2]
+            for host in scene.hosts:
+                await host.until_any(At.FINISHED, request)
+
+    at_fair(play, HOST, OTHER, THIRD)
 
 
 def test_a_request_that_fails_gives_back_the_collateral_of_hosts_that_held_on() -> None:

@@ -9,6 +9,7 @@ from typing import NoReturn
 from quire.base.errors import Reverted
 from quire.chain.events import MarketEvent
 from quire.chain.memory.state import State
+from quire.chain.reverts import WORDS
 from quire.chain.terms import Terms
 from quire.chain.values import Address
 
@@ -28,7 +29,8 @@ class Block:
 
 
 def refuse(name: str) -> NoReturn:
-    raise Reverted(f"the marketplace contract refuses: {name}", name=name)
+    words = WORDS.get(name, "a number is out of its range, or tokens are missing")
+    raise Reverted(f"the contract refuses: {words} ({name})", name=name)
 
 
 def need(is_so: bool, name: str) -> None:

@@ -97,9 +97,9 @@ class Proofs(States):
         inputs = []
         for slot_id in slot_ids:
             slot = self._proved_slot(slot_id)
+            self.put_slot(self._received(slot_id, slot))
             may_submit = slot.host == self.caller or self._is_delegate(slot)
             need(may_submit, "Marketplace_ProofNotSubmittedByHost")
-            self.put_slot(self._received(slot_id, slot))
             inputs.append(self._public_inputs(slot_id, slot))
         are_right = all(map(self._verify_proof, inputs, proofs))
         need(are_right, "Proofs_InvalidProof")

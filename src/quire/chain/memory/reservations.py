@@ -47,9 +47,12 @@ class Reservations(States):
             return earliest, place.number
         if not self._is_seasoned(host, self._origin(record, slot)):
             return NEVER, place.number
+        seed = self._seed(record, slot)
+        if not seed:
+            return window.start, place.number  # ask again in the next block
         if self._share(request_id, host) >= may_hold(record.request.ask.max_slot_loss):
             return max(earliest, window.tail_from), place.number
-        away = self._away(request_id, slot, place, host, self._seed(record, slot) or bytes(32))
+        away = self._away(request_id, slot, place, host, seed)
         return max(earliest, window.opens_at(away)), place.number
 
     def reservations_of(self, slot_id: SlotId) -> tuple[Reservation, ...]:

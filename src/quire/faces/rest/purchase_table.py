@@ -22,7 +22,7 @@ _UNFIT = {
 
 
 def purchase_routes() -> list[Route]:
-    """Those of the reference at the compatible bases, and ours."""
+    """Those of the reference, and ours."""
     same: list[tuple[str, str, Handler, str, dict[int, Answer]]] = [
         ("POST", "/storage/request/{cid}", purchases.request_storage,
          "Buy storage for a dataset",
@@ -46,7 +46,7 @@ def purchase_routes() -> list[Route]:
          "The causal chain of a storage request or slot, in words",
          {200: Answer("the explanation", JSON, WhyContract)}),
     ]  # fmt: skip
-    return [*_at("compatible", same), *_at("quire", own)]
+    return [*_at("all", same), *_at("quire", own)]
 
 
 def _at(bases: Bases, rows: list[tuple[str, str, Handler, str, dict[int, Answer]]]) -> list[Route]:

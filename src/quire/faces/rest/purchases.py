@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from quire.base.errors import BadEncoding, NotFound, QuireError
+from quire.base.errors import NotFound, QuireError
 from quire.base.units import DURATION_MAX_SECONDS
-from quire.chain.abi import id_text, parse_id
-from quire.faces.rest.inputs import cid_of, timeout_of
+from quire.chain.abi import id_text
+from quire.faces.rest.inputs import cid_of, id_of, timeout_of
 from quire.faces.rest.market import trading_of
 from quire.faces.rest.market_body import MarketBody, read_body
 from quire.faces.rest.purchase_shapes import (
@@ -30,8 +29,6 @@ from quire.node.why_contract import why_contract
 
 if TYPE_CHECKING:
     from quire.services.purchasing import Purchases
-
-_TOO_SHORT = re.compile(r"(?:0[xX])?\w{0,63}", re.ASCII)
 
 
 async def request_storage(request: web.Request, node: Node) -> web.Response:
@@ -92,7 +89,7 @@ async def show_all(request: web.Request, node: Node) -> web.Response:
 async def explain(request: web.Request, node: Node) -> web.Response:
     """The causal chain of a request or slot, in words."""
     trading_of(node)
-    return reply_json(await why_contract(node, parse_id(request.match_info["id"])))
+    return reply_json(await why_contract(node, id_of(request, "id")))
 
 
 def purchases_of(node: Node) -> Purchases:
@@ -114,12 +111,7 @@ async def _status(purchases: Purchases, purchase: Purchase, *, is_whole: bool) -
 
 
 def _purchase(request: web.Request, purchases: Purchases) -> Purchase:
-    text = request.match_info["id"]
-    try:
-        wanted = parse_id(text)
-    except BadEncoding as error:
-        words = "hex string too short" if _TOO_SHORT.fullmatch(text) else error.message
-        raise Plain(400, words, error) from None
+    wanted = id_of(request, "id")
     purchase = purchases.find(wanted)
     if purchase is None:
         raise NotFound(

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.28;
+
+/// What forge offers to tests, as far as these use it.
+interface Vm {
+    function roll(uint256 blockNumber) external;
+    function warp(uint256 timestamp) external;
+    function prank(address sender) external;
+    function assume(bool condition) external pure;
+    function expectRevert(bytes4 selector) external;
+    function setBlockhash(uint256 blockNumber, bytes32 hash) external;
+}
+
+Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
