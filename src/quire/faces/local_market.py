@@ -77,8 +77,8 @@ class LocalMarket:
     async def start(self, config: ContractConfig | None = None, *, slots: int = 6) -> float:
         """Start the chain, with periods that suit this machine unless `config` says otherwise.
         The seconds that a proof of one slot takes here."""
-        circuit = await asyncio.to_thread(self._circuit)
-        took = await asyncio.to_thread(_time_a_proof, circuit)
+        circuit = await asyncio.get_running_loop().run_in_executor(None, self._circuit)
+        took = await asyncio.get_running_loop().run_in_executor(None, _time_a_proof, circuit)
         words = circuit.verifying_key.words
         chosen = config or paced(took, slots)
         chosen = replace(chosen, zkey_hash=circuit.key_hash.hex())
@@ -187,7 +187,7 @@ async def call(
 ) -> Any:
     """A route as the reference has it, with bytes or JSON; what it answers, as text where it is no
     JSON. Raises what the node answers instead."""
-    return await asyncio.to_thread(_call, node, method, path, body)
+    return await asyncio.get_running_loop().run_in_executor(None, _call, node, method, path, body)
 
 
 def _call(node: LocalNode, method: str, path: str, body: bytes | dict[str, Any] | None) -> Any:

@@ -152,7 +152,7 @@ async def open_means(
     Raises   BadKey  it is not the contract's
     """
     parameters = proving.circuits.parameters(None)
-    reason = why_no_proofs(proving, parameters)
+    reason = why_no_key(proving, parameters)
     if reason:
         ground.events.publish("market.buys-only", "", f"this node does not sell: {reason}")
         return None
@@ -162,6 +162,16 @@ async def open_means(
         return circuit
 
     return ProvingMeans(proving.proofs, prover, parts.store.dataset)
+
+
+def why_no_key(proving: Proving, parameters: CircuitParameters) -> str:
+    """Empty when there is a key to prove with, right or wrong."""
+    places = proving.circuits.places
+    if places.has_no_key:
+        return "it was started with circom-no-zkey"
+    if places.find(parameters).zkey is None:
+        return f"there is no proving key for circuit {parameters.id} in {places.directory}"
+    return ""
 
 
 def join_selling(
@@ -200,13 +210,3 @@ def join_validating(trading: Trading, share: Share, ground: Ground) -> None:
     trading.validator = Validator(
         trading.market, trading.feed, trading.journal, share=share, events=ground.events
     )
-
-
-def why_no_proofs(proving: Proving, parameters: CircuitParameters) -> str:
-    """Empty when there is a key to prove with, right or wrong."""
-    places = proving.circuits.places
-    if places.has_no_key:
-        return "it was started with circom-no-zkey"
-    if places.find(parameters).zkey is None:
-        return f"there is no proving key for circuit {parameters.id} in {places.directory}"
-    return ""

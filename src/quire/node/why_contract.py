@@ -77,6 +77,11 @@ def _sales(sales: Sales | None, wanted: bytes) -> list[str]:
             continue
         slot = f"Slot {sale.slot_index} of the request, {id_text(sale.slot_id)}"
         found.append(f"{slot}: {sales.words(sale)}.")
+        if sale.deal is not None:
+            found.append(
+                f"{sale.deal.size} bytes with a collateral of {sale.deal.collateral} tokens; it "
+                f"earns {sale.deal.rate} a second until {format_time(sale.deal.end)}."
+            )
         found += _next(sales.next_deadline(sale), sales.trouble(sale))
     return found
 
