@@ -15,7 +15,6 @@ from prometheus_client.registry import Collector
 
 from quire.base.events import Event
 from quire.node.metrics_market import market_metrics
-from quire.node.metrics_trades import trade_metrics
 
 if TYPE_CHECKING:
     from quire.node.node import Node
@@ -140,7 +139,6 @@ class NodeMetrics(Collector):
             yield CounterMetricFamily(name, text, read(self._node))
         yield self._traffic()
         if self._node.trading is not None:
-            yield from trade_metrics(self._node.trading)
             yield from market_metrics(self._node.trading)
         events = CounterMetricFamily("quire_events", "Events of a kind", labels=("kind",))
         for kind, count in sorted(self._events.items()):

@@ -113,7 +113,10 @@ async def open_trading(
             means = await open_means(proving, ground, parts, chain.market.terms)
             if means is not None:
                 recipient = config.reward_recipient
-                settings = SaleSettings(None if recipient is None else parse_address(recipient))
+                settings = SaleSettings(
+                    None if recipient is None else parse_address(recipient),
+                    config.slots_of_request,
+                )
                 join_selling(trading, means, settings, ground, parts)
         except BaseException:
             await journal.close()

@@ -24,13 +24,13 @@ async def key_for_market(
 
     Raises   NoCircuit, BadKey, Refused
     """
+    circuit = await circuits.prover(parameters)  # who has none may buy at any contract
     inputs = parameters.public_count
     if inputs != terms.proof_inputs:
         raise BadKey(
             f"the contract {_text(terms.contract)} verifies proofs with {terms.proof_inputs} "
             f"public inputs; circuit {parameters.id} has {inputs}: set the network's circuit"
         )
-    circuit = await circuits.prover(parameters)
     wanted = terms.zkey_hash.lower().removeprefix("0x")
     if not wanted or wanted == circuit.key_hash.hex():
         return circuit

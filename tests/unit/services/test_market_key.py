@@ -37,9 +37,12 @@ async def test_another_key_is_refused_with_both_hashes() -> None:
         await key_for_market(circuits(), TINY, replace(TERMS, zkey_hash="ab" + "00" * 31))
 
 
-async def test_a_contract_with_another_number_of_inputs_is_refused_before_a_key_is_read() -> None:
+async def test_a_contract_with_another_number_of_inputs_is_refused_to_who_could_host() -> None:
+    other = replace(TERMS, proof_inputs=3)
     with pytest.raises(BadKey, match=r"3 public inputs; circuit .* has 4"):
-        await key_for_market(circuits(), SMALL, replace(TERMS, proof_inputs=3))
+        await key_for_market(circuits(), TINY, other)
+    with pytest.raises(NoCircuit):  # and so may buy there
+        await key_for_market(circuits(), SMALL, other)
 
 
 async def test_a_node_without_a_key_cannot_host() -> None:
