@@ -29,7 +29,6 @@ from quire.chain.values import Ask
 from quire.kernels.keccak import keccak256
 
 _Make = Callable[..., MarketEvent]
-INDEXED_ID = 2  # topics, where the request's id is one
 
 
 def _requested(request_id: bytes, ask: Sequence[int], expiry: int) -> MarketEvent:
