@@ -220,7 +220,7 @@ class Town:
         head = await self.chain.head()
         lines = [f"the chain is at block {head.number}, second {head.timestamp}"]
         lines += [str(event) for event in (await self.events())[-20:]]
-        for name in self.market.names:
+        for name in self.market.names.values():
             if name not in self.nodes or self.nodes[name].has_ended:
                 lines.append(f"{name} is not there")
                 continue
