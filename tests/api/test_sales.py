@@ -164,7 +164,7 @@ async def test_slots_are_bought_held_and_shown_and_another_host_computes_a_lost_
         assert repaired["repair"] is True
         assert await is_held(two, dataset, 3)
         _, why = await ask(two.url, "GET", f"/contracts/{ids[3]}/why")
-        assert "The sale is SaleProving: the slot is held and proved until its end." in str(why)
+        assert "the slot is held and proved until its end" in str(why)
         assert "computed from others" in str(why)
 
 

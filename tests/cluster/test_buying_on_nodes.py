@@ -26,7 +26,7 @@ PATIENCE = 40.0
 
 
 @asynccontextmanager
-async def shop_in(directory, *arguments):
+async def shop_in(directory):
     """A chain, a node of the client on it, and a host that needs no node."""
     async with deployed_chain() as (chain, _):
         key = directory / "key"
@@ -35,7 +35,7 @@ async def shop_in(directory, *arguments):
         settings = MarketSettings(chain.url, MARKETPLACE)
         host = await open_market(settings, Wallet(dev_account(HOST).key), SystemClock())
         options = ["--eth-provider", chain.url, "--eth-private-key", str(key)]
-        options += ["--marketplace-address", MARKETPLACE]
+        options += ["--marketplace-address", MARKETPLACE, "--request-timeout", "1s"]
         node = LocalNode(directory / "node", arguments=options)
         await asyncio.to_thread(node.start)
         try:
@@ -115,6 +115,6 @@ async def test_bad_input_ends_at_once_and_nothing_reaches_the_chain(tmp_path):
             assert (done.code, words in done.err) == (code, True), done.err
         unknown = f"{cid[:-1]}{'A' if cid[-1] != 'A' else 'B'}"
         done = await run(node, "request", unknown, *BUY, "--yes")
-        assert done.code != 0
+        assert done.code in (3, 8), done.err
         assert (await run(node, "purchases", "--json")).json == []
         assert await host.past_events(0) == []

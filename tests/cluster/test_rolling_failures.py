@@ -19,13 +19,14 @@ from support.market_town import DATA, K, M, Town, market_town
 FAILURES = 10
 ONE_MISS = replace(LAPSED, max_slashes=1)
 DURATION = 7200
+REBUILD_SOON = ("--rebuild-after", "1s")
 FURTHEST_PERIODS = 40  # of one failure: some ask for no proof
 
 
 async def lose_and_repair(town: Town, lapse: Lapse, slot: int, spare: str) -> None:
     """The host of a slot dies; `spare` has the slot in the end."""
     lost = str(await lapse.holder(slot))
-    await town.start(spare)
+    await town.start(spare, arguments=REBUILD_SOON)
     await town.kill(lost, and_delete=True)
     await town.offer(spare, duration=DURATION)
     for _ in range(FURTHEST_PERIODS):

@@ -16,6 +16,7 @@ from support.solidity import build_script, compiler
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # the compiler needs ten seconds of a core of its own
 def test_the_artefacts_come_from_the_sources_byte_by_byte() -> None:
     if shutil.which("node") is None:
         pytest.skip("needs node")

@@ -271,9 +271,6 @@ class DevChain:
         if lost > 0:
             await self.call("evm_increaseTime", lost)
 
-    async def give_gas(self, address: str, wei: int) -> None:
-        await self.call("anvil_setBalance", address, hex(wei))
-
 
 async def _is_open(port: int) -> bool:
     try:

@@ -59,6 +59,29 @@ class Availability:
         }
         return replace(self, **given)
 
+    def narrowed(self, other: Availability) -> Availability:
+        """With no more space and collateral than another."""
+        return replace(
+            self,
+            total_size=min(self.total_size, other.total_size),
+            total_collateral=min(self.total_collateral, other.total_collateral),
+        )
+
+    def less(self, lost: int) -> Availability:
+        """With a collateral that is less by what was lost."""
+        return replace(self, total_collateral=self.total_collateral - lost)
+
+    def takes_more_than(self, old: Availability) -> bool:
+        """Whether slots may fit that did not fit before a change."""
+        return self.is_enabled and (
+            not old.is_enabled
+            or self.total_size > old.total_size
+            or self.duration > old.duration
+            or self.min_price_per_byte_per_second < old.min_price_per_byte_per_second
+            or self.total_collateral > old.total_collateral
+            or (old.until != 0 and (self.until == 0 or self.until > old.until))
+        )
+
     def suits(self, ask: Ask, end: int) -> str:
         """Why a slot is not for this offer whatever is free of it; "" when it is."""
         if not self.is_enabled:

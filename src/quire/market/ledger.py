@@ -143,34 +143,24 @@ class Ledger:
             )
         return terms
 
-    def amend(self, terms: Availability) -> bool:
-        """Put terms that `amended` gave; whether the offer takes more than before."""
+    def amend(self, terms: Availability) -> None:
+        """Put terms that `amended` gave."""
         account = self.account(terms.id)
         old = account.terms
         account.free += terms.total_size - old.total_size
         account.remaining += terms.total_collateral - old.total_collateral
         account.terms = terms
         account.check()
-        return terms.is_enabled and (
-            not old.is_enabled
-            or terms.total_size > old.total_size
-            or terms.duration > old.duration
-            or terms.min_price_per_byte_per_second < old.min_price_per_byte_per_second
-            or terms.total_collateral > old.total_collateral
-            or (old.until != 0 and (terms.until == 0 or terms.until > old.until))
-        )
 
-    def check_close(self, offer: bytes) -> None:
-        """Raise Refused while slots of an offer are held or on their way, NotFound."""
+    def close(self, offer: bytes) -> Availability:
+        """End an offer; its last terms. Raises Refused while slots of it are held or on their way,
+        NotFound."""
         if count := len(self.account(offer).shares):
             raise Refused(
                 f"{count} slot{'s' if count > 1 else ''} of this offer are held or on their way; "
                 "switch it off (enabled: false) and remove it when they have ended"
             )
-
-    def close(self, offer: bytes) -> None:
-        self.check_close(offer)
-        del self._accounts[offer]
+        return self._accounts.pop(offer).terms
 
     # ---- slots ----
 
@@ -227,10 +217,5 @@ class Ledger:
         del account.shares[slot_id], self._of_slot[slot_id]
         account.free += share.reserved + share.hosted
         account.remaining += share.locked - lost
-        account.terms = written_off(account.terms, lost)
+        account.terms = account.terms.less(lost)
         account.check()
-
-
-def written_off(terms: Availability, lost: int) -> Availability:
-    """An offer whose collateral is less by what was lost."""
-    return replace(terms, total_collateral=terms.total_collateral - lost)

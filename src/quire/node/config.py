@@ -132,6 +132,13 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     reward_recipient: Annotated[
         str | None, Setting("address", "who gets what this host earns, besides its collateral")
     ] = None
+    slots_of_request: Annotated[
+        int, Setting("whole", "slots that this host takes of one request, at most; 0 is all")
+    ] = 0
+    rebuild_after: Annotated[
+        float,
+        Setting("duration", "without a byte of a slot that lost its host, it is computed"),
+    ] = 20.0
     validator: Annotated[
         bool, Setting("flag", "mark proofs of others that are missing, for a reward")
     ] = False

@@ -6,12 +6,13 @@ ledger is made of both. What is offered and not written yet is kept free in the 
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from quire.base.errors import BadEncoding, BadOffer, NotFound, Refused
+from quire.base.errors import BadEncoding, BadOffer, NotFound, QuireError, Refused
 from quire.base.events import EventBus
 from quire.chain.abi import id_text
 from quire.chain.values import ID_BYTES, SlotId
@@ -21,7 +22,7 @@ from quire.market.availability import (
     decode_availability,
     encode_availability,
 )
-from quire.market.ledger import Account, Ledger, Share, written_off
+from quire.market.ledger import Account, Ledger, Share
 from quire.market.sale import At, Sale
 from quire.store.dataset import Space
 from quire.store.journal import Journal, Record
@@ -46,6 +47,7 @@ class Offers:
     ) -> None:
         self.ledger = Ledger()
         self.on_growth: Callable[[], None] = _nothing
+        self._lock = asyncio.Lock()
         self._journal = journal
         self._store = store
         self._rng = rng
@@ -66,32 +68,50 @@ class Offers:
         """Offer space; whatever id the terms have, they get one. Raises BadOffer, DiskFull."""
         terms = replace(terms, id=self._rng.randbytes(ID_BYTES))
         terms.check()
-        self._check_quota(terms.total_size)
-        await self._write(terms, "offered")
-        account = self.ledger.open(terms)
-        self._promise()
+        async with self._lock:
+            self._check_quota(terms.total_size)
+            await self._write(terms, "offered")
+            account = self.ledger.open(terms)
+            self._promise()
         self.on_growth()
         return account
 
     async def change(self, offer: bytes, change: Change) -> Account:
         """Raises NotFound, BadOffer, DiskFull."""
-        terms = self.ledger.amended(offer, change)
-        more = terms.total_size - self.ledger.account(offer).terms.total_size
-        if more > 0:
-            self._check_quota(more)
-        await self._write(terms, "changed")
-        has_grown = self.ledger.amend(terms)
-        self._promise()
-        if has_grown:
+        async with self._lock:
+            terms = self.ledger.amended(offer, change)
+            account = self.ledger.account(offer)
+            old = account.terms
+            if terms.total_size > old.total_size:
+                self._check_quota(terms.total_size - old.total_size)
+            # What becomes less is taken away before the change is durable, what becomes more is
+            # given after it: slots are reserved and end meanwhile.
+            narrow = terms.narrowed(old)
+            self.ledger.amend(narrow)
+            try:
+                await self._write(terms, "changed")
+            except QuireError:
+                self.ledger.amend(old.less(lost_since(narrow, account)))
+                raise
+            if lost := lost_since(narrow, account):
+                terms = terms.less(lost)
+                await self._write(terms, "changed")
+            self.ledger.amend(terms)
+            self._promise()
+        if terms.takes_more_than(old):
             self.on_growth()
-        return self.ledger.account(offer)
+        return account
 
     async def remove(self, offer: bytes) -> None:
         """Raises NotFound, Refused while slots of it are held or on their way."""
-        self.ledger.check_close(offer)
-        self.ledger.close(offer)
-        await self._journal.write([Record(KIND, id_text(offer), None)])
-        self._promise()
+        async with self._lock:
+            terms = self.ledger.close(offer)
+            try:
+                await self._journal.write([Record(KIND, id_text(offer), None)])
+            except QuireError:
+                self.ledger.open(terms)
+                raise
+            self._promise()
         self._events.publish("offer.removed", id_text(offer), "the offer is withdrawn")
 
     # ---- slots ----
@@ -134,7 +154,7 @@ class Offers:
         if share is None or not sale.has_ended or not sale.lost:
             return ()
         lost = min(sale.lost, share.locked)
-        terms = written_off(self.ledger.account(share.offer).terms, lost)
+        terms = self.ledger.account(share.offer).terms.less(lost)
         return (_record(terms, f"{lost} of its collateral were lost with {id_text(sale.slot_id)}"),)
 
     # ---- inside ----
@@ -152,6 +172,11 @@ class Offers:
 
     def _promise(self) -> None:
         self._store.offer(self.ledger.promised)
+
+
+def lost_since(terms: Availability, account: Account) -> int:
+    """Tokens that were written off an offer since it had these terms."""
+    return terms.total_collateral - account.terms.total_collateral
 
 
 def share_of(sale: Sale, hosted: int) -> Share:

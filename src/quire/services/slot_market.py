@@ -43,13 +43,16 @@ class SlotMarket:
     async def back_fill(self) -> None:
         """Look for slots that were for sale before this node followed the chain."""
         head = await self._market.head()
+        now = self._market.clock.now()
         found: dict[RequestId, dict[int, None]] = {}
         for event in await self._market.past_events(max(0, head.number - BACK_BLOCKS)):
             match event:
-                case StorageRequested() if event.ask.slots <= SLOTS_MAX:
+                case StorageRequested() if event.ask.slots > SLOTS_MAX:
+                    continue
+                case StorageRequested() if event.expiry + event.ask.duration > now:
                     found[event.request_id] = dict.fromkeys(range(event.ask.slots))
-                case SlotFreed():
-                    found.setdefault(event.request_id, {})[event.slot_index] = None
+                case SlotFreed() if event.request_id in found:
+                    found[event.request_id][event.slot_index] = None
                 case RequestFailed() | RequestCancelled():
                     found.pop(event.request_id, None)
         for request_id, indices in found.items():

@@ -95,8 +95,7 @@ def test_a_change_keeps_what_slots_were_promised() -> None:
     ],
 )
 def test_an_offer_grows_when_it_takes_more_than_before(change: Change, has_grown: bool) -> None:
-    ledger = opened()
-    assert ledger.amend(ledger.amended(OFFER.id, change)) == has_grown
+    assert opened().amended(OFFER.id, change).takes_more_than(OFFER) == has_grown
 
 
 def test_the_first_offer_with_room_is_taken_and_the_others_say_why_not() -> None:

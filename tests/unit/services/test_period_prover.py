@@ -183,6 +183,8 @@ def test_a_transaction_whose_answer_was_lost_is_not_sent_twice() -> None:
         for _ in range(4):
             host.market.faults.lose_answer("submit_proofs", NotMined("it is in no block yet"))
             await bench.next_period()
+        await bench.blocks(8)
+        assert host.prover.counts.submitted == len(bench.proved()) - SLOTS  # without the fills
         assert set(submissions(bench).values()) == {1}
         assert refused(bench) == []
         assert host.prover.counts.late == 0
