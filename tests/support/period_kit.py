@@ -338,6 +338,10 @@ class Bench:
         """Misses marked, of all slots of a host; a slot that was lost counts as all it can."""
         return sum(self.ledger.missing_proofs(slot) for slot, _, _ in host.slots)
 
+    def request_of(self, host: Host) -> bytes:
+        """The one that it filled last."""
+        return self.ledger.state.slots[host.slots[-1][0]].request_id
+
     def states(self, host: Host) -> list[SlotState]:
         return [self.ledger.slot_state(slot) for slot, _, _ in host.slots]
 

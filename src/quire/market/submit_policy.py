@@ -5,7 +5,7 @@ it costs less from two proofs on; what it costs is time, as it waits for its mem
 chain is safe and one in memory is not: proofs wait only while others of the same period are about
 to be ready, not for long, and never into the time that is kept for trying again.
 
-Source   market.md 2.10, 6.2 (measured)
+Source   market.md 2.10, 6.2; gas measured, docs/reference/gas.md
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from quire.chain.terms import Extensions, Terms
 from quire.chain.values import SlotId
 
-SINGLE_GAS = 300_000  # one proof in a transaction of its own
-BATCH_GAS = 215_000  # a batch, before its first proof
-EACH_GAS = 62_000  # each proof of a batch: pairing, calldata, the bit that it was received
+SINGLE_GAS = 252_000  # one proof in a transaction of its own
+BATCH_GAS = 203_000  # a batch, before its first proof
+EACH_GAS = 63_300  # each proof of a batch: pairing, calldata, the bit that it was received
 BATCH_MAX = 32  # 2.2 M gas: fits into the blocks of every chain
 HOLD_SHARE = 0.25  # of a period that a proof waits for others at most
 TRIES_KEPT = 2  # for so many further transactions there must be time after a batch was sent

@@ -1,4 +1,4 @@
-"""Metrics of what a node does on a chain: proofs of periods, and validating.
+"""Metrics of what a node does on a chain: proofs of periods, validating, opening repairs.
 
 Rows as in `metrics.py`; read only where the node has a chain, and the service.
 """
@@ -72,3 +72,9 @@ def proving_metrics(trading: Trading) -> Iterator[Metric]:
             yield GaugeMetricFamily(name, text, of_validator(trading.validator))
         for name, (text, of_validator) in _VALIDATOR_COUNTERS.items():
             yield CounterMetricFamily(name, text, of_validator(trading.validator))
+    if trading.opener is not None:
+        yield CounterMetricFamily(
+            "quire_repairs_opened",
+            "Requests whose freed slots this node opened for repair",
+            trading.opener.opened,
+        )

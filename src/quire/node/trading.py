@@ -14,6 +14,7 @@ from quire.chain.evm.opening import OpenMarket, open_market
 from quire.chain.port import Market
 from quire.chain.terms import Terms
 from quire.dataset.circuit import CircuitParameters
+from quire.market.repair_turn import is_lazy
 from quire.market.validation import Share
 from quire.node.chain_settings import (
     market_settings,
@@ -32,6 +33,7 @@ from quire.services.market_key import key_for_market
 from quire.services.period_prover import PeriodProver
 from quire.services.proof_maker import ProvingMeans
 from quire.services.purchasing import PurchasePorts, Purchases
+from quire.services.repair_opener import RepairOpener
 from quire.services.sale_ports import SaleSettings
 from quire.services.selling import SalePorts, Sales
 from quire.services.slot_keeping import KeepingPorts, SlotKeeping
@@ -45,7 +47,8 @@ JOURNAL_FILE = "market.db"
 @dataclass(slots=True)
 class Trading:
     """Built when the node is told of a chain. `sales` and `prover` are None where the node has no
-    key to prove with, `validator` where it is none."""
+    key to prove with, `validator` where it is none; `opener` where it is neither host nor
+    validator, or where the contract opens freed slots at once."""
 
     market: Market
     journal: Journal
@@ -53,6 +56,7 @@ class Trading:
     sales: Sales | None = None
     prover: PeriodProver | None = None
     validator: Validator | None = None
+    opener: RepairOpener | None = None
     feed: MarketFeed | None = None
     chain: OpenMarket | None = None
 
@@ -68,13 +72,16 @@ class Trading:
             await self.sales.start()
         if self.validator is not None:
             await self.validator.start()
+        if self.opener is not None:
+            await self.opener.start()
         if self.feed is not None:
             self.feed.listen(self.purchases.hear)
             await self.feed.start()
 
     async def stop(self) -> None:
         """In the opposite order. What is under way goes on with the next start."""
-        for part in (self.feed, self.validator, self.sales, self.prover, self.purchases):
+        parts = (self.feed, self.opener, self.validator, self.sales, self.prover, self.purchases)
+        for part in parts:
             if part is not None:
                 await part.stop()
         await self.close()
@@ -202,6 +209,7 @@ def join_selling(
     trading.sales = Sales(
         ports, clock=clock, rng=ground.rng, events=events, waits=waits, settings=settings
     )
+    _join_opening(trading, ground)
 
 
 def join_validating(trading: Trading, share: Share, ground: Ground) -> None:
@@ -210,3 +218,12 @@ def join_validating(trading: Trading, share: Share, ground: Ground) -> None:
     trading.validator = Validator(
         trading.market, trading.feed, trading.journal, share=share, events=ground.events
     )
+    _join_opening(trading, ground)
+
+
+def _join_opening(trading: Trading, ground: Ground) -> None:
+    """Hosts and validators open freed slots that have waited long enough."""
+    market, feed = trading.market, trading.feed
+    assert feed is not None
+    if is_lazy(market.terms) and trading.opener is None:
+        trading.opener = RepairOpener(market, feed, trading.journal, ground.events)

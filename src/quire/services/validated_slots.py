@@ -1,8 +1,7 @@
 """The slots that a validator watches, kept through restarts.
 
 A slot is added when it is filled and goes when it is found in another state; one that is filled
-again is added again. How far the chain was read is noted, so that a start reads on from there; the
-first start goes back as far as a request can last.
+again is added again.
 """
 
 from __future__ import annotations
@@ -15,13 +14,11 @@ from quire.chain.port import Head, Market
 from quire.chain.values import SlotId
 from quire.market.block_pace import BlockPace
 from quire.market.validation import Share
+from quire.services.read_place import ReadPlace
 from quire.store.journal import Journal, Record
 
 SLOT = "validated"
 PLACE = "validator"
-BLOCK = "block"
-WHOLE_CHAIN_BLOCKS = 100_000  # one that is shorter is read from its first block
-REREAD_BLOCKS = 256  # before the noted one: it may have been of another branch
 
 
 class ValidatedSlots:
@@ -31,7 +28,7 @@ class ValidatedSlots:
         self._share = share
         self._journal = journal
         self._slots: dict[SlotId, None] = {}
-        self._read_to: int | None = None
+        self._place = ReadPlace(journal, PLACE)
         self.is_filled = False
         self.left_out = 0  # beyond max_slots, since the start
 
@@ -48,23 +45,15 @@ class ValidatedSlots:
         """What the journal says. Raises StoreCorrupt, BadEncoding."""
         for key in await self._journal.read(SLOT):
             self._slots[parse_id(key)] = None
-        place = (await self._journal.read(PLACE)).get(BLOCK)
-        if place is not None:
-            self._read_to = int.from_bytes(place, "big")
+        await self._place.load()
 
     async def back_fill(self, market: Market, head: Head, pace: BlockPace) -> bool:
-        """Read what was filled before this start; whether that was possible yet: on a long chain
-        its pace has to be known, to tell how far back a request may have begun. Raises
+        """Read what was filled before this start; whether that was possible yet. Raises
         ChainUnreachable."""
-        if self._read_to is not None:
-            first = self._read_to - REREAD_BLOCKS
-        elif head.number <= WHOLE_CHAIN_BLOCKS:
-            first = 0
-        elif pace.is_measured:
-            first = head.number - int(pace.blocks_back(market.terms.duration_limit))
-        else:
+        events = await self._place.missed(market, head, pace)
+        if events is None:
             return False
-        await self.note(await market.past_events(max(0, first)))
+        await self.note(events)
         await self.read_to(head)
         self.is_filled = True
         return True
@@ -96,5 +85,4 @@ class ValidatedSlots:
 
     async def read_to(self, head: Head) -> None:
         """Every event up to this block was noted."""
-        self._read_to = head.number
-        await self._journal.write([Record(PLACE, BLOCK, head.number.to_bytes(8, "big"))])
+        await self._place.set(head)

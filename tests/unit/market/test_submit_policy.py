@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quire.chain.terms import NO_EXTENSIONS
 from quire.market.submit_policy import BATCH_MAX, SINGLE_GAS, Ready, gas_of, plan_sending
 from support.market_terms import TERMS
+from support.source import ROOT
 
 ALONE = replace(TERMS, extensions=NO_EXTENSIONS)
 SEND = 10.0
@@ -62,3 +65,10 @@ def test_a_batch_is_never_dearer_than_its_proofs_alone(count: int) -> None:
 
 def test_a_batch_of_32_costs_less_than_70_thousand_gas_a_proof() -> None:
     assert gas_of(32, TERMS) / 32 <= 70_000
+
+
+def test_what_proofs_cost_together_and_alone_is_what_was_measured() -> None:
+    gas = json.loads((ROOT / "contracts" / "gas.json").read_text())
+    assert gas_of(1, TERMS) == pytest.approx(gas["submitProof, real proof"], rel=0.01)
+    for count in (2, 4, 8, 16, 32):
+        assert gas_of(count, TERMS) == pytest.approx(gas[f"submitProofs, {count}"], rel=0.01)
