@@ -170,6 +170,22 @@ def test_a_fill_whose_answer_was_lost_is_not_paid_twice() -> None:
     at_fair(play, HOST)
 
 
+def test_a_payout_that_was_sent_before_counts_at_once() -> None:
+    async def play(scene: Fair) -> None:
+        [host] = scene.hosts
+        await host.offer()
+        before = await host.market.balance()
+        host.market.faults.lose_answer(
+            "free_slot", Reverted("paid", name="Marketplace_AlreadyPaid")
+        )
+        request, _ = await scene.request(slots=1, max_slot_loss=0)
+        sale = await host.until(At.FINISHED, request)
+        assert await host.market.balance() == before + sale.payout > before
+        assert not any("tried again" in event.message for event in host.events.history())
+
+    at_fair(play, HOST)
+
+
 def test_a_rewound_chain_lets_a_slot_be_filled_again() -> None:
     for loses in (False, True):
 
