@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quire.chain.events import SlotFilled
-from quire.chain.values import RequestState, SlotState
+from quire.chain.values import SlotState
 from support.market_town import COLLATERAL, SLOT_BYTES, K, M, Town, market_town
 
 # The moments (support.doomed) at which each of three hosts dies, one after the other.
@@ -41,7 +41,7 @@ async def test_hosts_that_are_killed_in_any_state_are_paid_once_and_lose_nothing
         await asyncio.gather(
             *(dies_again_and_again(town, name, list(m)) for name, m in BEFORE_IT_STARTED.items())
         )
-        await town.until_request(request_id, RequestState.STARTED)
+        await town.until_started(request_id)
         before = {name: await town.tokens(name) for name in AFTER_ITS_END}
         for name, moment in AFTER_ITS_END.items():
             await town.restart(name, doomed_at=moment)

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from quire.base.errors import NodeUnreachable
-from quire.chain.abi import id_text, parse_id, slot_id
+from quire.chain.abi import address_text, id_text, parse_id, slot_id
 from quire.chain.contract_config import ContractConfig
-from quire.chain.events import MarketEvent
+from quire.chain.deployment import DEPLOYER
+from quire.chain.events import MarketEvent, RequestFulfilled
 from quire.chain.port import Market
-from quire.chain.values import RequestId, RequestState, SlotState
+from quire.chain.values import Address, RequestId, RequestState, SlotState
 from quire.dataset.circuit import OWN, CircuitParameters
 from quire.dataset.geometry import Geometry
 from quire.faces.client import Client
@@ -205,6 +206,27 @@ class Town:
     async def tokens(self, name: str) -> int:
         return await self.chain.balance(self.market.account(name))
 
+    async def give_tokens(self, name: str, tokens: int) -> None:
+        """From the account that deployed the contracts."""
+        await self._transfer(DEPLOYER, self.market.account(name), tokens)
+
+    async def take_tokens(self, name: str, tokens: int) -> None:
+        """The other way; `name` must not be sending anything itself."""
+        await self._transfer(self.market.account(name), DEPLOYER, tokens)
+
+    async def _transfer(self, giver: Address, taker: Address, tokens: int) -> None:
+        """As the owner of the account would do it in a wallet; in a block on return."""
+        data = f"0xa9059cbb{taker.hex():0>64}{tokens:064x}"  # transfer(address,uint256)
+        token = address_text(self.chain.terms.token)
+        shape = {"from": address_text(giver), "to": token, "data": data}
+        had = await self.chain.balance(giver)
+        await self.market.chain.call("eth_sendTransaction", shape)
+
+        async def is_done() -> bool:
+            return await self.chain.balance(giver) == had - tokens
+
+        await self.until(is_done, f"{tokens} tokens are moved")
+
     # ---- waiting ----
 
     async def until(
@@ -231,6 +253,13 @@ class Town:
                 told = [sale[key] for key in ("slotIndex", "state", "words", "trouble")]
                 lines.append(f"{name} sells {told}")
         return "\n".join(lines)
+
+    async def is_started(self, request_id: RequestId) -> bool:
+        """In a block: the state of a request counts in what is only sent."""
+        return RequestFulfilled(request_id) in await self.events()
+
+    async def until_started(self, request_id: RequestId) -> None:
+        await self.until(lambda: self.is_started(request_id), "all slots are filled, in a block")
 
     async def until_request(
         self, request_id: RequestId, state: RequestState, seconds: float = PATIENCE

@@ -189,8 +189,14 @@ class SaleWork:
             return TakenBack(_payout(sale, deal, state), deal.collateral)
         collateral = await market.current_collateral(sale.slot_id)
         recipient = self._settings.reward_recipient
-        await market.free_slot(sale.slot_id, recipient, recipient and market.account)
+        refusal = None
+        try:
+            await market.free_slot(sale.slot_id, recipient, recipient and market.account)
+        except Reverted as error:  # or what was sent before came first
+            refusal = error
         [after] = await market.slot_states([sale.slot_id])
+        if refusal is not None and after != SlotState.PAID:
+            raise refusal
         is_paid = after == SlotState.PAID
         payout = _payout(sale, deal, state) if is_paid else 0
         return TakenBack(payout, collateral if is_paid else 0)

@@ -124,6 +124,8 @@ class Sales:
             alongside=self._alongside,
         )
         self._inbox: deque[Batch | Sale] = deque()
+        self._growths = 0  # of offers
+        self._begun: dict[SlotId, int] = {}  # how many there had been when a sale began
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._endings = [self.machines.listen(self._changed)]
@@ -259,6 +261,8 @@ class Sales:
                 is_seen=not item.look_at,
                 not_before=item.look_at,
             )
+            if not item.offer and self._begun.get(item.slot_id) != self._growths:
+                self.queue.wake()  # what it found no room in may have grown since it looked
             return
         if item.is_rewound:
             await self._adopt()
@@ -300,6 +304,7 @@ class Sales:
                 return
             identity = slot_id(*chance.key)
             sale = Sale(chance.request_id, chance.slot_index, identity)
+            self._begun[identity] = self._growths
             try:
                 await self.machines.begin(id_text(identity), sale)
             except QuireError as error:  # the disk is full: the slot is looked at again later
@@ -326,6 +331,7 @@ class Sales:
         )
 
     def _grown(self) -> None:
+        self._growths += 1
         self.queue.wake()
         self._wake.set()
 
@@ -340,6 +346,8 @@ class Sales:
             self.offers.end(sale.slot_id, sale.lost)
             if sale.at is At.IGNORED and sale.is_again:
                 self._inbox.append(sale)
+            else:
+                self._begun.pop(sale.slot_id, None)
         elif sale.at is At.PREPARING:  # it waits for its window, with nothing put aside
             self.offers.end(sale.slot_id)
         self._wake.set()

@@ -170,6 +170,40 @@ def test_a_fill_whose_answer_was_lost_is_not_paid_twice() -> None:
     at_fair(play, HOST)
 
 
+def test_an_offer_that_comes_while_a_sale_finds_no_room_is_not_missed() -> None:
+    async def play(scene: Fair) -> None:
+        [host] = scene.hosts
+        look = host.sales.work._entry._find_room
+
+        async def offer_comes(*about: Any) -> Any:
+            found = await look(*about)
+            if not host.sales.offers.ledger.accounts():
+                await host.offer()
+            return found
+
+        host.sales.work._entry._find_room = offer_comes  # type: ignore[method-assign]
+        request, _ = await scene.request(slots=1, max_slot_loss=0)
+        await host.until(At.PROVING, request)
+
+    at_fair(play, HOST)
+
+
+def test_a_payout_that_was_sent_before_counts_at_once() -> None:
+    async def play(scene: Fair) -> None:
+        [host] = scene.hosts
+        await host.offer()
+        before = await host.market.balance()
+        host.market.faults.lose_answer(
+            "free_slot", Reverted("paid", name="Marketplace_AlreadyPaid")
+        )
+        request, _ = await scene.request(slots=1, max_slot_loss=0)
+        sale = await host.until(At.FINISHED, request)
+        assert await host.market.balance() == before + sale.payout > before
+        assert not any("tried again" in event.message for event in host.events.history())
+
+    at_fair(play, HOST)
+
+
 def test_a_rewound_chain_lets_a_slot_be_filled_again() -> None:
     for loses in (False, True):
 
