@@ -194,7 +194,7 @@ def join_selling(
     keeping = SlotKeeping(
         KeepingPorts(parts.store, parts.fetches, parts.slot_holds, parts.rebuilds),
         clock,
-        market.clock,
+        market,
         events,
     )
     ports = SalePorts(
