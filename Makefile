@@ -76,6 +76,8 @@ long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, storms of kills, a m
 	@$(BIN)/quire sim --scenario churn --runs 1000 --quiet
 	@$(BIN)/quire sim --scenario protect --runs 1000 --quiet
 	@$(BIN)/quire sim --scenario dispersal --runs 500 --quiet
+	@$(BIN)/quire sim --scenario market --runs 500 --quiet
+	@PYTHONPATH=src:tests $(BIN)/python tests/contracts/long_walk.py 0 500 400
 	@QUIRE_STORM_KILLS=200 QUIRE_KILLS=2000 QUIRE_UPLOAD_KILLS=300 QUIRE_DAMAGES=500 \
 	  $(BIN)/pytest tests/cluster/test_kill_storm.py tests/cluster/test_store_survives_kill.py \
 	  tests/cluster/test_resumed_uploads_survive_kill.py tests/cluster/test_damaged_files.py
@@ -86,6 +88,8 @@ lock: ## Renew the lock files (needs uv).
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 	    pyproject.toml requirements/$$set.in -o requirements/$$set.txt; \
 	done
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
+	  requirements/contracts.in -o requirements/contracts.txt
 	@cargo update --workspace
 
 clean: ## Remove the environment and the built core of this checkout.

@@ -147,13 +147,16 @@ class MarketWatch:
         for line, state, status, is_missing in zip(
             self.slots, states, statuses, missing, strict=True
         ):
-            if is_missing:  # of whoever had the slot before this block, which may have marked it
+            missed = await self.market.missing_proofs(line.slot_id)
+            is_lost = (line.state, state) == (SlotState.FILLED, SlotState.REPAIR)
+            if is_missing or missed > line.missed or is_lost:
+                # Of whoever had the slot before this block, in which it may have been marked.
                 key = (line.index, last)
                 self.overdue.setdefault(key, Overdue(line.index, last, line.host))
             line.state = state
             line.host = await self.market.host(line.slot_id)
             line.collateral = await self.market.current_collateral(line.slot_id)
-            line.missed = await self.market.missing_proofs(line.slot_id)
+            line.missed = missed
             line.is_required = status.is_required or status.will_be_required
 
     def _as_text(self) -> str:

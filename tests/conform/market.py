@@ -286,6 +286,17 @@ class MarketConformance:
             await late.until(lambda: RequestFulfilled(rid) in late.events)
             assert late.events == heard.events
 
+    async def test_since_when_a_slot_is_filled_is_told_to_the_second(self, town: Town) -> None:
+        _, rid, _ = await asked(town, slots=2)
+        await fill(town.host, rid, [0])
+        head = await town.host.head()
+        await town.mine()
+        await town.mine()
+        assert await town.client.filled_at(rid, 0, 0) == head.timestamp
+        assert await town.client.filled_at(rid, 0, head.number) == head.timestamp
+        assert await town.client.filled_at(rid, 0, head.number + 1) is None
+        assert await town.client.filled_at(rid, 1, 0) is None
+
     async def test_a_head_is_told_for_each_block(self, town: Town) -> None:
         async with Heard(town.client) as heard:
             await town.mine()

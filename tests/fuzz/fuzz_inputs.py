@@ -26,6 +26,7 @@ SEEDS = (
     b'attachment; filename="a.txt"',
     b"true",
     b'{"cid": "zDvZRwzmDVNWU1125VzSjro9c7jtZPjWev2fbBD9wNAJcM8PVLTg"}',
+    b'{"more": ' + b"[" * 2000,
 )
 
 

@@ -1,16 +1,17 @@
-"""Fuzz `decode_sale`: what is accepted is written the same way, and every machine can go on."""
+"""Fuzz `SaleMachine.decode`: what is accepted is written the same way, and the machine goes on."""
 
 from quire.base.errors import BadEncoding
 from quire.market.sale import At, Deal, Sale
 from quire.market.sale_machine import SaleMachine
-from quire.market.sale_record import decode_sale, encode_sale
+from quire.market.sale_record import decode_sale
 
 VECTORS = ()
+MACHINE = SaleMachine()
 SALE = Sale(bytes(32), 3, bytes(range(32)))
 DEAL = Deal(b"\x01\xcd" + bytes(36), 1 << 20, 1 << 80, 1 << 20, 1_800_000_600, 1_800_003_600)
 SEEDS = (
-    encode_sale(SALE),
-    encode_sale(
+    MACHINE.encode(SALE),
+    MACHINE.encode(
         Sale(
             bytes(32),
             3,
@@ -34,14 +35,13 @@ SEEDS = (
 
 def check(data: bytes) -> None:
     try:
-        sale = decode_sale(data)
+        sale = MACHINE.decode(data)
     except BadEncoding:
         return
-    assert decode_sale(encode_sale(sale)) == sale
-    machine = SaleMachine()
-    machine.resume(sale)
-    machine.words(sale)
-    machine.deadline(sale)
+    assert decode_sale(MACHINE.encode(sale)) == sale
+    MACHINE.resume(sale)
+    MACHINE.words(sale)
+    MACHINE.deadline(sale)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ After each step the same things are asked of both, and the rules of `market_rule
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from eth_utils import to_checksum_address
@@ -34,6 +32,7 @@ from support.contract_kit import (
     deployed,
 )
 from support.npm import installed
+from support.solidity import build_script
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 PEOPLE = tuple(bytes.fromhex(each[2:]) for each in ACCOUNTS)
@@ -44,19 +43,9 @@ OF_OTHERS = ("Registered", "Unregistered", "ProofDelegateSet")  # no events of t
 
 
 @cache
-def build() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("contracts_build", CONTRACTS / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@cache
 def input_verifier() -> dict[str, Any]:
     source = CONTRACTS / "test" / "InputVerifier.sol"
-    return build().compile_sources([source], installed(CONTRACTS))["InputVerifier"]
+    return build_script().compile_sources([source], installed(CONTRACTS))["InputVerifier"]
 
 
 def digest_verifier(inputs: Sequence[int], proof: bytes) -> bool:

@@ -12,14 +12,17 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from quire.base.errors import NodeUnreachable
 from quire.chain.abi import id_text, parse_id, slot_id
 from quire.chain.contract_config import ContractConfig
+from quire.chain.events import MarketEvent
 from quire.chain.port import Market
 from quire.chain.values import RequestId, RequestState, SlotState
 from quire.dataset.geometry import Geometry
@@ -27,6 +30,7 @@ from quire.faces.client import Client
 from quire.faces.local import LocalNode
 from quire.faces.local_market import BURNED, LocalMarket, call
 from quire.formats.cid import Cid
+from support.doomed import under_doom
 
 BLOCK = 65_536
 K, M = 2, 1
@@ -76,8 +80,10 @@ class Town:
         has_account: bool = True,
         knows: str = "",
         arguments: Sequence[str] = (),
+        doomed_at: str = "",
     ) -> LocalNode:
-        """Start a node, or the same one again after `stop` or `kill`."""
+        """Start a node, or the same one again after `stop` or `kill`. `doomed_at`: a moment of a
+        sale at which it is killed (`support.doomed`)."""
         if name not in self._arguments:
             if has_account:
                 self.market.add_account(name)
@@ -87,7 +93,12 @@ class Town:
                 ]
             self._arguments[name] = list(arguments)
         known = [self.nodes[n].address for n in (knows or self.first,) if n and n != name]
-        node = LocalNode(self.directory / name, bootstrap=known, arguments=self._arguments[name])
+        node = LocalNode(
+            self.directory / name,
+            bootstrap=known,
+            arguments=self._arguments[name],
+            under=under_doom(doomed_at) if doomed_at else (),
+        )
         await asyncio.to_thread(node.start)
         self.nodes[name] = node
         self.first = self.first or name
@@ -108,6 +119,23 @@ class Town:
         await asyncio.to_thread(self.nodes[name].kill)
         if and_delete:
             await asyncio.to_thread(shutil.rmtree, self.nodes[name].data_dir)
+
+    async def restart(self, name: str, *, doomed_at: str = "") -> None:
+        """Kill a node and start it again; dying while it starts is as good as dying later."""
+        await self.kill(name)
+        try:
+            await self.start(name, doomed_at=doomed_at)
+        except NodeUnreachable as error:
+            if not doomed_at or f"exit code -{signal.SIGKILL}" not in error.message:
+                raise
+
+    async def until_dead(self, name: str) -> None:
+        """Wait for a node that is doomed."""
+
+        async def is_dead() -> bool:
+            return self.nodes[name].has_ended
+
+        await self.until(is_dead, f"{name} comes to the moment of its death")
 
     # ---- trading ----
 
@@ -135,6 +163,19 @@ class Town:
     async def purchase(self, name: str, request_id: RequestId) -> dict[str, Any]:
         path = f"/storage/purchases/{id_text(request_id)}"
         return dict(await call(self.nodes[name], "GET", path))
+
+    async def sales(self, name: str) -> list[dict[str, Any]]:
+        """All sales of a host, oldest first, with the words of each."""
+        async with self.api(name) as client:
+            return list((await client.sales())["sales"])
+
+    async def offers(self, name: str) -> list[dict[str, Any]]:
+        async with self.api(name) as client:
+            return await client.offers()
+
+    async def events(self) -> list[MarketEvent]:
+        """All that has happened in the contract, oldest first."""
+        return await self.chain.past_events(0)
 
     async def sale(self, name: str, request_id: RequestId, slot: int) -> str:
         """The state of a sale, as the reference names it."""
@@ -170,8 +211,23 @@ class Town:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while not await fact():
-            assert loop.time() < deadline, f"not in {seconds:.0f} s: {what}"
+            if loop.time() > deadline:
+                raise AssertionError(f"not in {seconds:.0f} s: {what}\n{await self.seen()}")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def seen(self) -> str:
+        """What there is, for whoever waits in vain."""
+        head = await self.chain.head()
+        lines = [f"the chain is at block {head.number}, second {head.timestamp}"]
+        lines += [str(event) for event in (await self.events())[-20:]]
+        for name in self.market.names.values():
+            if name not in self.nodes or self.nodes[name].has_ended:
+                lines.append(f"{name} is not there")
+                continue
+            for sale in await self.sales(name):
+                told = [sale[key] for key in ("slotIndex", "state", "words", "trouble")]
+                lines.append(f"{name} sells {told}")
+        return "\n".join(lines)
 
     async def until_request(
         self, request_id: RequestId, state: RequestState, seconds: float = PATIENCE
@@ -188,6 +244,16 @@ class Town:
             return (await self.purchase(name, request_id))["state"] == state
 
         await self.until(is_so, f"the purchase of {name} is {state}", seconds)
+
+    async def until_sale_is_over(self, name: str) -> dict[str, Any]:
+        """The sale that brought money, when all sales of a host have ended."""
+
+        async def have_ended() -> bool:
+            return all(sale["ended"] for sale in await self.sales(name))
+
+        await self.until(have_ended, f"the sales of {name} have ended")
+        (sale,) = [sale for sale in await self.sales(name) if sale["state"] == "SaleFinished"]
+        return sale
 
     async def until_slots(
         self, request_id: RequestId, state: SlotState, count: int, seconds: float = PATIENCE

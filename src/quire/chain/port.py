@@ -113,6 +113,11 @@ class Market(Protocol):
     async def host(self, slot_id: SlotId) -> Address | None:
         """Who holds the slot; None when nobody does."""
 
+    async def filled_at(
+        self, request_id: RequestId, slot_index: int, from_block: int
+    ) -> int | None:
+        """When it was filled last, unix seconds; None when that was not since `from_block`."""
+
     async def current_collateral(self, slot_id: SlotId) -> int: ...
 
     async def active_slot(self, slot_id: SlotId) -> tuple[StorageRequest, int]:

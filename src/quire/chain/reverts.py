@@ -6,6 +6,8 @@ Source   market.md 1.4; contracts/README.md for the additions; OpenZeppelin 5 fo
 
 from __future__ import annotations
 
+from functools import cache
+
 from quire.base.errors import Reverted
 from quire.kernels.keccak import keccak256
 
@@ -79,6 +81,7 @@ TOKEN_ERRORS = {
 }
 
 
+@cache
 def _by_selector() -> dict[bytes, tuple[str, str]]:
     signatures = {f"{name}()": words for name, words in WORDS.items()} | TOKEN_ERRORS
     return {
@@ -87,12 +90,9 @@ def _by_selector() -> dict[bytes, tuple[str, str]]:
     }
 
 
-_KNOWN = _by_selector()
-
-
 def reverted(data: bytes, doing: str) -> Reverted:
     """The error for what a contract gave as reason; b"": none. `doing`: the call."""
-    known = _KNOWN.get(data[:SELECTOR_BYTES])
+    known = _by_selector().get(data[:SELECTOR_BYTES])
     if known is not None:
         name, words = known
         return Reverted(f"the contract refuses {doing}: {words} ({name})", name=name)

@@ -10,6 +10,7 @@ a signed transaction is. Methods of other namespaces than those of `rpc_retry` a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -51,10 +52,12 @@ def connect(url: str) -> Rpc:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        if host is not None and ":" in host:
+            IPv6Address(host)
     except ValueError:
         host = port = None
         parts = urlsplit("")
-    if parts.scheme not in ("ws", "wss", "http", "https") or not host:
+    if parts.scheme not in ("ws", "wss", "http", "https") or not host or not host.isprintable():
         raise BadConfig(
             "the address of the chain's node must begin with ws://, wss://, http:// or https:// "
             "and name a host, as ws://127.0.0.1:8545"

@@ -33,9 +33,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that was subscribed to."""
+    """Something that was subscribed to: new heads, the only thing that is."""
 
-    subscription: str
     result: Any
 
 
@@ -67,7 +66,7 @@ def _part(part: Any) -> Answer | Notice:
     if type(serial) is int and "result" in part:
         return Answer(serial, part["result"])
     if isinstance(params, dict) and isinstance(params.get("subscription"), str):
-        return Notice(params["subscription"], params.get("result"))
+        return Notice(params.get("result"))
     raise ChainUnreachable("the answer is no JSON-RPC")
 
 

@@ -54,6 +54,11 @@ class LocalNode:
         return self._process.pid
 
     @property
+    def has_ended(self) -> bool:
+        """Stopped, killed, or not started yet."""
+        return self._process is None or self._process.poll() is not None
+
+    @property
     def address(self) -> str:
         """The first TCP address, with the peer id: what another node takes as `--bootstrap`."""
         first = next((a for a in self.addresses if "/tcp/" in a), self.addresses[0])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from Crypto.Hash import keccak
-
 DIGEST_BYTES = 32
 
 
 def keccak256(data: bytes) -> bytes:
     """The digest, 32 bytes."""
+    from Crypto.Hash import keccak  # slow to import, and not every command has to
+
     return keccak.new(digest_bits=256, data=data).digest()

@@ -227,7 +227,7 @@ class PurchaseMachine:
     def decode(self, data: bytes) -> Purchase:
         try:
             purchase = msgspec.json.decode(data, type=Purchase)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadEncoding(f"this is no purchase: {error}") from error
         if len(purchase.request_id) != ID_BYTES:
             raise BadEncoding(f"a request id has {ID_BYTES} bytes, not {len(purchase.request_id)}")

@@ -152,7 +152,8 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the chain says, as of the next block. `is_ours`: this account is the slot's host."""
+    """What the chain says, as of the next block. `is_ours`: this account is the slot's host.
+    `filled_at`: since when, where that was to be asked; 0: it was not, or nobody knows."""
 
     request_state: RequestState
     slot_state: SlotState
@@ -160,6 +161,7 @@ class Seen:
     now: int
     end: int
     is_rewound: bool = False
+    filled_at: int = 0
 
     @property
     def is_filled_by_us(self) -> bool:

@@ -226,6 +226,8 @@ def _failed(sale: Sale, error: QuireError) -> Step:
 
 
 def _noted(sale: Sale, seen: Seen) -> Sale:
+    if seen.filled_at:
+        sale = replace(sale, filled_at=seen.filled_at)
     if sale.deal is None:
         return sale
     deal = replace(sale.deal, end=seen.end, is_started=seen.request_state == RequestState.STARTED)

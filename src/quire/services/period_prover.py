@@ -12,11 +12,10 @@ journal, so that a node that starts in the middle of a period does not send it t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from quire.base.clock import Clock
 from quire.base.errors import (
-    ChainError,
     DeadlineExceeded,
     NotFound,
     QuireError,
@@ -29,6 +28,7 @@ from quire.chain.values import SlotId
 from quire.formats.cid import Cid
 from quire.market.period_plan import Duty
 from quire.market.submit_policy import Ready
+from quire.services.lookout import Lookout
 from quire.services.market_feed import Feed
 from quire.services.period_looks import PeriodLooks
 from quire.services.proof_duty import ProofDuty
@@ -37,8 +37,7 @@ from quire.services.proof_outcomes import IN_CHAIN, ProofOutcomes, ProvingCounts
 from quire.services.proof_sender import ProofSender
 from quire.store.journal import Journal
 
-RETRY_SECONDS_FIRST = 0.5
-RETRY_SECONDS_MAX = 8.0
+SOON_SECONDS = 0.5
 DOUBT_BLOCKS = 2  # after a re-organisation, for a proof to show up again
 LOOK_SECONDS_MAX = 60.0  # between two looks at the clock, whatever heads come
 
@@ -58,7 +57,6 @@ class PeriodProver:
         waits: Waits,
     ) -> None:
         self._market = market
-        self._feed = feed
         self._means = means
         self._outcomes = ProofOutcomes(market, journal, events)
         self._looks = PeriodLooks(market)
@@ -67,28 +65,19 @@ class PeriodProver:
         self._duties: dict[SlotId, ProofDuty] = {}
         self._doubt: dict[SlotId, int] = {}  # not seen since a re-organisation; block until when
         self._seconds = 0.0  # that the newest proof took
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._unlisten: Callable[[], None] | None = None
+        self._lookout = Lookout(feed, self._on_batch, self._look, self._not_asked, "periods")
 
     # ---- life ----
 
     async def start(self) -> None:
         """Read what was sent before. Raises StoreCorrupt."""
         await self._outcomes.load()
-        self._unlisten = self._feed.listen(self._on_batch)
         self._sender.start()
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="periods")
+        self._lookout.start()
 
     async def stop(self) -> None:
         """Cancel what is under way. What is not in the chain yet is made again after a start."""
-        if self._unlisten is not None:
-            self._unlisten()
-            self._unlisten = None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._lookout.stop()
         tasks = [duty.task for duty in self._duties.values() if duty.task is not None]
         for task in tasks:
             task.cancel()
@@ -106,7 +95,7 @@ class PeriodProver:
             return
         duty = self._duties[slot_id] = ProofDuty(slot_id, cid, slot_index, request_end)
         duty.last = self._outcomes.last_of(duty.subject)
-        self._wake.set()
+        self._lookout.wake()
 
     def unwatch(self, slot_id: SlotId) -> None:
         """The slot is not this host's to prove any more."""
@@ -151,7 +140,7 @@ class PeriodProver:
             for event in batch.events:
                 if isinstance(event, ProofSubmitted):
                     await self._on_submitted(event.slot_id)
-        self._wake.set()
+        self._lookout.wake()
 
     async def _on_submitted(self, slot_id: SlotId) -> None:
         """The contract took a proof in the present period, whoever brought it."""
@@ -163,29 +152,18 @@ class PeriodProver:
             self._sender.drop(slot_id)
             await self._outcomes.sent([(duty, duty.status.period, duty.status.challenge)])
 
-    async def _run(self) -> None:
-        pause = RETRY_SECONDS_FIRST
-        while True:
-            self._wake.clear()
-            try:
-                await self._step()
-                wait, pause = self._until_next_look(), RETRY_SECONDS_FIRST
-            except ChainError as error:
-                self._outcomes.tell(
-                    "not-asked", "", f"it is not known what to prove: {error.message}"
-                )
-                wait, pause = pause, min(2 * pause, RETRY_SECONDS_MAX)
-            try:
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+    async def _look(self) -> float:
+        await self._step()
+        return self._until_next_look()
+
+    def _not_asked(self, error: QuireError) -> None:
+        self._outcomes.tell("not-asked", "", f"it is not known what to prove: {error.message}")
 
     def _until_next_look(self) -> float:
         """Seconds until there is something to look at even if no head comes."""
         period, now = self._looks.period, self._looks.now
         if any(d.period is None or d.period < period for d in self._duties.values()):
-            return RETRY_SECONDS_FIRST  # the chain's next block is in the old period still
+            return SOON_SECONDS  # the chain's next block is in the old period still
         return min(LOOK_SECONDS_MAX, max(0.01, self._market.terms.period_end(period) - now))
 
     async def _step(self) -> None:

@@ -48,7 +48,7 @@ from quire.market.sale import (
     Watch,
 )
 from quire.services.offers import Offers
-from quire.services.sale_entry import GONE, SaleEntry
+from quire.services.sale_entry import GONE, REMEMBERED_BLOCKS, SaleEntry
 from quire.services.sale_ports import Keeping, ProofSource, SaleSettings, Watcher
 
 REQUESTS_KEPT = 256
@@ -123,7 +123,17 @@ class SaleWork:
         is_ours = await market.host(sale.slot_id) == market.account
         end = await market.request_end(sale.request_id)
         now = int(market.clock.now())
-        return Seen(state, slot_state, is_ours, now, end, look.is_rewound)
+        filled_at = 0
+        if is_ours and (not sale.filled_at or look.is_rewound):
+            filled_at = await self._filled_at(sale)
+        return Seen(state, slot_state, is_ours, now, end, look.is_rewound, filled_at)
+
+    async def _filled_at(self, sale: Sale, block: int | None = None) -> int:
+        """To the second, because it is paid for; 0 when it is not known. `block`: of the filling,
+        where it was seen."""
+        if block is None:
+            block = max(0, (await self._market.head()).number - REMEMBERED_BLOCKS)
+        return await self._market.filled_at(sale.request_id, sale.slot_index, block) or 0
 
     # ---- the slot's data, filling ----
 
@@ -153,7 +163,7 @@ class SaleWork:
         market = self._market
         now = int(market.clock.now())
         if await market.host(sale.slot_id) == market.account:
-            return Filled(sale.filled_at or now)
+            return Filled(await self._filled_at(sale) or now)
         if now >= sale.proof_until:
             return Stale("the period of the proof is over")
         try:
@@ -162,11 +172,9 @@ class SaleWork:
             return Stale(error.message)
         except Reverted as error:
             if await market.host(sale.slot_id) == market.account:
-                return Filled(int(market.clock.now()))  # what was sent before came first
+                return Filled(await self._filled_at(sale) or now)  # what was sent before came first
             return _not_filled(error)
-        head = await market.head()
-        is_same = head.number == receipt.block
-        return Filled(head.timestamp if is_same else int(market.clock.now()))
+        return Filled(await self._filled_at(sale, receipt.block) or now)
 
     # ---- ends ----
 

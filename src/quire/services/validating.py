@@ -13,8 +13,6 @@ Read next: quire.market.validation
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.base.errors import QuireError
@@ -25,13 +23,12 @@ from quire.chain.port import Batch, Head, Market
 from quire.chain.values import SlotId
 from quire.market.block_pace import BlockPace
 from quire.market.validation import MarkWindow, Rivalry, Share
+from quire.services.lookout import Lookout
 from quire.services.mark_round import MarkRound
 from quire.services.market_feed import Feed
 from quire.services.validated_slots import ValidatedSlots
 from quire.store.journal import Journal
 
-RETRY_SECONDS_FIRST = 0.5
-RETRY_SECONDS_MAX = 8.0
 LOOK_SECONDS_MAX = 60.0
 LAST_BLOCKS = 2  # of a window: nothing is left to others any more
 
@@ -62,7 +59,6 @@ class Validator:
         events: EventBus,
     ) -> None:
         self._market = market
-        self._feed = feed
         self._events = events
         self.share = share
         self.slots = ValidatedSlots(share, journal)
@@ -74,26 +70,17 @@ class Validator:
         self._round: MarkRound | None = None
         self._last_period: int | None = None  # whose window was looked at, or was none of ours
         self._left_out = 0
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._unlisten: Callable[[], None] | None = None
+        self._lookout = Lookout(feed, self._on_batch, self._look, self._failed, "validator")
 
     # ---- life ----
 
     async def start(self) -> None:
         """Raises StoreCorrupt."""
         await self.slots.load()
-        self._unlisten = self._feed.listen(self._on_batch)
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="validator")
+        self._lookout.start()
 
     async def stop(self) -> None:
-        if self._unlisten is not None:
-            self._unlisten()
-            self._unlisten = None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._lookout.stop()
 
     @property
     def next_window(self) -> tuple[int, int]:
@@ -124,24 +111,15 @@ class Validator:
             self._left_out = self.slots.left_out
             told = f"{self._left_out} slots are not watched: this validator takes {len(self.slots)}"
             self._tell("full", told + "; raise validator-max-slots or use groups")
-        self._wake.set()
+        self._lookout.wake()
 
-    async def _run(self) -> None:
-        pause = RETRY_SECONDS_FIRST
-        while True:
-            self._wake.clear()
-            try:
-                await self._step()
-                wait, pause = self._until_next_look(), RETRY_SECONDS_FIRST
-            except QuireError as error:
-                self.counts.failed += 1
-                self._tell("failed", f"missing proofs could not be looked at: {error.message}")
-                wait, pause = pause, min(2 * pause, RETRY_SECONDS_MAX)
-            try:
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+    async def _look(self) -> float:
+        await self._step()
+        return self._until_next_look()
+
+    def _failed(self, error: QuireError) -> None:
+        self.counts.failed += 1
+        self._tell("failed", f"missing proofs could not be looked at: {error.message}")
 
     def _until_next_look(self) -> float:
         """Seconds until the next window opens; within one, heads tell."""

@@ -183,7 +183,11 @@ async def test_nobody_at_the_address_is_said_at_the_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "127.0.0.1:8545", "ftp://x", "ws://", "http://:80", "ws://[::1", "ws://x:99999"]
+    "url",
+    [
+        *("", "127.0.0.1:8545", "ftp://x", "ws://", "http://:80", "ws://[::1", "ws://x:99999"),
+        *("ws://\x1b[2J:1", "ws://no\udc80text"),
+    ],
 )
 def test_an_address_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(BadConfig, match=r"ws://127\.0\.0\.1:8545"):

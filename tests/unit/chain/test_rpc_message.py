@@ -64,7 +64,7 @@ def test_messages_come_apart() -> None:
     assert isinstance(parts[1], Answer)
     assert isinstance(parts[1].reply, RpcRefused)
     assert parts[1].reply.rpc_code == 3
-    assert parts[2] == Notice("0x1", {"a": 1})
+    assert parts[2] == Notice({"a": 1})
 
 
 def test_one_call_is_an_object_and_more_are_an_array() -> None:

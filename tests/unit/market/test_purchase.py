@@ -156,6 +156,7 @@ def test_one_that_only_the_chain_knows_takes_its_request_from_there() -> None:
         b"",
         b"{}",
         b"\xff",
+        b'{"more":' + b"[" * 100_000,
         MACHINE.encode(NEW)[:-2],
         MACHINE.encode(NEW).replace(b"pending", b"dreaming"),
         MACHINE.encode(replace(NEW, request=None)),

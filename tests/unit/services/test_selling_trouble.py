@@ -40,6 +40,7 @@ def test_a_host_comes_back_in_every_state_and_goes_on() -> None:
 async def _crash_at(scene: Fair, at: At) -> None:
     [host] = scene.hosts
     offer = await host.offer()
+    had = await host.market.balance()
     seen = asyncio.Event()
     host.events.listen(lambda event: seen.set() if event.kind == f"sale.{at.value}" else None)
     request, _ = await scene.request(slots=1, max_slot_loss=0)
@@ -49,6 +50,7 @@ async def _crash_at(scene: Fair, at: At) -> None:
     host.check()
     done = await host.until(At.FINISHED, request)
     assert done.returned == 102_400, at
+    assert await host.market.balance() == had + done.payout, at
     account = sales.offers.ledger.account(offer)
     assert (account.free, account.remaining) == (10_000_000, 10**9)
 

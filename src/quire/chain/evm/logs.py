@@ -6,6 +6,7 @@ Source   market.md 1.3; contracts/README.md for the additions
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from quire.base.errors import BadEncoding
@@ -64,12 +65,14 @@ def topic_of(name: str) -> bytes:
     return keccak256(f"{name}({','.join([*indexed, *plain])})".encode())
 
 
-_BY_TOPIC = {topic_of(name): parts for name, parts in _EVENTS.items()}
+@cache
+def _by_topic() -> dict[bytes, tuple[list[str], list[str], _Make]]:
+    return {topic_of(name): parts for name, parts in _EVENTS.items()}
 
 
 def decode_event(topics: Sequence[bytes], data: bytes) -> MarketEvent | None:
     """None for an event that is none of the port's. Raises BadEncoding."""
-    known = _BY_TOPIC.get(topics[0]) if topics else None
+    known = _by_topic().get(topics[0]) if topics else None
     if known is None:
         return None
     indexed, plain, make = known

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from quire.base.errors import InputError, QuireError, Reverted, RpcRefused
 from quire.chain.abi import request_values, slot_id
+from quire.chain.block import parse_block
 from quire.chain.clock import RpcChainClock
-from quire.chain.events import MarketEvent
+from quire.chain.events import MarketEvent, SlotFilled
 from quire.chain.evm import methods
 from quire.chain.evm.logs import events_of
 from quire.chain.evm.methods import Method, proof_value
@@ -147,6 +148,21 @@ class EvmMarket(EvmViews):
         newest = (await self.head()).number - self._depth
         reader = LogReader(self._reader.rpc, self.terms.contract)
         return list(events_of(await reader.between(max(0, from_block), newest)))
+
+    async def filled_at(
+        self, request_id: RequestId, slot_index: int, from_block: int
+    ) -> int | None:
+        filled = SlotFilled(request_id, slot_index)
+        newest = (await self.head()).number
+        reader = LogReader(self._reader.rpc, self.terms.contract)
+        for log in reversed(await reader.between(max(0, from_block), newest)):
+            if filled in events_of([log]):
+                answer = await self._reader.rpc.call(
+                    "eth_getBlockByNumber", [hex(log.block), False]
+                )
+                block = parse_block(answer)
+                return None if block is None else block.head.timestamp
+        return None
 
     # ---- inside ----
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from quire.base.clock import Clock
 from quire.base.errors import InsufficientFunds, NotFound, QuireError, Reverted, UnknownRequest
 from quire.chain.abi import id_text
-from quire.chain.events import MarketEvent
+from quire.chain.events import MarketEvent, SlotFilled
 from quire.chain.memory.clock import MemoryChainClock
 from quire.chain.memory.faults import MarketFaults
 from quire.chain.memory.follow import Follower
@@ -193,6 +193,16 @@ class MemoryMarket:
         self._ask("past_events")
         blocks = self.world.blocks_after(from_block - 1)
         return [event for block in blocks for event in block.events]
+
+    async def filled_at(
+        self, request_id: RequestId, slot_index: int, from_block: int
+    ) -> int | None:
+        self._ask("filled_at")
+        filled = SlotFilled(request_id, slot_index)
+        for block in reversed(self.world.blocks_after(from_block - 1)):
+            if filled in block.events:
+                return block.head.timestamp
+        return None
 
     # ---- inside ----
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from quire.base.errors import InputError
-from quire.base.units import MIB, format_duration, format_rate, format_size, parse_size
+from quire.base.units import MIB, format_duration, format_rate, format_size
 from quire.dataset.plan import (
     REFERENCE_RATES,
     CannotPromise,
@@ -21,24 +21,12 @@ from quire.dataset.plan import (
     plan,
     proofs_until_noticed,
 )
-from quire.faces.cli.common import Duration, json_option, show_json
+from quire.faces.cli.common import Duration, Size, json_option, show_json
 
 YEAR = 31_557_600.0
 DAY = 86_400.0
 ALTERNATIVES = (1.25, 1.5, 2.0)
 PARTIAL_LOSSES = (0.01, 0.1, 0.5)
-
-
-class Size(click.ParamType[int]):
-    """A size such as 10GB, 512k; binary."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return value if isinstance(value, int) else parse_size(str(value))
-        except InputError as error:
-            self.fail(error.message, param, ctx)
 
 
 @click.command()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from quire.base.units import format_time
 from quire.faces.cli.common import json_option, show_json, with_client
+from quire.faces.cli.following import follow, show_rows, until_of, waits_of
 from quire.faces.cli.main import Context
-from quire.faces.client import Client
 
-POLL_SECONDS = 0.5
 EXIT_NOT_STORED = 1  # watched until it ended, and it was not kept as long as was asked
 
 
@@ -51,22 +48,13 @@ def watch_purchase(
     context: Context, request_id: str, *, until: Sequence[str], is_quiet: bool
 ) -> dict[str, Any]:
     """Tell each change on standard error until the purchase is in one of the states, or ended."""
-
-    async def follow(client: Client) -> dict[str, Any]:
-        told = ""
-        while True:
-            purchase = await client.purchase(request_id)
-            line = f"{purchase['state']}: {purchase['words']}{_slots_in_words(purchase)}"
-            if purchase["trouble"]:
-                line += f"; tried again: {purchase['trouble']}"
-            if line != told and not is_quiet:
-                click.echo(line, err=True)
-            told = line
-            if purchase["ended"] or purchase["state"] in until:
-                return purchase
-            await asyncio.sleep(POLL_SECONDS)
-
-    return with_client(context, follow)
+    return follow(
+        context,
+        lambda client: client.purchase(request_id),
+        until=until,
+        more=_slots_in_words,
+        is_quiet=is_quiet,
+    )
 
 
 def show_purchase(purchase: dict[str, Any]) -> None:
@@ -75,11 +63,7 @@ def show_purchase(purchase: dict[str, Any]) -> None:
     rows.append(("", purchase["words"]))
     if purchase["cid"]:
         rows.append(("dataset", purchase["cid"]))
-    if purchase["waitsFor"]:
-        at = format_time(purchase["waitsFor"]["at"])
-        rows.append(("next", f"{purchase['waitsFor']['reason']}, until {at}"))
-    if purchase["trouble"]:
-        rows.append(("trouble", f"{purchase['trouble']}; it is tried again"))
+    rows += waits_of(purchase)
     money = purchase["money"]
     if money:
         paid = f"{int(money['maxPrice']):,} tokens paid in, {int(money['pricePerDay']):,} a day"
@@ -89,18 +73,13 @@ def show_purchase(purchase: dict[str, Any]) -> None:
         (f"slot {slot['index']}", f"{slot['state']:<9}  {slot['host'] or ''}".rstrip())
         for slot in purchase["slots"]
     ]
-    rows += [("", f"{format_time(note['at'])}  {note['note']}") for note in purchase["history"]]
-    for name, text in rows:
-        click.echo(f"{name:<8} {text}".rstrip())
+    show_rows(rows, purchase["history"])
 
 
 def _show_list(purchases: list[dict[str, Any]]) -> None:
     for purchase in purchases:
-        until = purchase["waitsFor"]
-        when = f"  until {format_time(until['at'])}" if until else ""
-        click.echo(
-            f"{purchase['requestId']}  {purchase['state']:<9}  {purchase['cid'] or '-'}{when}"
-        )
+        line = f"{purchase['requestId']}  {purchase['state']:<9}  {purchase['cid'] or '-'}"
+        click.echo(line + until_of(purchase))
     if not purchases:
         click.echo("nothing was bought; quire request CID buys storage", err=True)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
 
 from quire.base.units import format_size, format_time
 from quire.faces.cli.common import json_option, show_json, with_client
+from quire.faces.cli.following import follow, show_rows, until_of, waits_of
 from quire.faces.cli.main import Context
-from quire.faces.client import Client
 
-POLL_SECONDS = 0.5
 EXIT_NOT_PAID = 1  # watched until it ended, and it did not end with the whole payout
 HELD = ("SaleFilled", "SaleProving", "SalePayout")
 
@@ -35,7 +33,7 @@ def sales_command(context: Context, slot_id: str | None, watch: bool, as_json: b
         return
     wanted = slot_id
     if watch:
-        sale = _watch_sale(context, wanted, is_quiet=as_json)
+        sale = follow(context, lambda client: client.sale(wanted), is_quiet=as_json)
     else:
         sale = with_client(context, lambda client: client.sale(wanted))
     if as_json:
@@ -63,31 +61,10 @@ def show_sold_slots(context: Context, as_json: bool) -> None:
         click.echo("no slots are held; quire offer add offers space", err=True)
 
 
-def _watch_sale(context: Context, slot_id: str, *, is_quiet: bool) -> dict[str, Any]:
-    """Tell each change on standard error until the sale has ended."""
-
-    async def follow(client: Client) -> dict[str, Any]:
-        told = ""
-        while True:
-            sale = await client.sale(slot_id)
-            line = f"{sale['state']}: {sale['words']}"
-            if sale["trouble"]:
-                line += f"; tried again: {sale['trouble']}"
-            if line != told and not is_quiet:
-                click.echo(line, err=True)
-            told = line
-            if sale["ended"]:
-                return sale
-            await asyncio.sleep(POLL_SECONDS)
-
-    return with_client(context, follow)
-
-
 def _show_list(found: dict[str, Any]) -> None:
     for sale in found["sales"]:
-        until = sale["waitsFor"]
-        when = f"  until {format_time(until['at'])}" if until else ""
-        click.echo(f"{sale['slotId']}  {sale['state']:<18}  {sale['words']}{when}")
+        told = f"{sale['state']:<18}  {sale['words']}{until_of(sale)}"
+        click.echo(f"{sale['slotId']}  {told}")
     if found["queue"]:
         click.echo("slots that are for sale, the best first:")
     for chance in found["queue"]:
@@ -110,17 +87,10 @@ def _show_sale(sale: dict[str, Any]) -> None:
     if sale["endsAt"]:
         times = f"to be filled until {format_time(sale['expiresAt'])}, ends "
         rows.append(("contract", times + format_time(sale["endsAt"])))
-    if sale["waitsFor"]:
-        at = format_time(sale["waitsFor"]["at"])
-        rows.append(("next", f"{sale['waitsFor']['reason']}, until {at}"))
-    if sale["trouble"]:
-        rows.append(("trouble", f"{sale['trouble']}; it is tried again"))
+    rows += waits_of(sale)
     if sale["proving"]:
         rows.append(("proofs", f"{sale['proving']['state']}: {sale['proving']['reason']}"))
-    rows += _money(sale["money"])
-    rows += [("", f"{format_time(note['at'])}  {note['note']}") for note in sale["history"]]
-    for name, text in rows:
-        click.echo(f"{name:<8} {text}".rstrip())
+    show_rows(rows + _money(sale["money"]), sale["history"])
 
 
 def _money(money: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -161,5 +161,5 @@ def decode_target(body: bytes) -> Cid:
     """Raises InputError, BadCid."""
     try:
         return Cid.parse(msgspec.json.decode(body, type=NameTarget).cid)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f'the body is not {{"cid": "zDv..."}}: {error}') from None
