@@ -47,6 +47,7 @@ def test_hosts_are_marked_and_replaced_in_spite_of_trouble() -> None:
         "validator.marked",
         "sale.rebuilding",
         "rebuild.complete",
+        "repair.opened",
         "proof.submitted",
         "sale.SaleFinished",
         "kill for",

@@ -69,7 +69,7 @@ async def selling_node(
             market,
             journal,
             feed,
-            SlotKeeping(keeping, node.clock, market.clock, node.events, patience_seconds=0.5),
+            SlotKeeping(keeping, node.clock, market, node.events, patience_seconds=0.5),
             FirstProofs(market, means, node.clock),
             FakeWatcher(),
             node.store,

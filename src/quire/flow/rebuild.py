@@ -44,6 +44,7 @@ KEPT_JOBS = 256  # ended jobs that can still be asked about
 BATCH_BYTES = 4 * MIB  # K rows of a batch; a single column may be more
 BATCHES = 4  # on their way at a time
 NEWS_SECONDS = 1.0  # between two events of progress
+SPARE_SECONDS = 3600.0  # that slots which were computed for others can be fetched here
 
 
 class Rebuilds:
@@ -79,16 +80,18 @@ class Rebuilds:
         timeout_seconds: float,
         *,
         until: float | None = None,
+        spare: Sequence[int] = (),
     ) -> RebuildJob:
         """Begin to rebuild slots, all in one pass, or join the job that does so already.
 
         timeout_seconds  for the manifest and for the list of leaves
+        spare            more slots, for others to fetch: they are held for a short time
         Raises   NotAManifest  the CID names something else
                  InputError    no slots, the same twice, or slots that cannot be rebuilt together
                  Busy          one of the slots is being rebuilt with others; the node is stopping
         """
         check_manifest_cid(cid)
-        wanted = tuple(sorted(slots))
+        wanted = tuple(sorted((*slots, *spare)))
         if not wanted or len(set(wanted)) != len(wanted):
             raise InputError("name the slots to be rebuilt, each once")
         local = await self._store.dataset(cid)
@@ -103,7 +106,9 @@ class Rebuilds:
                 return job
             if shared := [slot for slot in job.slots if slot in wanted]:
                 raise Busy(f"{name_rows(shared)} of {cid} is being rebuilt; wait for that")
-        return self._begin(cid, wanted, timeout_seconds, until)
+        job = RebuildJob(cid, wanted, self._clock.now(), RateMeter(self._clock.monotonic()), until)
+        job.spare = tuple(spare)
+        return self._begin(job, timeout_seconds)
 
     def of(self, cid: Cid, slot: int) -> RebuildJob | None:
         """The newest job for a slot, ended or not."""
@@ -130,10 +135,8 @@ class Rebuilds:
 
     # ---- inside ----
 
-    def _begin(
-        self, cid: Cid, slots: tuple[int, ...], timeout_seconds: float, until: float | None
-    ) -> RebuildJob:
-        job = RebuildJob(cid, slots, self._clock.now(), RateMeter(self._clock.monotonic()), until)
+    def _begin(self, job: RebuildJob, timeout_seconds: float) -> RebuildJob:
+        cid, slots = job.cid, job.slots
         self._jobs[cid.digest, slots] = job
         self._jobs.move_to_end((cid.digest, slots))
         work = self._run(job, timeout_seconds)
@@ -247,8 +250,9 @@ class Rebuilds:
     async def _hold(self, job: RebuildJob, timeout_seconds: float) -> None:
         """Take the slots, whose blocks are all here now."""
         job.state, job.reason = "hashing", "hashing the slots, checking their roots"
-        for slot in job.slots:
-            taking = await self._holds.start(job.cid, slot, timeout_seconds, until=job.until)
+        for slot in sorted(job.slots, key=lambda each: each in job.spare):
+            until = self._clock.now() + SPARE_SECONDS if slot in job.spare else job.until
+            taking = await self._holds.start(job.cid, slot, timeout_seconds, until=until)
             if taking.task is not None:
                 await asyncio.wait([taking.task])
             if taking.error is not None:

@@ -27,6 +27,7 @@ class RebuildJob:
     started_at: float  # unix seconds
     meter: RateMeter
     until: float | None = None  # unix seconds until which they are to be held; None: for ever
+    spare: tuple[int, ...] = ()  # of the slots: computed for others, held for a short time
     state: str = "searching"
     reason: str = "looking for the manifest"
     dataset: Dataset | None = None

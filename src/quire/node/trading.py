@@ -195,7 +195,7 @@ def join_selling(
     keeping = SlotKeeping(
         KeepingPorts(parts.store, parts.fetches, parts.slot_holds, parts.rebuilds),
         clock,
-        market.clock,
+        market,
         events,
         patience_seconds=settings.rebuild_after_seconds,
     )

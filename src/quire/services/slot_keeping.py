@@ -3,7 +3,11 @@
 A slot that lost its host is looked for first: to lose a contract is not to lose the data. Only when
 nothing more of it comes is it computed from K others, and only its own row is written.
 
-Source   market.md 5.2
+Where the contract waits until several slots of a request are lost, whoever computes one computes
+all of them in the same pass and serves the others for a while: K + f - 1 slots are moved for f lost
+ones. Their new hosts wait for that, each a little longer than the one before it.
+
+Source   market.md 5.2, 5.3
 """
 
 from __future__ import annotations
@@ -16,16 +20,19 @@ from dataclasses import dataclass
 from quire.base.clock import Clock
 from quire.base.errors import BadManifest, InputError, PeerError, QuireError
 from quire.base.events import EventBus
-from quire.chain.abi import id_text
-from quire.chain.port import ChainClock
-from quire.chain.values import StorageRequest
+from quire.chain.abi import id_text, slot_id
+from quire.chain.port import Market
+from quire.chain.repair_gate import threshold_of
+from quire.chain.values import SlotState, StorageRequest
 from quire.dataset.geometry import Geometry
+from quire.dataset.trouble import name_rows
 from quire.flow.fetch import Fetches
 from quire.flow.prove import verification_of
 from quire.flow.rebuild import Rebuilds
 from quire.flow.slot_state import ROOT_KIND, SlotJob
 from quire.flow.slots import SlotHolds
 from quire.formats.cid import Cid
+from quire.market.repair_turn import is_lazy
 from quire.market.sale import Deal, Sale
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.store import Store
@@ -52,7 +59,7 @@ class SlotKeeping:
         self,
         ports: KeepingPorts,
         clock: Clock,
-        chain: ChainClock,
+        market: Market,
         events: EventBus,
         *,
         patience_seconds: float,
@@ -60,7 +67,7 @@ class SlotKeeping:
         """`patience_seconds`: without a byte, before a slot that lost its host is computed."""
         self._ports = ports
         self._clock = clock
-        self._chain = chain
+        self._market = market
         self._events = events
         self._patience_seconds = patience_seconds
 
@@ -78,10 +85,10 @@ class SlotKeeping:
         dataset = await self._ports.fetches.manifest(cid, MANIFEST_SECONDS)
         check_request(dataset, request)
         if not await self._is_held(cid, slot):
-            if deal.is_repair and not await self._fetch(sale, cid, on_bytes, is_hopeful=False):
-                await self._rebuild(sale, cid, on_bytes)
-            elif not deal.is_repair:
-                await self._fetch(sale, cid, on_bytes, is_hopeful=True)
+            if deal.is_repair:
+                await self._repair(sale, request, cid, on_bytes)
+            else:
+                await self._fetch(sale, cid, on_bytes, None)
         await self.extend(sale)
 
     async def extend(self, sale: Sale) -> None:
@@ -100,11 +107,16 @@ class SlotKeeping:
         except InputError:
             return
         slot = sale.slot_index
-        mine = (sale.deal.cid, slot)
-        if any(o.deal is not None and (o.deal.cid, o.slot_index) == mine for o in others):
+        needed = [
+            o.slot_index for o in others if o.deal is not None and o.deal.cid == sale.deal.cid
+        ]
+        if slot in needed:
             return
         rebuilding = self._ports.rebuilds.of(cid, slot)
-        if rebuilding is not None and rebuilding.until is not None:
+        if rebuilding is not None and not rebuilding.has_ended and rebuilding.until is not None:
+            if any(each in needed for each in rebuilding.slots):
+                rebuilding.spare = (*rebuilding.spare, slot)  # it goes by itself
+                return
             await self._ports.rebuilds.cancel(rebuilding)
         job = self._ports.holds.of(cid, slot)
         if job is not None and not job.has_ended and job.until is None:
@@ -118,17 +130,59 @@ class SlotKeeping:
 
     def _until(self, deal: Deal) -> float:
         """When the contract is over for certain, by this node's clock."""
-        left = max(0.0, deal.end - self._chain.now())
+        left = max(0.0, deal.end - self._market.clock.now())
         return self._clock.now() + left + MARGIN_SECONDS
 
     async def _is_held(self, cid: Cid, slot: int) -> bool:
         state = await self._ports.holds.state(cid, slot)
         return state is not None and state.state == "held"
 
+    async def _repair(
+        self, sale: Sale, request: StorageRequest, cid: Cid, on_bytes: Callable[[int], None]
+    ) -> None:
+        """Get a slot that lost its host, from whoever has it or by computing it."""
+        lost = await self._lost(sale, request)
+        patience = self._patience_seconds * (1 + lost.index(sale.slot_index))
+        if await self._fetch(sale, cid, on_bytes, patience):
+            return
+        spare = await self._spare(cid, [s for s in lost if s != sale.slot_index], request)
+        try:
+            await self._rebuild(sale, cid, spare, on_bytes)
+        except QuireError as error:
+            if not spare:
+                raise
+            self._tell(sale, f"the lost slots could not be computed together: {error.message}")
+            await self._rebuild(sale, cid, [], on_bytes)
+
+    async def _lost(self, sale: Sale, request: StorageRequest) -> list[int]:
+        """Slots that are to be repaired together, in order; this one is among them."""
+        terms, ask = self._market.terms, request.ask
+        alone = [sale.slot_index]
+        if not is_lazy(terms) or threshold_of(terms.lazy_repair, ask.max_slot_loss) == 1:
+            return alone
+        slots = [slot_id(sale.request_id, index) for index in range(ask.slots)]
+        states = await self._market.slot_states(slots)
+        lost = [index for index, state in enumerate(states) if state is SlotState.REPAIR]
+        is_possible = sale.slot_index in lost and len(lost) <= ask.max_slot_loss
+        return lost if is_possible else alone
+
+    async def _spare(self, cid: Cid, lost: list[int], request: StorageRequest) -> list[int]:
+        """Other lost slots that this node can compute as well: all, or none for want of room."""
+        rebuilds = self._ports.rebuilds
+        spare = []
+        for slot in lost:
+            job = rebuilds.of(cid, slot)
+            if not await self._is_held(cid, slot) and (job is None or job.has_ended):
+                spare.append(slot)
+        space = self._ports.store.space()
+        room = space.quota_max_bytes - space.quota_used_bytes - space.quota_reserved_bytes
+        return spare if len(spare) * request.ask.slot_size <= room else []
+
     async def _fetch(
-        self, sale: Sale, cid: Cid, on_bytes: Callable[[int], None], *, is_hopeful: bool
+        self, sale: Sale, cid: Cid, on_bytes: Callable[[int], None], patience: float | None
     ) -> bool:
-        """Take the slot from others; False when nobody has it, unless that is hoped for."""
+        """Take the slot from others; False when nobody has had it for so many seconds. None: that
+        somebody comes is hoped for."""
         holds, slot = self._ports.holds, sale.slot_index
         job = await holds.start(cid, slot, MANIFEST_SECONDS, until=self._until(_deal(sale)))
         here, since = -1, self._clock.monotonic()
@@ -139,28 +193,32 @@ class SlotKeeping:
             now = self._clock.monotonic()
             if found != here or job.state == "hashing":
                 here, since = found, now
-            elif not is_hopeful and now - since > self._patience_seconds:
+            elif patience is not None and now - since > patience:
                 await holds.cancel(cid, slot)
                 return False
-        return _is_done(job, is_hopeful)
+        return _is_done(job, is_hopeful=patience is None)
 
-    async def _rebuild(self, sale: Sale, cid: Cid, on_bytes: Callable[[int], None]) -> None:
-        self._events.publish(
-            "sale.rebuilding",
-            id_text(sale.slot_id),
-            f"nobody serves slot {sale.slot_index} of {cid}: it is computed from others",
-        )
-        until = self._until(_deal(sale))
-        job = await self._ports.rebuilds.start(
-            cid, [sale.slot_index], MANIFEST_SECONDS, until=until
-        )
+    async def _rebuild(
+        self, sale: Sale, cid: Cid, spare: Sequence[int], on_bytes: Callable[[int], None]
+    ) -> None:
+        slot, rebuilds = sale.slot_index, self._ports.rebuilds
+        job = rebuilds.of(cid, slot)  # another sale's, that computes this slot too
+        if job is None or job.has_ended:
+            until = self._until(_deal(sale))
+            job = await rebuilds.start(cid, [slot], MANIFEST_SECONDS, until=until, spare=spare)
+        also = f", and {name_rows(spare)} for other hosts" if spare else ""
+        told = f"nobody serves slot {slot} of {cid}: it is computed from others{also}"
+        self._tell(sale, told)
         while job.task is not None and not job.has_ended:
             await asyncio.wait([job.task], timeout=LOOK_SECONDS)
-            on_bytes(job.verified_bytes)
+            on_bytes(job.verified_bytes // len(job.slots))
         if job.error is not None:
             raise job.error
         if job.state != "complete":
-            raise PeerError(f"the rebuilding of slot {sale.slot_index} was stopped; ask again")
+            raise PeerError(f"the rebuilding of slot {slot} was stopped; ask again")
+
+    def _tell(self, sale: Sale, message: str) -> None:
+        self._events.publish("sale.rebuilding", id_text(sale.slot_id), message)
 
     async def _verified(self, cid: Cid, slot: int) -> int:
         state = None
@@ -191,7 +249,7 @@ def _deal(sale: Sale) -> Deal:
     return sale.deal
 
 
-def _is_done(job: SlotJob, is_hopeful: bool) -> bool:
+def _is_done(job: SlotJob, *, is_hopeful: bool) -> bool:
     if job.state == "held":
         return True
     if not is_hopeful:

@@ -10,14 +10,14 @@ import pytest
 
 from quire.base.clock import SystemClock
 from quire.base.errors import BadManifest
-from quire.chain.memory.clock import MemoryChainClock
+from quire.chain.memory.market import MemoryMarket
 from quire.chain.values import Content
 from quire.market.sale import Deal, Sale
 from quire.net.memory import MemoryNetwork
 from quire.services.slot_keeping import KeepingPorts, SlotKeeping, check_request
 from quire.store.dataset import Dataset, RetentionRoot
 from support.live import memory_network
-from support.memory_world import a_world
+from support.memory_world import HOST, a_world
 from support.selling import request_for
 from support.slot_kit import SlotNode, protect
 
@@ -28,12 +28,12 @@ class Kept:
     """A host with its keeping, a client that has the dataset, and a request for it."""
 
     def __init__(self, host: SlotNode, dataset: Dataset) -> None:
-        chain = MemoryChainClock(a_world(), SystemClock())
+        market = MemoryMarket(a_world(), HOST, SystemClock())
         ports = KeepingPorts(host.store, host.fetches, host.holds, host.rebuilds)
         self.host, self.dataset = host, dataset
-        self.keeping = SlotKeeping(ports, SystemClock(), chain, host.events, patience_seconds=0.2)
+        self.keeping = SlotKeeping(ports, SystemClock(), market, host.events, patience_seconds=0.2)
         self.request = request_for(dataset)
-        end = int(chain.now()) + 1200
+        end = int(market.clock.now()) + 1200
         deal = Deal.of(self.request, end - 900, end)
         self.sale = Sale(bytes(32), SLOT, bytes([7]) * 32, deal=deal)
         self.told: list[int] = []

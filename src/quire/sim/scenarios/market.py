@@ -26,7 +26,7 @@ from quire.base.units import KIB
 from quire.chain.abi import slot_id
 from quire.chain.memory.clock import mine_by_clock
 from quire.chain.memory.world import MemoryWorld
-from quire.chain.terms import Dispersal, Extensions, Terms
+from quire.chain.terms import Dispersal, Extensions, LazyRepair, Terms
 from quire.chain.values import NO_ADDRESS, Address, RequestId, RequestState, SlotId, SlotState
 from quire.dataset.circuit import CircuitParameters
 from quire.flow.upload import UploadOrder
@@ -51,11 +51,11 @@ BLOCK_SIZE = 4 * KIB
 BLOCKS_MAX = 24
 BLOCK_SECONDS = 5
 EXPIRY = 900
-DURATION = 1500, 700  # and so much more for each loss
+DURATION = 1500, 1100  # and so much more for each loss
 TOKENS = 10**15
 LOOK_SECONDS = 2.0
 FILL_SECONDS = 1500.0
-REPAIR_SECONDS = 1500.0  # two misses, a slot to rebuild, a first proof
+REPAIR_SECONDS = 2000.0  # two misses, a wait for more losses, a slot to rebuild, a first proof
 TROUBLE_SECONDS = (20.0, 200.0)  # between two faults
 GONE_SECONDS = (1.0, 40.0)  # that a node is down, or without the chain
 TERMS = Terms(
@@ -77,11 +77,13 @@ TERMS = Terms(
 )
 OURS = Extensions.BATCH_PROOFS | Extensions.MARK_MANY
 WINDOW = Dispersal(h_bps=2500, ttl=120, repair_window=180)
-# What a contract can do: as the reference's, with ours, with the window besides.
+LAZY = LazyRepair(threshold=2, max_delay=300)  # one loss waits until somebody opens it
+# What a contract can do: as the reference's, with ours, with the window or late repair besides.
 CONTRACTS = (
     TERMS,
     replace(TERMS, extensions=OURS),
     replace(TERMS, extensions=OURS | Extensions.DISPERSAL, dispersal=WINDOW),
+    replace(TERMS, extensions=OURS | Extensions.LAZY_REPAIR, lazy_repair=LAZY),
 )
 
 
