@@ -26,6 +26,7 @@ from quire.chain.deployment import DEPLOYER
 from quire.chain.events import MarketEvent, RequestFulfilled
 from quire.chain.port import Market
 from quire.chain.values import Address, RequestId, RequestState, SlotState
+from quire.dataset.circuit import OWN, CircuitParameters
 from quire.dataset.geometry import Geometry
 from quire.faces.client import Client
 from quire.faces.local import LocalNode
@@ -38,6 +39,8 @@ K, M = 2, 1
 BLOCKS = 7
 DATA = random.Random(6).randbytes(BLOCKS * BLOCK - 100)
 SLOT_BYTES = Geometry(BLOCKS, K, M, BLOCK).slot_size
+# A tenth of the work of the demo's circuit, for slots of up to 2 MiB.
+QUICK_CIRCUIT = CircuitParameters(OWN, samples=1, max_slot_depth=10, max_dataset_depth=3)
 PRICE, COLLATERAL = 3, 1000
 DURATION, EXPIRY = 3600, 900
 PATIENCE = 90.0  # seconds; two cores may prove for many nodes
@@ -274,6 +277,32 @@ class Town:
 
         await self.until(is_so, f"the purchase of {name} is {state}", seconds)
 
+    async def until_sale(
+        self, name: str, request_id: RequestId, slot: int, state: str, seconds: float = PATIENCE
+    ) -> None:
+        async def is_so() -> bool:
+            return await self.sale(name, request_id, slot) == state
+
+        await self.until(is_so, f"the sale of slot {slot} by {name} is {state}", seconds)
+
+    async def until_ended(
+        self, name: str, request_id: RequestId, slot: int, seconds: float = PATIENCE
+    ) -> None:
+        """Wait until a host has nothing more to do for a slot."""
+
+        async def has_ended() -> bool:
+            async with self.api(name) as api:
+                path = f"/sales/{id_text(slot_id(request_id, slot))}"
+                return bool((await api.json("GET", path))["ended"])
+
+        await self.until(has_ended, f"{name} is through with slot {slot}", seconds)
+
+    async def until_tokens(self, name: str, tokens: int, seconds: float = PATIENCE) -> None:
+        async def has_them() -> bool:
+            return await self.tokens(name) == tokens
+
+        await self.until(has_them, f"{name} has {tokens} tokens", seconds)
+
     async def until_sale_is_over(self, name: str) -> dict[str, Any]:
         """The sale that brought money, when all sales of a host have ended."""
 
@@ -305,12 +334,17 @@ class Town:
 
 
 @asynccontextmanager
-async def market_town(directory: Path, config: ContractConfig | None = None) -> AsyncIterator[Town]:
+async def market_town(
+    directory: Path,
+    config: ContractConfig | None = None,
+    *,
+    circuit: CircuitParameters = QUICK_CIRCUIT,
+) -> AsyncIterator[Town]:
     """A chain with the contracts and nobody there yet. Without `config` its periods are such that
     K + M proofs fit into a quarter of one on this machine."""
     place = directory / "market"
     place.mkdir(parents=True)
-    town = Town(directory, LocalMarket(place))
+    town = Town(directory, LocalMarket(place, circuit))
     try:
         await town.market.start(config, slots=K + M)
         yield town

@@ -66,8 +66,9 @@ def paced(seconds_a_proof: float, slots: int) -> ContractConfig:
 class LocalMarket:
     """One chain with the contracts on it. `names` are its accounts, in the order they were made."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, circuit: CircuitParameters = CIRCUIT) -> None:
         self.directory = directory
+        self.circuit = circuit
         self.circuits = directory / "circuits"
         self.names: dict[Address, str] = {}
         self._chain: DevChain | None = None
@@ -140,6 +141,9 @@ class LocalMarket:
         arguments += ["--eth-private-key", str(self._key_file(name))]
         arguments += ["--marketplace-address", address_text(self._deployment.marketplace)]
         arguments += ["--circuit-dir", str(self.circuits)]
+        arguments += ["--proof-samples", str(self.circuit.samples)]
+        arguments += ["--max-slot-depth", str(self.circuit.max_slot_depth)]
+        arguments += ["--max-dataset-depth", str(self.circuit.max_dataset_depth)]
         return [*arguments, "--validator"] if is_validator else arguments
 
     async def advance_to(self, timestamp: int) -> None:
@@ -165,10 +169,10 @@ class LocalMarket:
 
     def _circuit(self) -> LoadedCircuit:
         """The circuit with a development key, made first where it is not there."""
-        directory = self.circuits / CIRCUIT.id
+        directory = self.circuits / self.circuit.id
         if not directory.is_dir():
-            set_up_circuit(self.circuits, CIRCUIT, DEFAULT_SEED, lambda *_: None)
-        return LoadedCircuit.open(CircuitFiles.in_directory(CIRCUIT, directory), None)
+            set_up_circuit(self.circuits, self.circuit, DEFAULT_SEED, lambda *_: None)
+        return LoadedCircuit.open(CircuitFiles.in_directory(self.circuit, directory), None)
 
 
 def _time_a_proof(circuit: LoadedCircuit) -> float:

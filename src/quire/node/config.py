@@ -135,6 +135,10 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     slots_of_request: Annotated[
         int, Setting("whole", "slots that this host takes of one request, at most; 0 is all")
     ] = 0
+    rebuild_after: Annotated[
+        float,
+        Setting("duration", "without a byte of a slot that lost its host, it is computed"),
+    ] = 20.0
     validator: Annotated[
         bool, Setting("flag", "mark proofs of others that are missing, for a reward")
     ] = False

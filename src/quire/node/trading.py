@@ -123,6 +123,7 @@ async def open_trading(
                 settings = SaleSettings(
                     None if recipient is None else parse_address(recipient),
                     config.slots_of_request,
+                    config.rebuild_after,
                 )
                 join_selling(trading, means, settings, ground, parts)
         except BaseException:
@@ -196,6 +197,7 @@ def join_selling(
         clock,
         market.clock,
         events,
+        patience_seconds=settings.rebuild_after_seconds,
     )
     ports = SalePorts(
         market=market,

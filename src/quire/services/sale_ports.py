@@ -17,10 +17,12 @@ class SaleSettings:
 
     reward_recipient  who gets payouts; None: the account itself, as its collateral always
     slots_of_request  that this host takes at most of one request; 0: as many as it gets
+    rebuild_after_seconds  without a byte of a slot that lost its host, until it is computed
     """
 
     reward_recipient: Address | None = None
     slots_of_request: int = 0
+    rebuild_after_seconds: float = 20.0
 
 
 class Keeping(Protocol):

@@ -32,7 +32,6 @@ from quire.store.store import Store
 
 MANIFEST_SECONDS = 120.0  # for the manifest and the list of leaves
 LOOK_SECONDS = 1.0  # between two looks at how far a slot is
-PATIENCE_SECONDS = 20.0  # without a byte, before a slot that lost its host is computed
 MARGIN_SECONDS = 86_400.0  # that data is held beyond its contract: the chain may be slow
 
 
@@ -56,8 +55,9 @@ class SlotKeeping:
         chain: ChainClock,
         events: EventBus,
         *,
-        patience_seconds: float = PATIENCE_SECONDS,
+        patience_seconds: float,
     ) -> None:
+        """`patience_seconds`: without a byte, before a slot that lost its host is computed."""
         self._ports = ports
         self._clock = clock
         self._chain = chain
