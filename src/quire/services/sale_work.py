@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from quire.base.errors import (
+    ChainUnreachable,
     InsufficientFunds,
     NotFound,
     PeerError,
@@ -120,7 +121,10 @@ class SaleWork:
         market = self._market
         state = await market.request_state(sale.request_id)
         [slot_state] = await market.slot_states([sale.slot_id])
-        is_ours = await market.host(sale.slot_id) == market.account
+        host = await market.host(sale.slot_id)
+        if slot_state == SlotState.FILLED and host is None:
+            raise ChainUnreachable("the chain was rewound while it was asked how the slot stands")
+        is_ours = host == market.account
         end = await market.request_end(sale.request_id)
         now = int(market.clock.now())
         filled_at = 0
