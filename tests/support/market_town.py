@@ -304,14 +304,18 @@ class Town:
         await self.until(has_them, f"{name} has {tokens} tokens", seconds)
 
     async def until_sale_is_over(self, name: str) -> dict[str, Any]:
-        """The sale that brought money, when all sales of a host have ended."""
+        """The only sale that brought money, when all sales of a host have ended."""
+        (sale,) = await self.until_sales_are_over(name)
+        return sale
+
+    async def until_sales_are_over(self, name: str) -> list[dict[str, Any]]:
+        """Those that brought money, when all sales of a host have ended."""
 
         async def have_ended() -> bool:
             return all(sale["ended"] for sale in await self.sales(name))
 
         await self.until(have_ended, f"the sales of {name} have ended")
-        (sale,) = [sale for sale in await self.sales(name) if sale["state"] == "SaleFinished"]
-        return sale
+        return [sale for sale in await self.sales(name) if sale["state"] == "SaleFinished"]
 
     async def until_slots(
         self, request_id: RequestId, state: SlotState, count: int, seconds: float = PATIENCE
