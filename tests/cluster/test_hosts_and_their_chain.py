@@ -59,6 +59,18 @@ async def until_all_are_proved(town: Town, slots: list[bytes]) -> None:
     await town.until(are_proved, f"every slot is proved after block {since}")
 
 
+async def is_settled_with(town: Town, name: str, gained: int) -> None:
+    """A host has all that its sales say, and its offer is whole again. A filling that was taken
+    back may come again after the host has turned to another slot: then it has two, both paid."""
+    paid = await town.until_sales_are_over(name)
+    for sale in paid:
+        assert int(sale["money"]["returned"]) == SLOT_BYTES * COLLATERAL
+    assert sum(int(sale["money"]["payout"]) for sale in paid) == gained
+    (offer,) = await town.offers(name)
+    assert offer["freeSize"] == offer["totalSize"] == SLOT_BYTES
+    assert offer["totalRemainingCollateral"] == offer["totalCollateral"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_blocks_taken_back_after_each_step_and_a_chain_that_was_away_change_nothing(
@@ -104,15 +116,7 @@ async def test_blocks_taken_back_after_each_step_and_a_chain_that_was_away_chang
 
         gained = {name: await town.tokens(name) - had[name] for name in HOSTS}
         for name in HOSTS:
-            # A filling that was taken back may come again after its host has turned to another slot:
-            # then it has two, and both are paid.
-            paid = await town.until_sales_are_over(name)
-            for sale in paid:
-                assert int(sale["money"]["returned"]) == SLOT_BYTES * COLLATERAL
-            assert sum(int(sale["money"]["payout"]) for sale in paid) == gained[name]
-            (offer,) = await town.offers(name)
-            assert offer["freeSize"] == offer["totalSize"] == SLOT_BYTES
-            assert offer["totalRemainingCollateral"] == offer["totalCollateral"]
+            await is_settled_with(town, name, gained[name])
         assert sum(gained.values()) > 0
         request = await town.chain.request(request_id)
 

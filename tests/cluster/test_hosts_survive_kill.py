@@ -62,9 +62,9 @@ async def test_hosts_that_are_killed_in_any_state_are_paid_once_and_lose_nothing
             gained = await town.tokens(name) - before[name]
             assert gained == SLOT_BYTES * COLLATERAL + int(sale["money"]["payout"])
             earned += int(sale["money"]["payout"])
+        await town.until_nothing_is_left()
         request = await town.chain.request(request_id)
         assert await town.tokens("client") == had + request.ask.max_price - earned
         fills = [event for event in await town.events() if isinstance(event, SlotFilled)]
         assert len(fills) == K + M
         await town.adds_up()
-        assert await town.chain.balance(town.chain.terms.contract) == 0

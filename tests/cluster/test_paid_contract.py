@@ -32,8 +32,8 @@ async def test_a_contract_is_filled_lives_without_its_client_and_pays_everybody(
         await town.until_slots(request_id, SlotState.PAID, K + M)
         await town.start("client")
         await town.until_purchase("client", request_id, "finished")
+        await town.until_nothing_is_left()
         paid = {name: await town.tokens(name) - had[name] for name in hosts}
         assert all(tokens > 0 for tokens in paid.values())
         assert await town.tokens("client") == had["client"] - sum(paid.values())
         await town.adds_up()
-        assert await town.chain.balance(town.chain.terms.contract) == 0

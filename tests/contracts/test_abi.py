@@ -26,7 +26,7 @@ def entries(kind: str) -> dict[str, dict[str, Any]]:
     return {signature_of(e): e for e in MARKETPLACE.abi if e["type"] == kind}
 
 
-@accepted("market_abi.json")
+@accepted("market/abi.json")
 def test_selectors_topics_errors_and_fields_are_those_of_the_reference(row: dict[str, Any]) -> None:
     entry = entries(row["kind"])[row["name"]]
     if row["kind"] == "event":
@@ -43,7 +43,7 @@ def test_selectors_topics_errors_and_fields_are_those_of_the_reference(row: dict
 
 
 def test_the_tuples_have_the_names_of_the_reference() -> None:
-    request = entries("function")[load("market_abi.json")["accept"][0]["name"]]["inputs"][0]
+    request = entries("function")[load("market/abi.json")["accept"][0]["name"]]["inputs"][0]
     ask, content = request["components"][1], request["components"][2]
     assert names(request) == ["client", "ask", "content", "expiry", "nonce"]
     assert names(content) == ["cid", "merkleRoot"]

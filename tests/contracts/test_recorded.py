@@ -12,7 +12,7 @@ from support.contract_kit import FIRST_BLOCK, Setup, revert_data, type_of
 from support.contract_world import World
 from support.vectors import load
 
-RUN = load("market_recorded.json")
+RUN = load("market/recorded.json")
 APPROVED = 2**256 - 1
 PROOF_BYTES = 256
 

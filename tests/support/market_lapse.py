@@ -76,13 +76,15 @@ class Lapse:
             for slot, identity in enumerate(self._ids)
             if slot not in dead and states[slot] == SlotState.FILLED
         ]
+        if not alive:
+            return False  # seen between two blocks of a chain that moves
         statuses = await chain.proof_statuses(alive)
         wanted = {
             identity
             for identity, status in zip(alive, statuses, strict=True)
             if self._can_be_enforced(status, head.timestamp)
         }
-        return wanted <= await self._proved(statuses[0].period if statuses else 0)
+        return wanted <= await self._proved(statuses[0].period)
 
     async def _proved(self, period: int) -> set[SlotId]:
         events = await self._town.chain.past_events(await self._first_block(period))

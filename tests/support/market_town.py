@@ -240,6 +240,15 @@ class Town:
                 raise AssertionError(f"not in {seconds:.0f} s: {what}\n{await self.seen()}")
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def until_nothing_is_left(self) -> None:
+        """Everybody has taken what is theirs from the contract, and the rest is burnt."""
+
+        async def is_empty() -> bool:
+            await self.market.burn()
+            return await self.chain.balance(self.chain.terms.contract) == 0
+
+        await self.until(is_empty, "the contract keeps nothing")
+
     async def seen(self) -> str:
         """What there is, for whoever waits in vain."""
         head = await self.chain.head()
