@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from quire.chain.abi import address_text
+from quire.chain.same_recursion import same_recursion_limit
 from quire.chain.values import Address
 
 MNEMONIC = "test test test test test test test test test test test junk"
@@ -27,8 +28,9 @@ class DevAccount:
 @cache
 def dev_account(index: int) -> DevAccount:
     """m/44'/60'/0'/0/index."""
-    from eth_account import Account
-    from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
+    with same_recursion_limit():
+        from eth_account import Account
+        from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
 
     key = key_from_seed(seed_from_mnemonic(MNEMONIC, ""), f"m/44'/60'/0'/0/{index}")
     return DevAccount(bytes.fromhex(Account.from_key(key).address[2:]), bytes(key))

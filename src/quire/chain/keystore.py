@@ -14,6 +14,7 @@ import msgspec
 from quire.base.errors import BadConfig
 from quire.base.units import MIB
 from quire.chain.key_file import read_secret
+from quire.chain.same_recursion import same_recursion_limit
 from quire.chain.wallet import Wallet, check_key
 
 VERSION = 3
@@ -67,7 +68,8 @@ def parse_keystore(data: bytes) -> dict[str, Any]:
 
 def decrypt_keystore(fields: dict[str, Any], password: str) -> bytes:
     """The key. Blocks for half a second: not for an event loop. Raises BadConfig."""
-    from eth_account import Account
+    with same_recursion_limit():
+        from eth_account import Account
 
     try:
         key = bytes(Account.decrypt(fields, password))
@@ -82,7 +84,8 @@ def decrypt_keystore(fields: dict[str, Any], password: str) -> bytes:
 
 def encrypt_keystore(key: bytes, password: str) -> bytes:
     """The file for a key (scrypt, n = 2^18). Blocks for half a second."""
-    from eth_account import Account
+    with same_recursion_limit():
+        from eth_account import Account
 
     return (
         msgspec.json.format(msgspec.json.encode(Account.encrypt(key, password)), indent=2) + b"\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 from quire.base.errors import BadConfig
 from quire.chain.fees import Fees, LegacyFees
+from quire.chain.same_recursion import same_recursion_limit
 from quire.chain.values import Address
 
 KEY_BYTES = 32
@@ -38,7 +39,8 @@ class Wallet:
 
     def __init__(self, private_key: bytes) -> None:
         check_key(private_key)
-        from eth_account import Account
+        with same_recursion_limit():
+            from eth_account import Account
 
         self._account: Any = Account.from_key(private_key)
         self.address: Address = bytes.fromhex(self._account.address[2:])
