@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quire.base.errors import ChainError, RpcRefused
+from quire.base.errors import ChainError
 from quire.chain.block import Block, Log, parse_logs
 from quire.chain.rpc import Rpc
+from quire.chain.rpc_message import result_of
 from quire.chain.values import Address
 
 PORTION_BLOCKS = 2048
@@ -29,9 +30,7 @@ class LogReader:
             for b in blocks
         ]
         for answer in await self._rpc.batch(calls):
-            if isinstance(answer, RpcRefused):
-                raise answer
-            logs += parse_logs(answer)
+            logs += parse_logs(result_of(answer))
         return logs
 
     async def between(self, first: int, last: int) -> list[Log]:

@@ -70,6 +70,13 @@ def _part(part: Any) -> Answer | Notice:
     raise ChainUnreachable("the answer is no JSON-RPC")
 
 
+def result_of(reply: Reply) -> Any:
+    """The result of a call. Raises RpcRefused when it is none."""
+    if isinstance(reply, RpcRefused):
+        raise reply
+    return reply
+
+
 def refusal(error: Any) -> RpcRefused:
     """The error object of an answer as an error of ours."""
     if not isinstance(error, dict):

@@ -24,6 +24,7 @@ from quire.chain.rpc_message import (
     asks_for_patience,
     decode_message,
     encode_calls,
+    result_of,
 )
 from quire.chain.rpc_retry import Patience, TryAgain
 
@@ -47,10 +48,7 @@ class WebSocketRpc:
     async def call(
         self, method: str, params: Sequence[Any] = (), deadline: float | None = None
     ) -> Any:
-        reply = (await self.batch([(method, params)], deadline))[0]
-        if isinstance(reply, RpcRefused):
-            raise reply
-        return reply
+        return result_of((await self.batch([(method, params)], deadline))[0])
 
     async def batch(self, calls: Sequence[Call], deadline: float | None = None) -> list[Reply]:
         if deadline is None:
