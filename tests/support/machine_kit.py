@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from quire.base.errors import BadEncoding, DeadlineExceeded
 from quire.base.events import EventBus
+from quire.base.machine import Deadline, Failed, TimedOut
 from quire.base.rng import seeded_rng
 from quire.base.waits import Waits
-from quire.market.machine import Deadline, Failed, TimedOut
 from quire.services.machines import Machines
 from quire.sim.clock import SimClock
 from quire.sim.loop import SimLoop, run

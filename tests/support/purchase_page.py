@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quire.base.errors import InsufficientFunds, Reverted
+from quire.base.machine import Failed, TimedOut
 from quire.chain.values import Ask, Content, RequestState, StorageRequest
-from quire.market.machine import Failed, TimedOut
 from quire.market.purchase import (
     At,
     Changed,

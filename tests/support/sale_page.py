@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from quire.base.errors import ChainError, InsufficientFunds
+from quire.base.machine import Failed, TimedOut
 from quire.chain.values import RequestState, SlotState
-from quire.market.machine import Failed, TimedOut
 from quire.market.sale import (
     Alarm,
     At,

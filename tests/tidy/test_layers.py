@@ -14,8 +14,10 @@ LAYERS = (
     "dataset",
     "store",
     "chain",
+    "channels",
     "net",
     "market",
+    "point",
     "flow",
     "services",
     "node",
@@ -30,7 +32,18 @@ CORE_USERS = (
 )
 
 # In these layers, whatever is not listed below is pure: time, randomness and I/O are arguments.
-PURE_LAYERS = ("base", "formats", "kernels", "dataset", "store", "chain", "net", "market")
+PURE_LAYERS = (
+    "base",
+    "formats",
+    "kernels",
+    "dataset",
+    "store",
+    "chain",
+    "channels",
+    "net",
+    "market",
+    "point",
+)
 OUTSIDE_WORLD = (
     "aiohttp",
     "asyncio",

@@ -12,6 +12,7 @@ DOCSTRING_CHARACTERS_MIN = 20
 
 # Where an error of any kind may be caught, besides handlers that raise again at their end.
 CATCHES_ALL = {
+    "services.background": "the edge of a background task: its error is told, and it begins anew",
     "node.lifecycle": "the edge of the process: a part that fails to stop must not keep the others",
     "sim.executor": "the error of a job belongs to whoever awaits it, whatever it is",
 }

@@ -68,6 +68,19 @@ class BadKey(InputError):
     hint = "quire circuit check says what is wrong with a key"
 
 
+class BadCap(InputError):
+    """A capability that does not decode, or whose checksum says that a character is wrong."""
+
+    code = "bad-cap"
+    hint = "copy the capability again, whole"
+
+
+class WrongKey(InputError):
+    """The capability's key is not the one that the data was encrypted with."""
+
+    code, http = "wrong-key", 422
+
+
 class BadProof(InputError):
     """Bytes that are no proof, or no public inputs of this key."""
 
@@ -149,6 +162,19 @@ class InsufficientFunds(Refused):
     """The account has too few tokens, or too little to pay for a transaction."""
 
     code, http = "insufficient-funds", 402
+
+
+class ChannelTooSmall(Refused):
+    """The payment channel cannot promise that much."""
+
+    code, http = "channel-too-small", 402
+    hint = "put more tokens into the channel: `quire channels topup`"
+
+
+class VoucherRefused(Refused):
+    """The payee does not take the voucher, or it is not one for this account."""
+
+    code, http = "voucher-refused", 402
 
 
 # Another node failed us (exit 5).

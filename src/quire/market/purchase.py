@@ -22,9 +22,9 @@ from typing import TypeAlias
 import msgspec
 
 from quire.base.errors import BadEncoding
+from quire.base.machine import Deadline, Failed, TimedOut
 from quire.base.units import format_time
 from quire.chain.values import ID_BYTES, RequestId, RequestState, StorageRequest
-from quire.market.machine import Deadline, Failed, TimedOut
 
 PENDING_SECONDS = 3600.0  # to get a request into a block; afterwards it is looked for only
 TAKEN_BACK_SECONDS = 3600  # a request that is older is not lost to a re-organisation

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from quire.base.errors import QuireError, Refused
+from quire.base.machine import Deadline, Failed, TimedOut
 from quire.chain.values import RequestState, SlotState
-from quire.market.machine import Deadline, Failed, TimedOut
 from quire.market.sale import (
     BEFORE_FILL,
     CLOSING,
@@ -78,7 +78,7 @@ _WORDS = {
 
 
 class SaleMachine:
-    """Implements `market.machine.Machine`."""
+    """Implements `base.machine.Machine`."""
 
     kind = "sale"
 

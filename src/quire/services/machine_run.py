@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Generic, TypeVar
 
 from quire.base.errors import BadEncoding, QuireError
-from quire.market.machine import Deadline
+from quire.base.machine import Deadline
 
 FORMAT = 1
 _HEAD = struct.Struct(">Bd")  # format, when the present state was entered

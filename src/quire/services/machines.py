@@ -8,7 +8,7 @@ Events of one machine are taken one at a time. An effect that fails in a way tha
 help is repeated, later and later, until the state changes; any other error becomes `Failed`. Each
 state that is not the end is a wait with a reason and a deadline.
 
-Read next: quire.market.machine
+Read next: quire.base.machine
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Generic, TypeAlias, TypeVar
 from quire.base.clock import Clock
 from quire.base.errors import BadEncoding, Bug, Busy, NotFound, QuireError
 from quire.base.events import EventBus
+from quire.base.machine import Failed, Machine, TimedOut
 from quire.base.waits import Waits
 from quire.chain.port import ChainClock
-from quire.market.machine import Failed, Machine, TimedOut
 from quire.services.machine_run import MachineRun, decode_run, encode_run
 from quire.store.journal import Journal, Note, Record
 

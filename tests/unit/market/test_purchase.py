@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 
 from quire.base.errors import BadEncoding, Reverted
+from quire.base.machine import Failed, TimedOut
 from quire.chain.values import RequestState
-from quire.market.machine import Failed, TimedOut
 from quire.market.purchase import (
     At,
     Changed,

@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 
 from quire.base.errors import BadEncoding
+from quire.base.machine import Failed, TimedOut
 from quire.chain.values import RequestState, SlotState
-from quire.market.machine import Failed, TimedOut
 from quire.market.sale import (
     BEFORE_FILL,
     CLOSING,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from quire.base.errors import Busy, ChainUnreachable, DiskFull, NotFound, Refused
-from quire.market.machine import Deadline
+from quire.base.machine import Deadline
 from quire.services.machine_run import encode_run
 from quire.services.machines import Machines
 from quire.sim.clock import SimClock

@@ -1,4 +1,4 @@
-"""What every machine of the market has: a pure step, effects as data, deadlines, a journal form.
+"""What every machine has: a pure step, effects as data, deadlines, a journal form.
 
     event -> step(state, event) -> (next state, effects)
 

@@ -1,0 +1,110 @@
+"""What client and provider of sealed replicas speak of.
+
+Source   point.md 6.4, 6.5. Amounts in the smallest unit of the token, sizes in bytes, times in unix
+seconds of the chain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+from quire.chain.values import Address
+
+LinkId: TypeAlias = bytes  # 16 random bytes; made by the client, before anything is sent
+
+LINK_ID_BYTES = 16
+BLOCK_BYTES = 65536
+CHUNK_BLOCKS = 256  # of a chunk, by default
+CHUNK_BLOCKS_LEAST, CHUNK_BLOCKS_MOST = 4, 1024
+BILLING_SECONDS = 86400  # a longer term is billed in periods of this
+
+
+class Code(IntEnum):
+    """How a provider answers (point.md 6.4)."""
+
+    OK = 0
+    REFUSED = 1
+    NO_SPACE = 2
+    PRICE = 3
+    UNKNOWN_LINK = 4
+    ALREADY_STORED = 5
+    BAD_MAP = 6
+    BAD_HASH = 7
+    INCOMPLETE = 8
+    NOT_FOUND = 9
+    PAYMENT_REQUIRED = 10
+    OVERDRAWN = 11
+    BAD_VOUCHER = 12
+    EXPIRED = 13
+    BUSY = 14
+    CONFLICT = 15
+    INTERNAL = 16
+    LOST = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A provider's terms. Prices in tokens per byte-second, per byte read, per byte written.
+
+    peer_id       the multihash of the libp2p key, raw
+    credit_bytes  served ahead of payment
+    free_bytes    free space
+    operator      at most 64 bytes that name who runs it; empty: the payee
+    """
+
+    peer_id: bytes
+    payee: Address
+    chain_id: int
+    contract: Address
+    price_byte_second: int
+    price_get_byte: int
+    fee_put_byte: int
+    free_bytes: int
+    max_seconds: int
+    credit_bytes: int
+    valid_until: int
+    operator: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOffer:
+    """`data` is the offer as it was signed; `digest` its SHA-256, by which it is called.
+
+    sig_payee  EIP-712 Offer(bytes32 digest) under the hub's domain named "QuireReplica"; 65 bytes
+    sig_peer   DER, by the libp2p key, over "quire-offer:" and the digest
+    """
+
+    offer: Offer
+    data: bytes
+    digest: bytes
+    sig_payee: bytes
+    sig_peer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptTerms:
+    """All that a provider signs for one replica (EIP-712 `Receipt`, point.md 6.4).
+
+    peer         SHA-256 of the provider's raw peer id
+    sealed_root  digest of the tree CID of the sealed blocks
+    """
+
+    link_id: LinkId
+    client: Address
+    provider: Address
+    peer: bytes
+    sealed_root: bytes
+    sealed_bytes: int
+    block_size: int
+    starts_at: int
+    expires_at: int
+    price_byte_second: int
+    offer_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    terms: ReceiptTerms
+    signature: bytes  # 65 bytes

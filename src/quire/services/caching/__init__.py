@@ -1,0 +1,1 @@
+"""Serving what is cached at a price, and what that earns."""

@@ -1,0 +1,1 @@
+"""The provider's side of sealed replicas: offers, storing, receipts, serving, expiry."""

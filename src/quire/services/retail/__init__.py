@@ -1,0 +1,1 @@
+"""Files kept as sealed replicas: put_file, get_file, audits, renewal, repair."""
