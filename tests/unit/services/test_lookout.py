@@ -26,7 +26,8 @@ class Post:
         self.troubles: list[str] = []
         self.is_broken = False
         self._seconds = looks_seconds
-        self.lookout = Lookout(self, self._hear, self._look, self._note, "post", EventBus(SystemClock()))
+        bus = EventBus(SystemClock())
+        self.lookout = Lookout(self, self._hear, self._look, self._note, "post", bus)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         self.listeners.append(listener)
