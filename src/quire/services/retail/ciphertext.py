@@ -76,6 +76,10 @@ class Ciphertext:
     def root(self) -> bytes:
         return self._manifest.tree_cid.digest
 
+    @property
+    def size(self) -> int:
+        return self._manifest.dataset_size
+
     def extent(self, first: int, count: int) -> Extent:
         return extent_of(self._manifest, first, count)
 

@@ -26,6 +26,7 @@ from quire.base.errors import (
     PeerError,
     PeerGone,
     PeerLied,
+    PeerRefused,
     PeerSilent,
     QuireError,
     Refused,
@@ -37,8 +38,10 @@ from quire.dataset.envelope.seal import Sealer, seal_key
 from quire.formats.holders import ChunkPlace, Holder, Holders
 from quire.formats.manifest import Manifest
 from quire.formats.peer_id import decode_peer_id
+from quire.formats.replica_answers import BlockRun, Blocks
+from quire.formats.replica_asking import GetRequest
 from quire.point.choice_port import Choice, Outcome
-from quire.point.values import BLOCK_BYTES
+from quire.point.values import BLOCK_BYTES, Code
 from quire.services.retail.holder_pace import Paces
 from quire.services.retail.replica_client import ReplicaClient
 from quire.services.retail.served import open_served
@@ -185,18 +188,31 @@ class ReplicaFile:
 
     async def _get(self, run: _Run, holder: Holder, place: ChunkPlace, tab: Tab) -> bytes:
         indexes = range(run.start, run.start + run.count)
-        addresses = self._holders.addresses.get(holder.peer, ())
-        served = await self._ports.client.get(
-            holder.peer, addresses, self._purse.session, holder.sealed_root, indexes, tab
-        )
-        key = seal_key(
-            self._seal_root, decode_peer_id(holder.peer), holder.replica, holder.epoch
-        )
+        runs = await self._served(holder, indexes, tab)
+        peer_id = decode_peer_id(holder.peer)
+        key = seal_key(self._seal_root, peer_id, holder.replica, holder.epoch)
         sealer = Sealer(key, self.manifest.dataset_size)
         return await asyncio.get_running_loop().run_in_executor(
-            self._ports.executor, open_served, served, indexes, holder.sealed_root, place.count,
+            self._ports.executor, open_served, runs, indexes, holder.sealed_root, place.count,
             sealer, place.first + run.start,
         )  # fmt: skip
+
+    async def _served(self, holder: Holder, indexes: range, tab: Tab) -> Sequence[BlockRun]:
+        """What the holder answers, not checked. Raises QuireError when it does not serve."""
+        addresses = self._holders.addresses.get(holder.peer, ())
+        session = bytes.fromhex(self._purse.session)
+        request = GetRequest(holder.sealed_root, tuple(indexes), *await tab.introduction())
+        for is_last in (False, True):
+            answer = await self._ports.client.ask(holder.peer, addresses, session, request)
+            if answer.code is Code.OK and isinstance(answer.body, Blocks):
+                return answer.body.runs
+            if answer.code is not Code.PAYMENT_REQUIRED or is_last:
+                break
+            await tab.settle()  # it counts what we are about to pay
+        words = f"{holder.peer} does not serve: {answer.text or answer.code.name}"
+        if answer.code in (Code.NOT_FOUND, Code.LOST, Code.EXPIRED):
+            raise NotFound(words)
+        raise PeerRefused(words)
 
     async def _pay(self, peer: str, tab: Tab, size: int) -> None:
         try:

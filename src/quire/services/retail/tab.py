@@ -87,6 +87,12 @@ class Tab:
         credit = self._offer.credit_bytes
         return max(BLOCK_BYTES, credit) if self.price else 1 << 62
 
+    async def introduction(self) -> tuple[bytes, bytes]:
+        """Who is billed and how he shows it; empty where reading costs nothing."""
+        if not self.price or self._payments is None:
+            return b"", b""
+        return self._payments.payer, await self._payments.introduction(self._offer.payee)
+
     async def admit(self, size: int) -> None:
         """Wait until `size` bytes may be asked. Raises what paying raises."""
         if not self.price:

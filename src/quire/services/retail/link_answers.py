@@ -1,0 +1,26 @@
+"""What a provider's answer, or its silence, is to the machine of a link."""
+
+from __future__ import annotations
+
+from quire.base.errors import PeerBusy, PeerError, PeerLied, PeerRefused, ProtocolMismatch
+from quire.formats.replica import ReplicaAnswer
+from quire.formats.replica_answers import Have
+from quire.point.link import LinkEffect, LinkEvent, NoAnswer, Refused
+from quire.point.values import Code
+
+
+def refused(effect: LinkEffect, answer: ReplicaAnswer) -> Refused:
+    """Of an answer that is not the one that was asked for."""
+    have = answer.body.bitmap if isinstance(answer.body, Have) else b""
+    code = answer.code if answer.code is not Code.OK else Code.INTERNAL
+    return Refused(effect, code, answer.text, answer.retry_after_ms / 1000, answer.index, have)
+
+
+def unanswered(effect: LinkEffect, error: PeerError) -> LinkEvent:
+    """Of what was raised instead of an answer."""
+    if isinstance(error, PeerBusy):
+        after = float(str(error.facts.get("retry_after_seconds", 0.0)))
+        return Refused(effect, Code.BUSY, error.message, retry_after=after)
+    if isinstance(error, PeerRefused | ProtocolMismatch | PeerLied):
+        return Refused(effect, Code.REFUSED, error.message)
+    return NoAnswer(effect, error.message)
