@@ -123,11 +123,12 @@ class LinkWork:
             case Seal():
                 return Sealed((await self._form(state)).root)
             case TakeSlot():
-                await self._slots.take(state.order.link_id.hex(), state.order.peer)
+                await self._take_slot(state)
                 return SlotTaken()
             case SendMap():
                 return await self._send_map(state, effect)
             case SendData():
+                await self._take_slot(state)
                 return await self._sending.send(state, effect)
             case LeaveSlot():
                 self.forget(state)
@@ -187,6 +188,7 @@ class LinkWork:
         return Reserved() if answer.code is Code.OK else refused(effect, answer)
 
     async def _send_map(self, state: LinkState, effect: SendMap) -> LinkEvent:
+        await self._take_slot(state)  # its own already, except after a restart
         form = await self._form(state)
         request = SegmentMap(form.root, form.leaves, form.size)
         answer = await self._ask(state, request)
@@ -263,6 +265,9 @@ class LinkWork:
             while len(self._forms) > FORMS_KEPT:
                 del self._forms[next(iter(self._forms))]
         return form
+
+    async def _take_slot(self, state: LinkState) -> None:
+        await self._slots.take(state.order.link_id.hex(), state.order.peer)
 
     def _now(self) -> int:
         return int(self._ports.hub.clock.now())
