@@ -58,7 +58,7 @@ def check_sealable(manifest: Manifest) -> None:
 
 def extent_of(manifest: Manifest, first: int, count: int) -> Extent:
     """A run of blocks, with the bytes of the dataset that it holds."""
-    invariant(0 <= first and 0 < count <= manifest.block_count - first, "the run is in the dataset")
+    invariant(first >= 0 and 0 < count <= manifest.block_count - first, "the run is in the dataset")
     stop = min(manifest.dataset_size, (first + count) * BLOCK_BYTES)
     return Extent(first, count, stop - first * BLOCK_BYTES)
 

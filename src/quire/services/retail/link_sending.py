@@ -17,7 +17,9 @@ from quire.base.errors import PeerSilent, QuireError
 from quire.dataset.envelope.seal import Sealer
 from quire.formats.replica_answers import LinkState as LeaseAnswer
 from quire.formats.replica_asking import SegmentData, StatusRequest
-from quire.point.link import Acked, LinkEvent, LinkState, SendData, bitmap_of
+from quire.point.link import LinkState, bitmap_of
+from quire.point.link_effects import SendData
+from quire.point.link_events import Acked, LinkEvent, Mapped
 from quire.point.values import BLOCK_BYTES, Code
 from quire.services.retail.ciphertext import Ciphertext, Extent
 from quire.services.retail.link_answers import refused
@@ -73,7 +75,7 @@ class LinkSending:
             del self._fresh[link_id]
         else:  # a restart, or a connection that was lost
             have = await self._status(state)
-            await self._post(state, Acked(have))
+            await self._post(state, Mapped(have))
         flow = self._flow(state, effect, have)
         workers = [asyncio.ensure_future(self._work(flow)) for _ in range(RUNS_UNDER_WAY)]
         try:
@@ -138,7 +140,11 @@ class LinkSending:
                     raise
                 sends += 1
                 continue
-            return None if answer.code is Code.OK else refused(flow.effect, answer)
+            return (
+                None
+                if answer.code is Code.OK
+                else refused(flow.effect, answer, int(self._ports.hub.clock.now()))
+            )
 
     async def _tell_sometimes(self, flow: _Flow) -> None:
         now = self._ports.clock.monotonic()

@@ -1,4 +1,4 @@
-"""What links have done: at the provider, at the hub, with the ciphertext. All of it may be repeated.
+"""What links have done, at the provider, at the hub, with the ciphertext; it may be repeated.
 
 An effect becomes the event that the link machine waits for. Sending the blocks is in
 `link_sending.py`.
@@ -32,40 +32,43 @@ from quire.formats.replica_asking import (
 )
 from quire.point.billing import bill_key, bill_prefix
 from quire.point.choice_port import Outcome
-from quire.point.link import (
+from quire.point.link import LinkState
+from quire.point.link_effects import (
     AskOffer,
     AskRenewal,
     AskSignature,
     Audit,
-    Audited,
     Close,
-    Closed,
     Fund,
-    Funded,
     LeaveSlot,
     LinkEffect,
-    LinkEvent,
-    LinkState,
     Look,
+    Pay,
+    PeerEffect,
+    ReadClock,
+    Report,
+    Reserve,
+    Seal,
+    SendData,
+    SendMap,
+    TakeSlot,
+)
+from quire.point.link_events import (
+    Audited,
+    Closed,
+    Funded,
+    LinkEvent,
     Mapped,
     Now,
     Offered,
     Paid,
-    Pay,
-    ReadClock,
     Refused,
-    Report,
-    Reserve,
     Reserved,
     Room,
-    Seal,
     Sealed,
-    SendData,
-    SendMap,
     Signed,
     SlotLeft,
     SlotTaken,
-    TakeSlot,
 )
 from quire.point.receipt import decode_terms
 from quire.point.values import Code, Receipt
@@ -102,14 +105,16 @@ class LinkWork:
         try:
             return await self._perform(state, effect)
         except PeerError as error:
-            return unanswered(effect, error)
+            if not isinstance(effect, PeerEffect):
+                raise
+            return unanswered(effect, error, self._now())
 
     def forget(self, state: LinkState) -> None:
         """The link sends no more."""
         self._forms.pop(state.order.link_id, None)
         self._slots.give(state.order.link_id.hex())
 
-    async def _perform(self, state: LinkState, effect: LinkEffect) -> LinkEvent | None:  # noqa: PLR0911
+    async def _perform(self, state: LinkState, effect: LinkEffect) -> LinkEvent | None:
         match effect:
             case AskOffer():
                 return await self._ask_offer(state, effect)
@@ -136,17 +141,16 @@ class LinkWork:
             case _:
                 return await self._conclude(state, effect)
 
-    async def _conclude(self, state: LinkState, effect: LinkEffect) -> LinkEvent | None:  # noqa: PLR0911
+    async def _conclude(self, state: LinkState, effect: LinkEffect) -> LinkEvent | None:
         match effect:
             case AskSignature():
-                request = SignRequest(state.sealed_root)
-                return await self._receipt(state, effect, request)
+                return await self._receipt(state, effect, SignRequest(state.sealed_root))
             case AskRenewal():
                 renewal = state.renewal
                 if renewal is None or renewal.offer is None:
                     raise Bug("a renewal is asked for without an offer")
-                request = RenewRequest(renewal.expires_at, renewal.offer.digest)
-                return await self._receipt(state, effect, request)
+                asked = RenewRequest(renewal.expires_at, renewal.offer.digest)
+                return await self._receipt(state, effect, asked)
             case Pay():
                 return await self._pay(state, effect)
             case Audit():
@@ -179,13 +183,13 @@ class LinkWork:
         request = StoreRequest(
             state.order.sealed_bytes,
             state.order.blocks,
-            state.wanted_until,
+            state.order.expires_at,
             payments.payer,
             state.offer.digest,
             await payments.introduction(payee),
         )
         answer = await self._ask(state, request)
-        return Reserved() if answer.code is Code.OK else refused(effect, answer)
+        return Reserved() if answer.code is Code.OK else refused(effect, answer, self._now())
 
     async def _send_map(self, state: LinkState, effect: SendMap) -> LinkEvent:
         await self._take_slot(state)  # its own already, except after a restart
@@ -195,7 +199,7 @@ class LinkWork:
         if answer.code is Code.OK and isinstance(answer.body, Have):
             self._sending.is_fresh(state.order.link_id)
             return Mapped(answer.body.bitmap)
-        return refused(effect, answer)
+        return refused(effect, answer, self._now())
 
     async def _receipt(
         self, state: LinkState, effect: AskSignature | AskRenewal, request: Asking
@@ -203,7 +207,7 @@ class LinkWork:
         answer = await self._ask(state, request)
         body = answer.body
         if answer.code is not Code.OK or not isinstance(body, ReceiptAnswer):
-            return refused(effect, answer)
+            return refused(effect, answer, self._now())
         try:
             receipt = Receipt(decode_terms(body.typed), body.signature)
         except BadEncoding as error:
@@ -215,12 +219,10 @@ class LinkWork:
         count, rng = state.order.blocks, self._ports.rng
         indexes = sorted(rng.sample(range(count), min(AUDIT_BLOCKS, count)))
         nonce = rng.randbytes(NONCE_BYTES)
-        answer = await self._ask(
-            state, AuditRequest(state.sealed_root, nonce, tuple(indexes))
-        )
+        answer = await self._ask(state, AuditRequest(state.sealed_root, nonce, tuple(indexes)))
         body = answer.body
         if answer.code is not Code.OK or not isinstance(body, AuditAnswer):
-            return refused(effect, answer)
+            return refused(effect, answer, self._now())
         why = ""
         try:
             check_served(body.runs, indexes, state.sealed_root, count)

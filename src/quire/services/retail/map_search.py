@@ -133,9 +133,7 @@ class MapSearch:
             pause = min(until - now, 0.25)
             await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _ask(
-        self, record: ProviderRecord, keys: BlobKeys
-    ) -> tuple[SignedBlob, bytes] | None:
+    async def _ask(self, record: ProviderRecord, keys: BlobKeys) -> tuple[SignedBlob, bytes] | None:
         """None: it has none, or none that is valid."""
         try:
             answer = await self._client.ask(
