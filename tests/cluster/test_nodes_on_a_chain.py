@@ -22,6 +22,7 @@ from support.command import hear_ctrl_c, quire
 
 START_SECONDS = 60.0
 CONTRACT = "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"
+HUB = "0xa85233C63b9Ee964Add6F2cffe00Fd84eb32338f"
 
 
 def chain_process(*arguments: str) -> subprocess.Popen:
@@ -69,14 +70,17 @@ def key_file(folder, index=1, mode=0o600):
 
 def test_the_chain_tells_what_a_node_needs(chain):
     assert chain["marketplace"] == CONTRACT
+    assert chain["hub"] == HUB
     assert chain["chainId"] == 31337
     assert chain["accounts"][1]["address"] == dev_account(1).text
     info = quire("chain", "info", "--eth-provider", chain["url"], "--json").json
     assert (info["period"], info["timeout"], info["downtime"]) == (10, 5, 20)
-    assert info["marketplace"] == CONTRACT
+    assert (info["marketplace"], info["hub"]) == (CONTRACT, HUB)
     assert "batch-proofs" in info["extensions"]
     shown = quire("chain", "info", "--eth-provider", chain["url"])
     assert "marketplace" in shown.out.decode()
+    other = quire("chain", "info", "--eth-provider", chain["url"], "--hub-address", chain["token"])
+    assert (other.code, "no hub of payment channels" in other.err) == (7, True)
 
 
 def test_a_chain_is_kept_from_one_start_to_the_next(tmp_path):
@@ -106,6 +110,8 @@ REFUSED = {
     "unknown chain": (["--profile", "{profile}"], 7, "no marketplace is known for it"),
     "no contract": (["--marketplace-address", "0x" + "12" * 20], 7, "no code"),
     "another contract": (["--marketplace-address", "{token}"], 7, "does not answer"),
+    "no hub": (["--hub-address", "0x" + "12" * 20], 7, "no hub of payment channels"),
+    "another contract as hub": (["--hub-address", CONTRACT], 7, "no hub of payment channels"),
     "nobody there": (["--eth-provider", "ws://127.0.0.1:{port}"], 9, "cannot be reached"),
     "no address": (["--eth-provider", "localhost:8545"], 2, "ws://127.0.0.1:8545"),
     "open key": (["--eth-private-key", "{open}"], 7, "must have 0600"),
