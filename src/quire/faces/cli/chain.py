@@ -178,14 +178,12 @@ def _repair(repair: LazyRepair) -> str:
 
 async def _contracts(settings: Any) -> tuple[Terms, Address | None]:
     """Terms of the marketplace, and where the hub of payment channels is."""
-    from quire.chain.evm.hub_opening import find_hub
-    from quire.chain.evm.opening import find_terms
+    from quire.chain.evm.opening import find_contracts
     from quire.chain.rpc import connect
 
     rpc = connect(settings.url)
     try:
-        terms = await find_terms(rpc, settings)
-        return terms, await find_hub(rpc, terms, settings.hub, settings.known_hubs)
+        return await find_contracts(rpc, settings)
     finally:
         await rpc.close()
 
