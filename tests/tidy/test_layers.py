@@ -164,7 +164,9 @@ EXEMPTIONS = (
         "drivers of the network: tasks, timeouts and channels around pure decisions",
         ("asyncio",),
         (
+            "net.answering",
             "net.connector",
+            "net.requests",
             "net.single_flight",
             "net.discovery.announcer",
             "net.discovery.finder",

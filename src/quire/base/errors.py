@@ -196,6 +196,12 @@ class PeerRefused(PeerError):
     code = "peer-refused"
 
 
+class PeerBusy(PeerRefused):
+    """It may be asked again; the fact `retry_after_seconds` says when."""
+
+    code = "peer-busy"
+
+
 class PeerGone(PeerError):
     """The connection or stream to the peer ended."""
 

@@ -10,6 +10,7 @@ from quire.base.errors import BadConfig
 from quire.chain.fees import Fees, LegacyFees
 from quire.chain.same_recursion import same_recursion_limit
 from quire.chain.values import Address
+from quire.kernels.signing import sign_recoverable
 
 KEY_BYTES = 32
 GROUP_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -74,6 +75,10 @@ class Wallet:
             }
         signed = self._account.sign_transaction(fields)
         return Signed(bytes(signed.hash), bytes(signed.raw_transaction))
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """r, s (low), v (27 or 28) of 32 bytes that are a hash already. Deterministic."""
+        return sign_recoverable(bytes(self._account.key), digest)
 
 
 def check_key(private_key: bytes) -> None:

@@ -41,6 +41,11 @@ class Payments(Protocol):
                  VoucherRefused   the payee will not take it; trying again cannot help
         """
 
+    async def introduction(self, payee: Address) -> bytes:
+        """The signature, 65 bytes, under a voucher of nothing to a payee: worth nothing, and shows
+        him that this node speaks for the payer. Whoever asks to be billed sends it along, so that
+        nobody can run up debts in another's name."""
+
     async def forget(self, bill_prefix: str) -> None:
         """These bills are settled and will not be asked for again."""
 
@@ -57,6 +62,10 @@ class Income(Protocol):
 
     async def bill(self, payer: Address, bill: str, amount: int) -> None:
         """He owes this; once for each bill."""
+
+    async def is_introduced(self, payer: Address, introduction: bytes) -> bool:
+        """Whether it is the payer's introduction (see Payments), by himself or by his delegate.
+        Raises ChainUnreachable."""
 
     def due(self, payer: Address) -> int:
         """Billed less received; negative: paid ahead."""

@@ -7,10 +7,10 @@ seconds of the chain.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TypeAlias
 
 from quire.chain.values import Address
+from quire.formats.replica_codes import Code as Code
 
 LinkId: TypeAlias = bytes  # 16 random bytes; made by the client, before anything is sent
 
@@ -19,29 +19,6 @@ BLOCK_BYTES = 65536
 CHUNK_BLOCKS = 256  # of a chunk, by default
 CHUNK_BLOCKS_LEAST, CHUNK_BLOCKS_MOST = 4, 1024
 BILLING_SECONDS = 86400  # a longer term is billed in periods of this
-
-
-class Code(IntEnum):
-    """How a provider answers (point.md 6.4)."""
-
-    OK = 0
-    REFUSED = 1
-    NO_SPACE = 2
-    PRICE = 3
-    UNKNOWN_LINK = 4
-    ALREADY_STORED = 5
-    BAD_MAP = 6
-    BAD_HASH = 7
-    INCOMPLETE = 8
-    NOT_FOUND = 9
-    PAYMENT_REQUIRED = 10
-    OVERDRAWN = 11
-    BAD_VOUCHER = 12
-    EXPIRED = 13
-    BUSY = 14
-    CONFLICT = 15
-    INTERNAL = 16
-    LOST = 17
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from quire.base.errors import QuireError
+from quire.base.events import EventBus
+from quire.services.background import Background
 from quire.services.market_feed import Feed, Listener
 
 RETRY_SECONDS_FIRST = 0.5
@@ -28,28 +30,25 @@ class Lookout:
         look: Callable[[], Awaitable[float]],
         trouble: Callable[[QuireError], None],
         name: str,
+        events: EventBus,
     ) -> None:
         self._feed = feed
         self._hear = hear
         self._look = look
         self._trouble = trouble
-        self._name = name
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task = Background(name, self._run, events)
         self._unlisten: Callable[[], None] | None = None
 
     def start(self) -> None:
         self._unlisten = self._feed.listen(self._hear)
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
+        self._task.start()
 
     async def stop(self) -> None:
         if self._unlisten is not None:
             self._unlisten()
             self._unlisten = None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._task.stop()
 
     def wake(self) -> None:
         """Look now, or once more after the look under way."""

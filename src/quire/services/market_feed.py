@@ -17,6 +17,7 @@ from quire.base.errors import BadEncoding, QuireError
 from quire.base.events import EventBus
 from quire.chain.abi import address_text
 from quire.chain.port import Batch, Head, Market
+from quire.services.background import Background
 from quire.store.journal import Journal, Record
 
 Listener: TypeAlias = Callable[[Batch], Awaitable[None]]
@@ -44,7 +45,8 @@ class MarketFeed:
         self._clock = clock
         self._key = f"{market.terms.chain_id}/{address_text(market.terms.contract)}"
         self._listeners: list[Listener] = []
-        self._task: asyncio.Task[None] | None = None
+        self._after: Head | None = None
+        self._task = Background("market-feed", self._run, events)
         self._saved_at = 0.0
         self.newest: Head | None = None
         self.rewinds = 0
@@ -62,26 +64,22 @@ class MarketFeed:
     async def start(self) -> None:
         """Those who listen by now hear what happened since the last stop. Raises StoreCorrupt."""
         cursor = (await self._journal.read(KIND)).get(self._key)
-        after: Head | None = None
         if cursor is not None:
             try:
-                after = decode_cursor(cursor)
+                self._after = decode_cursor(cursor)
             except BadEncoding as error:
                 self._events.publish("chain.cursor-unreadable", self._key, error.message)
-        self._task = asyncio.get_running_loop().create_task(self._run(after), name="market-feed")
+        self._task.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._task.stop()
 
-    async def _run(self, after: Head | None) -> None:
+    async def _run(self) -> None:
         while True:
             try:
-                async for batch in self._market.follow(after):
+                async for batch in self._market.follow(self._after):
                     await self._tell(batch)
-                    after = batch.head
+                    self._after = batch.head
             except QuireError as error:
                 self._events.publish("chain.not-followed", self._key, error.message)
                 await asyncio.sleep(RETRY_SECONDS)

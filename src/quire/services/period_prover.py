@@ -65,7 +65,9 @@ class PeriodProver:
         self._duties: dict[SlotId, ProofDuty] = {}
         self._doubt: dict[SlotId, int] = {}  # not seen since a re-organisation; block until when
         self._seconds = 0.0  # that the newest proof took
-        self._lookout = Lookout(feed, self._on_batch, self._look, self._not_asked, "periods")
+        self._lookout = Lookout(
+            feed, self._on_batch, self._look, self._not_asked, "periods", events
+        )
 
     # ---- life ----
 

@@ -19,6 +19,7 @@ from quire.market.purchase import (
     PurchaseMachine,
     Rewound,
 )
+from quire.services.background import Background
 from quire.services.machines import Machines
 from quire.services.purchase_effects import PurchaseEffects, content_cid
 from quire.store.store import Store
@@ -46,21 +47,19 @@ class PurchaseRecovery:
         self._store = store
         self._events = events
         self._is_doubtful = asyncio.Event()  # whether the journal has all that the chain lists
-        self._task: asyncio.Task[None] | None = None
+        self._task = Background("purchases", self._run, events)
 
     def start(self) -> None:
         """In the background: the chain may be away."""
         self._is_doubtful.set()
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="purchases")
+        self._task.start()
 
     def doubt(self) -> None:
         """Compare again: blocks were taken back."""
         self._is_doubtful.set()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._task.stop()
 
     async def _run(self) -> None:
         is_tidy = False

@@ -24,6 +24,7 @@ from quire.chain.port import Batch, Head, Market
 from quire.chain.values import RequestId, SlotState
 from quire.market.block_pace import BlockPace
 from quire.market.repair_turn import Plan, Waiting, look_seconds, turn_seconds
+from quire.services.background import Background
 from quire.services.market_feed import Feed
 from quire.services.read_place import ReadPlace
 from quire.store.journal import Journal, Record
@@ -53,7 +54,7 @@ class RepairOpener:
         self._placed_period = -1
         self._plans: dict[RequestId, Plan] = {}
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task = Background("repair-opener", self._run, events)
         self._unlisten: Callable[[], None] | None = None
 
     # ---- life ----
@@ -64,16 +65,13 @@ class RepairOpener:
             self._waiting.lost_at[parse_id(key)] = int.from_bytes(time, "big")
         await self._place.load()
         self._unlisten = self._feed.listen(self._on_batch)
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="repair-opener")
+        self._task.start()
 
     async def stop(self) -> None:
         if self._unlisten is not None:
             self._unlisten()
             self._unlisten = None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._task.stop()
 
     @property
     def waiting(self) -> list[RequestId]:

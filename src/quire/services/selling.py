@@ -47,6 +47,7 @@ from quire.market.sale import (
 )
 from quire.market.sale_machine import SaleMachine
 from quire.market.slot_queue import Pace, SlotQueue
+from quire.services.background import Background
 from quire.services.machines import Machines
 from quire.services.market_feed import Feed
 from quire.services.offers import Offers, QuotaPort
@@ -127,7 +128,11 @@ class Sales:
         self._growths = 0  # of offers
         self._begun: dict[SlotId, int] = {}  # how many there had been when a sale began
         self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = (
+            Background("sales", self._run, events),
+            Background("hold sold slots", self._extend, events),
+        )
+        self._alarms: dict[asyncio.Task[None], None] = {}
         self._endings = [self.machines.listen(self._changed)]
 
     # ---- life ----
@@ -141,11 +146,8 @@ class Sales:
         self.offers.on_growth = self._grown
         self._endings.append(self._feed.listen(self._on_batch))
         self._endings.append(self._events.listen(self._on_event))
-        loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(self._run(), name="sales"),
-            loop.create_task(self._extend(), name="hold sold slots"),
-        ]
+        for task in self._tasks:
+            task.start()
 
     async def stop(self) -> None:
         """Stop what is under way; it goes on with the next start."""
@@ -153,9 +155,9 @@ class Sales:
             end()
         self._endings = []
         for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+            await task.stop()
+        for alarm in list(self._alarms):
+            alarm.cancel()
         await self.machines.stop()
 
     # ---- what there is ----
@@ -215,8 +217,8 @@ class Sales:
             task = asyncio.get_running_loop().create_task(
                 self._post(event.subject, Alarm(event.message)), name="alarm of a sale"
             )
-            self._tasks.append(task)
-            task.add_done_callback(self._tasks.remove)
+            self._alarms[task] = None
+            task.add_done_callback(self._alarms.pop)
 
     async def _run(self) -> None:
         """One thing after the other: batches, slots that were put off, new sales."""

@@ -70,7 +70,7 @@ class Validator:
         self._round: MarkRound | None = None
         self._last_period: int | None = None  # whose window was looked at, or was none of ours
         self._left_out = 0
-        self._lookout = Lookout(feed, self._on_batch, self._look, self._failed, "validator")
+        self._lookout = Lookout(feed, self._on_batch, self._look, self._failed, "validator", events)
 
     # ---- life ----
 

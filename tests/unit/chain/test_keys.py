@@ -19,6 +19,7 @@ from quire.chain.keystore import decrypt_keystore, encrypt_keystore, open_keysto
 from quire.chain.wallet import GROUP_ORDER, Unsigned, Wallet, make_key
 from quire.faces.cli.key import key_command
 from quire.kernels.keccak import keccak256
+from quire.kernels.signing import recover_address
 
 KEY = bytes([0x46]) * 32
 ADDRESS = "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F"
@@ -91,6 +92,14 @@ def test_an_address_has_the_checksum_of_eip_55_and_the_key_shows_nowhere() -> No
     assert wallet.address.hex() == ADDRESS[2:].lower()
     assert repr(wallet) == f"Wallet({ADDRESS})"
     assert KEY.hex() not in repr(vars(wallet))
+
+
+def test_a_digest_is_signed_as_ethereum_does_and_its_account_is_found_again() -> None:
+    wallet, digest = Wallet(KEY), keccak256(b"a voucher")
+    signature = wallet.sign_digest(digest)
+    assert recover_address(signature, digest) == wallet.address
+    assert recover_address(signature, keccak256(b"another")) != wallet.address
+    assert wallet.sign_digest(digest) == signature
 
 
 @pytest.mark.parametrize("key", [b"", b"\x01" * 31, bytes(32), GROUP_ORDER.to_bytes(32, "big")])

@@ -6,7 +6,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+from quire.base.clock import SystemClock
 from quire.base.errors import ChainUnreachable, QuireError
+from quire.base.events import EventBus
 from quire.chain.port import Batch, Head
 from quire.services.lookout import RETRY_SECONDS_MAX, Lookout
 from quire.services.market_feed import Listener
@@ -24,7 +26,8 @@ class Post:
         self.troubles: list[str] = []
         self.is_broken = False
         self._seconds = looks_seconds
-        self.lookout = Lookout(self, self._hear, self._look, self._note, "post")
+        bus = EventBus(SystemClock())
+        self.lookout = Lookout(self, self._hear, self._look, self._note, "post", bus)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         self.listeners.append(listener)

@@ -1,0 +1,21 @@
+"""How far one side trusts the other. Both limits hold at any moment; so no more than this is lost to
+a peer that goes away.
+
+    payee  serves at most `credit` beyond what was paid
+    payer  promises one billing step at a time: see channels.bills
+
+Source   point.md 4.2 (exposure limits both ways)
+"""
+
+from __future__ import annotations
+
+
+def may_serve(due: int, amount: int, credit: int) -> bool:
+    """Whether a payee goes on: `due` is billed and unpaid (negative: paid ahead), `amount` is what
+    the next piece costs; all in tokens."""
+    return due + amount <= credit
+
+
+def credit_tokens(credit_bytes: int, price_byte: int) -> int:
+    """What `credit_bytes` are worth."""
+    return credit_bytes * price_byte

@@ -1,0 +1,72 @@
+"""Which networks a provider is in, so that replicas of one chunk are not all lost, or all Sybils,
+in one.
+
+An IPv4 address counts as its /24, an IPv6 address as its /48, a host name as itself. Addresses that
+are not of the public network (loopback, private, link-local, shared) count as none: everybody on
+one machine or behind one router has them, and nobody reaches us by them from outside. An address
+through a relay counts as the relay's: providers behind one relay are lost together.
+
+Source   point.md 5.2, 2
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from quire.base.errors import BadEncoding
+from quire.formats.multiaddr import Multiaddr
+
+Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+PREFIX_BITS = {4: 24, 6: 48}
+
+
+def networks_of(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Each network of these multiaddresses once, as text; those that do not parse count as none."""
+    found: dict[str, None] = {}
+    for text in addresses:
+        if (network := _network(text)) is not None:
+            found[network] = None
+    return tuple(found)
+
+
+def public_ips(addresses: Iterable[str]) -> list[Ip]:
+    """The public IP addresses of these multiaddresses, in order."""
+    hosts = (_host(text) for text in addresses)
+    ips = (_ip(host) for host in hosts if host is not None)
+    return [ip for ip in ips if ip is not None and _is_public(ip)]
+
+
+def _network(text: str) -> str | None:
+    host = _host(text)
+    if host is None:
+        return None
+    ip = _ip(host)
+    if ip is None:
+        name = host.rstrip(".").lower()
+        return None if name == "localhost" or name.endswith(".localhost") else name
+    if not _is_public(ip):
+        return None
+    return str(ipaddress.ip_network((ip, PREFIX_BITS[ip.version]), strict=False))
+
+
+def _is_public(ip: Ip) -> bool:
+    return ip.is_global and not ip.is_multicast
+
+
+def _host(text: str) -> str | None:
+    try:
+        return Multiaddr.parse(text).host
+    except BadEncoding:
+        return None
+
+
+def _ip(host: str) -> Ip | None:
+    """None: it is a name. An IPv4 address written as IPv6 is the IPv4 address."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
