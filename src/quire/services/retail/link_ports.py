@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.base.clock import Clock
-from quire.chain.hub import Hub
+from quire.chain.port import ChainClock
 from quire.channels.port import Payments
 from quire.dataset.envelope.seal import Sealer, seal_key
 from quire.formats.peer_id import decode_peer_id
@@ -37,7 +37,7 @@ class LinkPorts:
     client: ReplicaClient
     choice: Choice
     payments: Payments
-    hub: Hub
+    chain: ChainClock
     clock: Clock
     rng: random.Random
     file: Callable[[bytes], FileAtHand]

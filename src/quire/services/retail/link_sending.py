@@ -143,7 +143,7 @@ class LinkSending:
             return (
                 None
                 if answer.code is Code.OK
-                else refused(flow.effect, answer, int(self._ports.hub.clock.now()))
+                else refused(flow.effect, answer, int(self._ports.chain.now()))
             )
 
     async def _tell_sometimes(self, flow: _Flow) -> None:

@@ -272,4 +272,4 @@ class LinkWork:
         await self._slots.take(state.order.link_id.hex(), state.order.peer)
 
     def _now(self) -> int:
-        return int(self._ports.hub.clock.now())
+        return int(self._ports.chain.now())
