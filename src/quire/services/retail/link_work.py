@@ -30,6 +30,7 @@ from quire.formats.replica_asking import (
     SignRequest,
     StoreRequest,
 )
+from quire.point.audit import pick_blocks
 from quire.point.billing import bill_key, bill_prefix
 from quire.point.choice_port import Outcome
 from quire.point.link import LinkState
@@ -79,7 +80,6 @@ from quire.services.retail.link_sending import LinkSending
 from quire.services.retail.send_slots import SendSlots
 from quire.services.retail.served import check_served
 
-AUDIT_BLOCKS = 3
 FORMS_KEPT = 64  # sealed forms that are remembered between computing them and sending their map
 
 
@@ -215,11 +215,11 @@ class LinkWork:
         return Signed(receipt, self._now())
 
     async def _audit(self, state: LinkState, effect: Audit) -> LinkEvent:
-        """Three random blocks, at once and bound to a nonce."""
+        """A few random blocks, at once and bound to a nonce."""
         count, rng = state.order.blocks, self._ports.rng
-        indexes = sorted(rng.sample(range(count), min(AUDIT_BLOCKS, count)))
+        indexes = pick_blocks(rng, count)
         nonce = rng.randbytes(NONCE_BYTES)
-        answer = await self._ask(state, AuditRequest(state.sealed_root, nonce, tuple(indexes)))
+        answer = await self._ask(state, AuditRequest(state.sealed_root, nonce, indexes))
         body = answer.body
         if answer.code is not Code.OK or not isinstance(body, AuditAnswer):
             return refused(effect, answer, self._now())

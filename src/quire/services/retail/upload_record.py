@@ -12,6 +12,8 @@ import msgspec
 from quire.base.errors import BadEncoding, BadManifest
 from quire.formats.cid import Cid, manifest_cid
 from quire.formats.manifest import Manifest, decode_manifest
+from quire.point.chunk import Wanted
+from quire.point.cut import Chunk, cut
 from quire.point.values import CHUNK_BLOCKS_LEAST, CHUNK_BLOCKS_MOST, LINK_ID_BYTES
 
 FORMAT = 1
@@ -57,6 +59,14 @@ class Upload:
     @property
     def cid(self) -> Cid:
         return manifest_cid(self.manifest)
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.redundancy, self.wanted_until, self.is_autorenewed)
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        return cut(self.contents.dataset_size, self.chunk_blocks)
 
     @property
     def contents(self) -> Manifest:

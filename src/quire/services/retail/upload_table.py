@@ -60,9 +60,7 @@ class UploadTable:
         """Raises NotFound."""
         upload = self._uploads.get(key)
         if upload is None:
-            raise NotFound(
-                f"this node has no upload {key[:80]}; quire uploads shows those it has"
-            )
+            raise NotFound(f"this node has no upload {key[:80]}; quire uploads shows those it has")
         return upload
 
     def of_cid(self, cid: Cid) -> Upload | None:

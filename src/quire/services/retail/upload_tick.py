@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from quire.base.clock import Clock
@@ -21,10 +21,10 @@ from quire.base.errors import QuireError
 from quire.base.events import EventBus
 from quire.chain.port import ChainClock
 from quire.point.choice_port import Candidate, Choice, Need
+from quire.point.chunk import consider, used_peers
 from quire.point.link import LinkOrder, LinkState
 from quire.point.values import LINK_ID_BYTES
 from quire.services.background import Background
-from quire.services.retail.chunks import cut, missing, next_replica
 from quire.services.retail.link_table import LinkTable
 from quire.services.retail.upload_record import Upload
 from quire.services.retail.upload_table import UploadTable
@@ -80,7 +80,7 @@ class UploadTick:
 
     def touch_all(self, upload: Upload, *, is_urgent: bool = False) -> None:
         """Every chunk of a file; at once also those that wait for providers when it is urgent."""
-        for chunk in range(len(chunks_of(upload))):
+        for chunk in range(len(upload.chunks)):
             if is_urgent:
                 self._again.pop((upload.key, chunk), None)
             self.touch(upload.key, chunk)
@@ -121,9 +121,9 @@ class UploadTick:
         upload = self._ports.table.find(key)
         if upload is None or upload.is_released:
             return
-        now = self._ports.chain.now()
+        now = int(self._ports.chain.now())
         links = self._links.of(upload.upload_id, chunk)
-        lacks = missing(links, upload.redundancy, now)
+        lacks = consider(links, upload.wanted, now).missing
         seconds = term_seconds(upload, now)
         not_before, pause = self._again.get((key, chunk), (0.0, AGAIN_SECONDS_FIRST))
         if not lacks or seconds < TERM_SECONDS_LEAST:
@@ -157,22 +157,21 @@ class UploadTick:
     async def _choose(
         self, upload: Upload, chunk: int, links: list[LinkState], lacks: int, seconds: int
     ) -> list[Candidate]:
-        size = self._size(upload, chunk)
+        size = upload.chunks[chunk].sealed_bytes
         need = Need(
             seed=hashlib.sha256(upload.upload_id + chunk.to_bytes(4, "big")).digest(),
             sealed_bytes=size,
             seconds=seconds,
-            used=tuple(dict.fromkeys(link.order.peer for link in links)),
+            used=used_peers(links),
             sharing=tuple(link.offer for link in links if link.is_live),
             budget=budget_of(upload, size),
         )
         return await self._ports.choice.choose(need, lacks)
 
     async def _begin(self, upload: Upload, chunk: int, found: Candidate, seconds: int) -> None:
-        first, _ = chunks_of(upload)[chunk]
-        size, now = self._size(upload, chunk), int(self._ports.chain.now())
+        place, now = upload.chunks[chunk], int(self._ports.chain.now())
         links = self._links.of(upload.upload_id, chunk)
-        if any(link.order.peer == found.peer for link in links):
+        if found.peer in used_peers(links):
             return  # never two links of a chunk at one provider
         replica, epoch = next_replica(links)
         order = LinkOrder(
@@ -183,32 +182,30 @@ class UploadTick:
             addresses=found.addresses,
             replica=replica,
             epoch=epoch,
-            first_block=first,
-            sealed_bytes=size,
+            first_block=place.first_block,
+            sealed_bytes=place.sealed_bytes,
             begins_at=now,
             seconds=seconds,
-            budget=budget_of(upload, size),
+            budget=budget_of(upload, place.sealed_bytes),
         )
         await self._links.begin(
             LinkState(order, found.offer, order.expires_at, upload.is_autorenewed)
         )
 
-    def _size(self, upload: Upload, chunk: int) -> int:
-        first, count = chunks_of(upload)[chunk]
-        return self._ports.table.file(upload.upload_id).ciphertext.extent(first, count).size
-
     def _tell(self, key: str, kind: str, words: str) -> None:
         self._ports.events.publish(kind, key, words)
 
 
-def chunks_of(upload: Upload) -> list[tuple[int, int]]:
-    """(first block, blocks) of each."""
-    return cut(upload.contents.block_count, upload.chunk_blocks)
+def next_replica(links: Sequence[LinkState]) -> tuple[int, int]:
+    """(replica, epoch) of a new link: the lowest number that no live one has, a new epoch of it."""
+    taken = {link.order.replica for link in links if link.is_live}
+    replica = next(number for number in range(len(taken) + 1) if number not in taken)
+    return replica, sum(link.order.replica == replica for link in links)
 
 
-def term_seconds(upload: Upload, now: float) -> int:
+def term_seconds(upload: Upload, now: int) -> int:
     """Of a link that begins now: a whole term when it is renewed, else what is left."""
-    left = upload.wanted_until - int(now)
+    left = upload.wanted_until - now
     return max(upload.seconds, left) if upload.is_autorenewed else left
 
 

@@ -17,11 +17,12 @@ from quire.base.errors import BlockMissing, DeadlineExceeded, InputError, Refuse
 from quire.base.events import Event
 from quire.formats.cap import RepairCap
 from quire.kernels.cipher import NONCE_BYTES
+from quire.point.chunk import Wanted
+from quire.point.file import FileState, merge
 from quire.point.link import LinkState
 from quire.point.link_events import Extend, Release, Retry
 from quire.point.values import CHUNK_BLOCKS, CHUNK_BLOCKS_LEAST, CHUNK_BLOCKS_MOST, LINK_ID_BYTES
 from quire.services.retail.cap_box import CapBox
-from quire.services.retail.chunks import cut
 from quire.services.retail.ciphertext import check_sealable
 from quire.services.retail.link_ports import LinkPorts
 from quire.services.retail.link_table import LinkTable
@@ -34,10 +35,10 @@ from quire.services.retail.upload_record import (
     SECONDS_MOST,
     Upload,
 )
-from quire.services.retail.upload_status import FileAt, UploadStatus, status_of
+from quire.services.retail.upload_status import RELEASED, UploadStatus
 from quire.services.retail.upload_table import UploadTable
 from quire.services.retail.upload_tick import TickPorts, UploadTick
-from quire.services.retail.upload_watch import UploadWatch
+from quire.services.retail.upload_watch import UploadWatch, root_name
 from quire.store.dataset import Dataset, RetentionRoot
 
 REDUNDANCY = 3
@@ -80,9 +81,14 @@ class Uploads:
             ports.journal, CapBox(ports.private_key), ports.store, ports.events, ports.executor
         )
         link_ports = LinkPorts(
-            ports.client, ports.choice, ports.payments, ports.clock, ports.chain, ports.rng,
-            self._table.file,
-        )  # fmt: skip
+            client=ports.client,
+            choice=ports.choice,
+            payments=ports.payments,
+            chain=ports.chain,
+            clock=ports.clock,
+            rng=ports.rng,
+            file=self._table.file,
+        )
         self.links = LinkTable(
             link_ports, ports.domain, ports.journal, ports.events, ports.waits, self._link_changed
         )
@@ -174,7 +180,7 @@ class Uploads:
         for link in self.links.of_upload(upload.upload_id):
             if link.is_live:
                 await self.links.tell(link, Release())
-        await self._ports.store.release(upload.cid, "lease", _root_name(upload))
+        await self._ports.store.release(upload.cid, "lease", root_name(upload))
         self._watch.touch(key)
 
     async def funds_came(self) -> None:
@@ -191,8 +197,7 @@ class Uploads:
 
     def status(self, key: str) -> UploadStatus:
         """Raises NotFound."""
-        upload = self._table.get(key)
-        return status_of(upload, self._watch.chunks(upload), self._watch.at(upload), self.links)
+        return self._watch.status(self._table.get(key))
 
     async def wait(self, key: str, deadline: float) -> UploadStatus:
         """Until every chunk has its replicas (`deadline` in monotonic seconds).
@@ -200,9 +205,9 @@ class Uploads:
         Raises   NotFound, Refused (released), DeadlineExceeded with what is going on"""
         while True:
             status = self.status(key)
-            if status.state is FileAt.UPLOADED:
+            if status.state == FileState.UPLOADED:
                 return status
-            if status.state is FileAt.RELEASED:
+            if status.state == RELEASED:
                 raise Refused(f"the upload {key} was released")
             try:
                 async with asyncio.timeout_at(deadline):
@@ -238,16 +243,16 @@ class Uploads:
 
     async def _prove(self, upload: Upload) -> bytes:
         """The range proofs of all chunks under the tree of the ciphertext."""
-        manifest = upload.contents
-        root = manifest.tree_cid.digest
-        chunks = cut(manifest.block_count, upload.chunk_blocks)
-        return encode_proofs([await self._ports.store.prove_range(root, *run) for run in chunks])
+        root, store = upload.contents.tree_cid.digest, self._ports.store
+        return encode_proofs(
+            [await store.prove_range(root, each.first_block, each.blocks) for each in upload.chunks]
+        )
 
     async def _keep(self, upload: Upload) -> None:
         """Ciphertext stays until its replicas are signed, if it is here."""
         if not upload.uploaded_at:
             until = self._ports.clock.now() + KEPT_SECONDS
-            root = RetentionRoot("lease", _root_name(upload), until)
+            root = RetentionRoot("lease", root_name(upload), until)
             try:
                 await self._ports.store.retain(upload.cid, root)
             except UnknownDataset:
@@ -256,15 +261,17 @@ class Uploads:
     async def _merge(self, known: Upload, order: UploadOrder) -> Upload:
         """The same dataset once more: the greater of all that was asked for."""
         until = int(self._ports.chain.now()) + order.seconds
+        wanted = Wanted(order.redundancy, until, order.is_autorenewed)
         budgets = (known.budget, order.budget)
 
         def merged(now: Upload) -> Upload:
+            both = merge(now.wanted, wanted)
             return replace(
                 now,
-                redundancy=max(now.redundancy, order.redundancy),
+                redundancy=both.redundancy,
                 seconds=max(now.seconds, order.seconds),
-                wanted_until=max(now.wanted_until, until),
-                is_autorenewed=now.is_autorenewed or order.is_autorenewed,
+                wanted_until=both.expires_at,
+                is_autorenewed=both.is_autorenewed,
                 budget=None if None in budgets else max(b for b in budgets if b is not None),
             )
 
@@ -298,8 +305,8 @@ class Uploads:
     async def _prepare(self, upload: Upload, chunk: int) -> None:
         """Have the ciphertext of a chunk here: our own, or from another replica."""
         file = self._table.file(upload.upload_id)
-        first, count = cut(upload.contents.block_count, upload.chunk_blocks)[chunk]
-        if not file.ciphertext.is_here(file.ciphertext.extent(first, count)):
+        place = upload.chunks[chunk]
+        if not file.ciphertext.is_here(file.ciphertext.extent(place.first_block, place.blocks)):
             raise BlockMissing(f"its ciphertext is not on this node any more ({upload.cid})")
 
 
