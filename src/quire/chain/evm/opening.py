@@ -27,6 +27,7 @@ from quire.chain.quantity import quantity
 from quire.chain.rpc import Rpc, connect
 from quire.chain.sender import Sender
 from quire.chain.terms import Terms
+from quire.chain.values import Address
 from quire.chain.wallet import Wallet
 
 SKEW_SECONDS_MAX = 300.0
@@ -69,8 +70,7 @@ async def open_market(settings: MarketSettings, wallet: Wallet, clock: Clock) ->
     rpc = connect(settings.url)
     heads = Heads(rpc)
     try:
-        terms = await find_terms(rpc, settings)
-        hub_address = await find_hub(rpc, terms, settings.hub, settings.known_hubs)
+        terms, hub_address = await find_contracts(rpc, settings)
         separator = await token_separator(rpc, terms.token) if hub_address else None
         await heads.start()
         chain_clock = RpcChainClock(heads, clock)
@@ -92,8 +92,14 @@ async def open_market(settings: MarketSettings, wallet: Wallet, clock: Clock) ->
     return OpenMarket(market, hub, rpc, heads, sender)
 
 
-async def find_terms(rpc: Rpc, settings: MarketSettings) -> Terms:
-    """Raises WrongChain, ChainUnreachable."""
+async def find_contracts(rpc: Rpc, settings: MarketSettings) -> tuple[Terms, Address | None]:
+    """What the marketplace was set up with, and where the hub of payment channels is, if there is
+    one. Raises WrongChain, ChainUnreachable."""
+    terms = await _find_terms(rpc, settings)
+    return terms, await find_hub(rpc, terms, settings.hub, settings.known_hubs)
+
+
+async def _find_terms(rpc: Rpc, settings: MarketSettings) -> Terms:
     chain_id = quantity(await rpc.call("eth_chainId"), "chain id")
     contract = contract_for(chain_id, settings.contract, settings.known)
     await _check_synced(rpc)
