@@ -116,7 +116,7 @@ def test_what_was_seen_is_believed_for_a_quarter_of_the_challenge():
         await town.payer_hub.request_close(PAYEE)
         assert await town.payee.take(voucher(town, 2)) == 2  # it can still be claimed
         town.pass_time(CHALLENGE_SECONDS // 4 + 1)
-        with pytest.raises(VoucherRefused, match="a close of the channel.*is pending"):
+        with pytest.raises(VoucherRefused, match=r"a close of the channel.*is pending"):
             await town.payee.take(voucher(town, 3))
         assert await town.payee.take(voucher(town, 2)) == 2
 

@@ -114,7 +114,7 @@ def test_a_bill_above_the_room_is_refused_with_the_numbers_and_nothing_is_promis
     async def story(town):
         await town.payer.fund(PAYEE, 10)
         room = await town.payer.room(PAYEE)
-        with pytest.raises(ChannelTooSmall, match=f"room for {room} tokens.*bill is 1000"):
+        with pytest.raises(ChannelTooSmall, match=rf"room for {room} tokens.*bill is 1000"):
             await town.pay("link/0", 1000)
         assert town.payer.channel(PAYEE).promised == 0
 
