@@ -128,11 +128,14 @@ class ReplicaFile:
         """Let what is under way end, and pay for it."""
         while self._tasks:
             await asyncio.wait(list(self._tasks))
-        for peer, tab in self._tabs.items():
+
+        async def settle(peer: str, tab: Tab) -> None:
             try:
                 await tab.settle()
             except QuireError as error:
                 self._tell_unpaid(peer, error)
+
+        await asyncio.gather(*(settle(*each) for each in self._tabs.items()))
 
     # ---- one run ----
 

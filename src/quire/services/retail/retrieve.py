@@ -70,7 +70,7 @@ class Retrieval:
         self, cap: RepairCap, found: FoundFile, budget: int | None = None
     ) -> AsyncIterator[ReplicaFile]:
         """One reading, with a session of its own; what was served is paid at its end."""
-        purse = Purse(self._rng.randbytes(16).hex(), budget)
+        purse = Purse(self._rng.randbytes(16).hex(), found.manifest.dataset_size, budget)
         file = ReplicaFile(found.holders, found.manifest, cap.seal_root, self._ports, purse)
         try:
             yield file

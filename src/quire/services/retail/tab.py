@@ -30,6 +30,7 @@ class Purse:
     """What one reading may spend in all, and the names of its bills."""
 
     session: str
+    size: int  # bytes of the file
     budget: int | None = None
     spent: int = 0
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1 << 62)))
@@ -163,6 +164,6 @@ class Tab:
 
     def _ahead(self) -> int:
         """What is worth having in a channel, so that one transaction serves for a while."""
-        wanted = FUND_BYTES * self.price
+        wanted = min(FUND_BYTES, self._purse.size) * self.price
         budget = self._purse.budget
         return wanted if budget is None else min(wanted, budget - self._purse.spent)
