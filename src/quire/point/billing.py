@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 
 from quire.point.values import BILLING_SECONDS, LinkId, Offer
 
-
 TERM_BILLS = 1 << 20  # the bills of each further term begin at a multiple of this
 
 
