@@ -79,7 +79,12 @@ class Tab:
         return due + tokens(self.parts) - self.billed
 
     def admit(
-        self, size_bytes: int, price: int, free_bytes: int, due: int | None
+        self,
+        size_bytes: int,
+        price: int,
+        free_bytes: int,
+        due: int | None,
+        credit_bytes: int = CREDIT_BYTES,
     ) -> Admitted | int:
         """A request, admitted and pending; or the tokens that must be promised before.
 
@@ -91,7 +96,7 @@ class Tab:
             return cost(min(charged, CREDIT_BYTES), price)
         if charged and due is not None:
             then = self.parts + self.pending_parts + charged * price
-            short = due + tokens(then) - self.billed - cost(CREDIT_BYTES, price)
+            short = due + tokens(then) - self.billed - cost(credit_bytes, price)
             if short > 0:
                 return short
         self.pending_bytes += size_bytes
