@@ -61,6 +61,11 @@ class Tab:
     pending_bytes: int = 0
     pending_parts: int = 0
 
+    @property
+    def unbilled(self) -> int:
+        """Tokens."""
+        return tokens(self.parts) - self.billed
+
     def on_day(self, day: int) -> None:
         """A new day begins with the whole allowance; credit stays."""
         if day > self.day:
@@ -76,7 +81,7 @@ class Tab:
         """Tokens that are not promised yet; negative: paid ahead.
 
         due  what was billed and is not promised"""
-        return due + tokens(self.parts) - self.billed
+        return due + self.unbilled
 
     def admit(
         self,
@@ -142,7 +147,7 @@ class Tab:
             back = min(self.doubtful_parts, ahead * MIB)
             self.doubtful_parts -= back
             self.parts += back
-        bill = tokens(self.parts) - self.billed
+        bill = self.unbilled
         self.billed += bill
         return bill
 

@@ -1,6 +1,6 @@
 """What a peer asks for the blocks that it serves, and what is offered for them, in the exchange.
 
-    Charge { 1 price, 2 charged, 3 due, 4 payee, 5 chain, 6 hub }   beside an answer
+    Charge { 1 price, 2 charged, 3 due, 4 payee, 5 chain, 6 hub, 7 known }   beside an answer
     Purse  { 1 price, 2 payer, 3 introduction }                     beside a request
 
 Amounts in the smallest unit of the hub's token, big-endian without leading zeros, absent for 0;
@@ -22,7 +22,7 @@ MAX_CHARGE_BYTES = 256
 _AMOUNT_BYTES = 16
 _ADDRESS_BYTES = 20
 _SIGNATURE_BYTES = 65
-_PRICE, _CHARGED, _DUE, _PAYEE, _CHAIN, _HUB = range(1, 7)
+_PRICE, _CHARGED, _DUE, _PAYEE, _CHAIN, _HUB, _KNOWN = range(1, 8)
 _PAYER, _INTRODUCTION = 2, 3
 
 
@@ -35,6 +35,7 @@ class Charge:
     charged  bytes of the answer that are to be paid; the others were free
     due      tokens to be promised before the request is served; of a payer who is not known yet,
              what his channel must have room for
+    is_known whether it is known who pays for the peer
     """
 
     price: int
@@ -43,6 +44,7 @@ class Charge:
     payee: bytes = b""
     chain_id: int = 0
     hub: bytes = b""
+    is_known: bool = False
 
     def encode(self) -> bytes:
         parts = [_amount_field(_PRICE, self.price)] if self.price else []
@@ -51,6 +53,7 @@ class Charge:
         parts += [bytes_field(_PAYEE, self.payee)] if self.payee else []
         parts += [uint_field(_CHAIN, self.chain_id)] if self.chain_id else []
         parts += [bytes_field(_HUB, self.hub)] if self.hub else []
+        parts += [uint_field(_KNOWN, 1)] if self.is_known else []
         return b"".join(parts)
 
 
@@ -65,6 +68,7 @@ def decode_charge(data: Buffer) -> Charge:
         payee=_address(fields, _PAYEE),
         chain_id=fields.uint(_CHAIN, bits=63),
         hub=_address(fields, _HUB),
+        is_known=fields.flag(_KNOWN),
     )
     if charge.due and not (charge.payee and charge.hub):
         raise BadEncoding("an amount is due to nobody, or at no hub")

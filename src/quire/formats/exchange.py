@@ -249,8 +249,8 @@ def _head(kind: Kind, request_id: int) -> bytes:
 
 def _charge(fields: Fields, status: Status) -> Charge | None:
     charge = charge_in(fields, _CHARGE)
-    if status is Status.PAYMENT_DUE and (charge is None or not charge.due):
-        raise BadEncoding("a payment is asked for, of nothing")
+    if status is Status.PAYMENT_DUE and charge is None:
+        raise BadEncoding("a payment is asked for, at no price")
     return charge
 
 
