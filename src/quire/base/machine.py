@@ -25,11 +25,17 @@ Effect = TypeVar("Effect", covariant=True)
 class Deadline:
     """Until when a state may last: unix seconds of the chain, or seconds since it was entered on
     this machine's clock. `reason` says in words what is waited for. When it has come the machine
-    gets the event `TimedOut`."""
+    gets the event `TimedOut`.
+
+    mark           seconds count anew when it changes: a number that grows with what was done
+    while_running  only seconds of this run count, not those that the node was stopped
+    """
 
     reason: str
     chain_time: float | None = None
     after_seconds: float | None = None
+    mark: int = 0
+    while_running: bool = False
 
 
 @dataclass(frozen=True, slots=True)

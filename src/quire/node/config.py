@@ -129,6 +129,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     marketplace_address: Annotated[
         str | None, Setting("address", "the contract; else as the profile knows it for the chain")
     ] = None
+    hub_address: Annotated[
+        str | None, Setting("address", "the hub of payment channels; else as the profile knows it")
+    ] = None
     reward_recipient: Annotated[
         str | None, Setting("address", "who gets what this host earns, besides its collateral")
     ] = None

@@ -44,12 +44,13 @@ class CircuitProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
 
 
 class ChainProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """The market of a network. `contracts`: address of the marketplace by chain id; `key_hash`:
-    what the contract has to say about the circuit's key, in hexadecimal; empty: whatever it
-    says."""
+    """The market of a network. `contracts`: address of the marketplace by chain id, `hubs`: of the
+    hub of payment channels; `key_hash`: what the contract has to say about the circuit's key, in
+    hexadecimal; empty: whatever it says."""
 
     dialect: str = "codex"  # of the contract's calls and events; there is one so far
     contracts: dict[str, str] = {}
+    hubs: dict[str, str] = {}
     key_hash: str = ""
 
 
@@ -121,7 +122,7 @@ def decode_profile(text: str, origin: str) -> Profile:
 def _check_chain(chain: ChainProfile, origin: str) -> None:
     if chain.dialect != "codex":
         raise BadConfig(f"profile {origin}: chain dialect {chain.dialect[:80]!r} is not codex")
-    for chain_id, address in chain.contracts.items():
+    for chain_id, address in (*chain.contracts.items(), *chain.hubs.items()):
         if re.fullmatch("[1-9][0-9]{0,19}", chain_id) is None:
             raise BadConfig(f"profile {origin}: {chain_id[:80]!r} is not the id of a chain")
         try:
