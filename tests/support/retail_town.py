@@ -14,7 +14,6 @@ A node can be killed and started again: its disk, its journal and its keys survi
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -33,10 +32,13 @@ from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.identity import Identity
 from quire.net.memory import MemoryNetwork
 from quire.net.memory_channel import Link
-from quire.node.keeping import Keeping, KeepingPorts, join_keeping
+from quire.node.keeping import Keeping
 from quire.node.profile import Protocols
-from quire.node.retail import Retail, RetailPorts, RetailSettings, join_retail
-from quire.services.pointers import Pointers
+from quire.node.retail import Retail, RetailPorts, RetailSettings, join_client, join_retail
+from quire.node.retail_choice import selection_secret
+from quire.services.retail.offer_client import OfferClient
+from quire.services.retail.providers import ProviderPorts, Providers
+from quire.services.retail.replica_client import ReplicaClient
 from quire.services.retail.upload_status import UploadStatus
 from quire.services.retail.uploads import UploadOrder, Uploads
 from quire.sim.clock import CALENDAR_START, SimClock
@@ -53,7 +55,7 @@ from support.memory_world import TERMS
 T = TypeVar("T")
 MIB = 1 << 20
 TOKENS = 10**18
-PROTOCOLS = Protocols(kad="/kad", exchange="/quire/exchange/1.0.0", blockexc="", trimmed=())
+PROTOCOLS = Protocols(exchange="/quire/exchange/1.0.0", kad="/kad")
 
 
 class SimChain(MemoryWorld):
@@ -90,8 +92,6 @@ class TownNode:
     key: bytes
     journal: MemoryJournal
     retail: Retail | None = None
-    keeping: Keeping | None = None
-    pointers: Pointers | None = None
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -129,31 +129,25 @@ class TownNode:
         hub = MemoryHub(self.town.chain, self.account, ground.clock)
         ports = RetailPorts(hub, self.journal, self.sign, joined.transport, PROTOCOLS)
         retail = self.retail = join_retail(ports, RetailSettings(), ground)
-        announcer = joined.announcer
-        pointers = self.pointers = Pointers(
-            self.journal, ground.clock, announcer.announce, announcer.withdraw
-        )
-        keeping = self.keeping = join_keeping(
-            KeepingPorts(
-                hub=hub,
-                journal=self.journal,
-                store=parts.store,
+        client = ReplicaClient(retail.requests, PROTOCOLS.replica, ground.clock)
+        choice = Providers(
+            ProviderPorts(
                 transport=joined.transport,
                 finder=joined.finder,
-                requests=retail.requests,
-                payments=retail.payments,
-                pointers=pointers,
-                identity=self.identity,
-                protocol=PROTOCOLS.replica,
+                ask_offer=OfferClient(client, ground.clock).ask,
+                domain=hub.domain,
+                chain=hub.clock,
+                journal=self.journal,
+                clock=ground.clock,
+                events=ground.events,
+                waits=ground.waits,
             ),
-            ground,
+            selection_secret(self.identity),
         )
-        await pointers.start()
+        join_client(retail, choice, ports, self.identity, ground, joined)
         await retail.start()
-        await keeping.start()
 
         async def stop(_: float) -> None:
-            await keeping.stop()
             await retail.stop()
 
         return stop
@@ -164,8 +158,13 @@ class TownNode:
     # ---- what users do ----
 
     @property
+    def keeping(self) -> Keeping:
+        assert self.retail is not None
+        assert self.retail.keeping is not None
+        return self.retail.keeping
+
+    @property
     def uploads(self) -> Uploads:
-        assert self.keeping is not None
         return self.keeping.uploads
 
     async def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -199,7 +198,6 @@ class TownNode:
 
     async def read(self, cap: ReadCap, start: int = 0, stop: int | None = None) -> bytes:
         """The content of a file, by its capability, from the holders of its replicas."""
-        assert self.keeping is not None
         retrieval, repair = self.keeping.retrieval, repair_of(cap)
 
         async def read() -> bytes:

@@ -15,6 +15,7 @@ from quire.channels.port import Payments
 from quire.point.choice_port import Choice
 from quire.services.pointers import Pointers
 from quire.services.retail.replica_client import ReplicaClient
+from quire.services.retail.retrieve import Retrieval
 from quire.store.journal import Journal
 from quire.store.store import Store
 
@@ -31,6 +32,7 @@ class UploadPorts:
     chain: ChainClock
     store: Store
     pointers: Pointers
+    retrieval: Retrieval
     journal: Journal
     clock: Clock
     rng: random.Random

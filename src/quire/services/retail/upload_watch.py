@@ -27,6 +27,9 @@ from quire.services.retail.upload_status import (
 from quire.services.retail.upload_table import UploadTable
 from quire.services.retail.upload_tick import UploadTick
 
+# How long ciphertext is kept for an upload that does not get on; begun anew with each start.
+KEPT_SECONDS = 30 * 86_400.0
+
 
 class UploadWatch:
     """`news` is set, for whoever waits just then, when something changed."""

@@ -27,6 +27,7 @@ from quire.services.retail.ciphertext import check_sealable
 from quire.services.retail.link_ports import LinkPorts
 from quire.services.retail.link_table import LinkTable
 from quire.services.retail.map_keeper import MapKeeper, encode_proofs
+from quire.services.retail.restoring import Restoring
 from quire.services.retail.upload_events import follow
 from quire.services.retail.upload_ports import UploadPorts
 from quire.services.retail.upload_record import (
@@ -38,13 +39,11 @@ from quire.services.retail.upload_record import (
 from quire.services.retail.upload_status import RELEASED, UploadStatus
 from quire.services.retail.upload_table import UploadTable
 from quire.services.retail.upload_tick import TickPorts, UploadTick
-from quire.services.retail.upload_watch import UploadWatch, root_name
+from quire.services.retail.upload_watch import KEPT_SECONDS, UploadWatch, root_name
 from quire.store.dataset import Dataset, RetentionRoot
 
 REDUNDANCY = 3
 SECONDS = 30 * 86_400
-# How long ciphertext is kept for an upload that does not get on; begun anew with each start.
-KEPT_SECONDS = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,7 @@ class Uploads:
         self._tick = UploadTick(tick_ports, self.links)
         self._watch = UploadWatch(self._table, self.links, self._tick, ports)
         self._map = MapKeeper(self._table, self.links, ports)
+        self._restoring = Restoring(ports.retrieval, ports.store, ports.clock)
 
     async def start(self) -> None:
         """Everything goes on where it was. Raises StoreCorrupt."""
@@ -306,8 +306,17 @@ class Uploads:
         """Have the ciphertext of a chunk here: our own, or from another replica."""
         file = self._table.file(upload.upload_id)
         place = upload.chunks[chunk]
-        if not file.ciphertext.is_here(file.ciphertext.extent(place.first_block, place.blocks)):
-            raise BlockMissing(f"its ciphertext is not on this node any more ({upload.cid})")
+        if file.ciphertext.is_here(file.ciphertext.extent(place.first_block, place.blocks)):
+            return
+        words = f"fetching chunk {chunk} from another replica"
+        self._ports.events.publish("upload.repair", upload.key, words)
+        await self._restoring.bring(
+            upload,
+            self._table.cap(upload),
+            self.links.of_upload(upload.upload_id),
+            self._table.proofs(upload.key) or b"",
+            chunk,
+        )
 
 
 def _root_name(upload: Upload) -> str:
