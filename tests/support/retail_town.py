@@ -14,10 +14,13 @@ A node can be killed and started again: its disk, its journal and its keys survi
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 from quire.base.events import Event
 from quire.base.rng import seeded_rng
@@ -28,7 +31,17 @@ from quire.dataset.envelope.header import Header
 from quire.flow.decrypt import EncryptedContent
 from quire.flow.encrypt import Encryption, encrypted
 from quire.formats.cap import ReadCap, RepairCap, Suite
+from quire.formats.replica import (
+    MAX_MESSAGE_BYTES,
+    ReplicaAnswer,
+    ReplicaRequest,
+    decode_answer,
+    decode_request,
+)
+from quire.formats.replica_asking import SegmentData
+from quire.formats.varint import Buffer
 from quire.kernels.signing import address_of, sign_recoverable
+from quire.net.answering import serve_requests
 from quire.net.identity import Identity
 from quire.net.memory import MemoryNetwork
 from quire.net.memory_channel import Link
@@ -36,6 +49,9 @@ from quire.node.keeping import Keeping
 from quire.node.profile import Protocols
 from quire.node.retail import Retail, RetailPorts, RetailSettings, join_client, join_retail
 from quire.node.retail_choice import selection_secret
+from quire.services.providing.ports import ProviderPorts as KeeperPorts
+from quire.services.providing.provider import Provider
+from quire.services.providing.settings import ProviderSettings
 from quire.services.retail.offer_client import OfferClient
 from quire.services.retail.providers import ProviderPorts, Providers
 from quire.services.retail.replica_client import ReplicaClient
@@ -53,8 +69,10 @@ from quire.store.journal_memory import MemoryJournal
 from support.memory_world import TERMS
 
 T = TypeVar("T")
+T_Node = TypeVar("T_Node", bound="TownNode")
 MIB = 1 << 20
 TOKENS = 10**18
+DISK_BYTES = 512 * MIB
 PROTOCOLS = Protocols(exchange="/quire/exchange/1.0.0", kad="/kad")
 
 
@@ -152,6 +170,10 @@ class TownNode:
 
         return stop
 
+    async def deposit(self, amount: int) -> None:
+        """Tokens of the account into the hub."""
+        await MemoryHub(self.town.chain, self.account, self.sim.clock).deposit(amount)
+
     def sign(self, digest: bytes) -> bytes:
         return sign_recoverable(self.key, digest)
 
@@ -219,6 +241,75 @@ class TownNode:
         return [event.message for event in self.events if event.kind == kind]
 
 
+# What a provider answers instead of what it means to; None: nothing at all.
+Forge: TypeAlias = Callable[[ReplicaRequest, ReplicaAnswer], ReplicaAnswer | None]
+
+
+@dataclass
+class Keeper(TownNode):
+    """A provider. `forge` changes its answers; `asked` counts what it was asked, by kind, and
+    `taken` the blocks that it was sent."""
+
+    settings: ProviderSettings = field(default_factory=lambda: ProviderSettings(1, 1, 1))
+    forge: Forge | None = None
+    provider: Provider | None = None
+    asked: Counter[str] = field(default_factory=Counter)
+    taken: int = 0
+
+    async def join(self, parts: Parts) -> Callable[[float], Awaitable[object]]:
+        stop_rest = await super().join(parts)
+        ground, joined, retail = parts.ground.shared, parts.joined, self.retail
+        assert retail is not None
+        assert retail.pointers is not None
+        ports = KeeperPorts(
+            store=parts.store,
+            journal=self.journal,
+            hub=retail.hub,
+            income=retail.income,
+            identity=self.identity,
+            sign=self.sign,
+            pointers=retail.pointers,
+            clock=ground.clock,
+            events=ground.events,
+            waits=ground.waits,
+        )
+        provider = self.provider = Provider(ports, self.settings, joined.announcer.announce)
+        await provider.start()
+        answering = serve_requests(
+            joined.transport,
+            PROTOCOLS.replica,
+            partial(self._answer, provider),
+            ground.events,
+            max_message_bytes=MAX_MESSAGE_BYTES,
+        )
+
+        async def stop(deadline: float) -> None:
+            await answering.stop()
+            await provider.stop()
+            await stop_rest(deadline)
+
+        return stop
+
+    async def _answer(self, provider: Provider, peer: str, payload: memoryview) -> Sequence[Buffer]:
+        request = decode_request(payload)
+        self.asked[type(request.body).__name__] += 1
+        if isinstance(request.body, SegmentData):
+            self.taken += request.body.count
+        segments = await provider.answer(peer, payload)
+        if self.forge is None:
+            return segments
+        answer = self.forge(request, decode_answer(b"".join(segments)))
+        if answer is None:
+            await asyncio.Event().wait()  # it is never heard of
+        assert answer is not None
+        return answer.segments()
+
+    def paid(self, client: TownNode) -> int:
+        """What vouchers of a client have promised to this provider."""
+        assert self.retail is not None
+        return self.retail.income.account(client.account).received
+
+
 class RetailTown:
     """All nodes of one test. Build it inside the running loop."""
 
@@ -234,28 +325,61 @@ class RetailTown:
         self.trace = trace
         self.chain = SimChain(self.clock)
         self.nodes: dict[str, TownNode] = {}
-        self.hub_addresses: dict[str, bytes] = {}
 
-    def add(self, name: str, *, disk_bytes: int = 512 * MIB, tokens: int = TOKENS) -> TownNode:
-        """A node that is not started."""
+    def add(self, name: str, *, tokens: int = TOKENS) -> TownNode:
+        """A node that is not started. `tokens`: of its account, outside the hub."""
+        return self._add(TownNode(self, self._sim(name), *self._keys(name)), tokens)
+
+    def add_keeper(self, name: str, *, key: bytes | None = None, **settings: Any) -> Keeper:
+        """A provider that is not started. `key`: of the account that is paid."""
+        identity, own, journal = self._keys(name)
+        terms = ProviderSettings(**{"price_byte_second": 1, "price_get_byte": 1,
+                                    "fee_put_byte": 1, **settings})  # fmt: skip
+        keeper = Keeper(self, self._sim(name), identity, key or own, journal, settings=terms)
+        self._add(keeper, TOKENS)
+        return keeper
+
+    def _sim(self, name: str) -> SimNode:
         number = len(self.nodes) + 1
-        address = f"/ip4/10.0.{number}.1/tcp/8070"
-        sim = SimNode(name, address, self._around, NodeSizes(disk_bytes, disk_bytes))
+        sizes = NodeSizes(DISK_BYTES, DISK_BYTES)
+        return SimNode(name, f"/ip4/10.{number}.0.1/tcp/8070", self._around, sizes)
+
+    def _keys(self, name: str) -> tuple[Identity, bytes, MemoryJournal]:
         identity = Identity.of(self.streams.stream(f"{name}/identity").randbytes(32))
-        sim.peer_id = identity.peer_id
-        key = self.streams.stream(f"{name}/account").randbytes(32)
-        node = TownNode(self, sim, identity, key, MemoryJournal(self.clock))
+        return (
+            identity,
+            self.streams.stream(f"{name}/account").randbytes(32),
+            MemoryJournal(self.clock),
+        )
+
+    def _add(self, node: T_Node, tokens: int) -> T_Node:
+        sim = node.sim
+        sim.peer_id = node.identity.peer_id
         self.chain.mint(node.account, tokens)
         sim.services = node.join
+        sim.neighbours = tuple(other.sim for other in self.nodes.values())
         for other in self.nodes.values():
             other.sim.neighbours = (*other.sim.neighbours, sim)
-        sim.neighbours = tuple(other.sim for other in self.nodes.values())
-        self.nodes[name] = node
+        self.nodes[node.sim.name] = node
         return node
 
-    async def client(self, name: str = "client", **how: Any) -> TownNode:
-        node = self.add(name, **how)
+    async def providers(self, count: int, **settings: Any) -> list[Keeper]:
+        """Providers P1, P2 ..., known to all that come after them."""
+        found = []
+        for number in range(1, count + 1):
+            keeper = self.add_keeper(f"P{number}", **settings)
+            await keeper.start()
+            found.append(keeper)
+        return found
+
+    async def client(
+        self, name: str = "client", *, tokens: int = TOKENS, deposit: int = TOKENS // 10
+    ) -> TownNode:
+        """A node with tokens, `deposit` of them in the hub."""
+        node = self.add(name, tokens=tokens)
         await node.start()
+        if deposit:
+            await node.deposit(deposit)
         return node
 
     async def close(self) -> None:
