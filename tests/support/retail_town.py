@@ -76,6 +76,15 @@ DISK_BYTES = 512 * MIB
 PROTOCOLS = Protocols(exchange="/quire/exchange/1.0.0", kad="/kad")
 
 
+class _Wire(Link):
+    """All wires of a town: as quick as thought, until they are slowed down."""
+
+    bytes_per_second = 0.0
+
+    def delay(self, size_bytes: int, now: float) -> float:
+        return size_bytes / self.bytes_per_second if self.bytes_per_second else 0.0
+
+
 class SimChain(MemoryWorld):
     """Its time is that of the simulation; every transaction is in a block at once."""
 
@@ -320,7 +329,8 @@ class RetailTown:
         trace = Trace(self.clock)
         weather = Weather(self.streams, tally)
         weather.is_calm = True
-        self.network = MemoryNetwork(self.clock, lambda _sender, _receiver: Link())
+        self._wire = _Wire()
+        self.network = MemoryNetwork(self.clock, lambda _sender, _receiver: self._wire)
         self._around = Surroundings(loop, self.streams, self.network, weather, trace, tally)
         self.trace = trace
         self.chain = SimChain(self.clock)
@@ -362,6 +372,10 @@ class RetailTown:
             other.sim.neighbours = (*other.sim.neighbours, sim)
         self.nodes[node.sim.name] = node
         return node
+
+    def slow_down(self, bytes_per_second: float = 20e6) -> None:
+        """From now on messages take their time."""
+        self._wire.bytes_per_second = bytes_per_second
 
     async def providers(self, count: int, **settings: Any) -> list[Keeper]:
         """Providers P1, P2 ..., known to all that come after them."""

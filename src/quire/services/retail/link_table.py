@@ -13,6 +13,7 @@ from quire.point.link import LinkState
 from quire.point.link_effects import LinkEffect
 from quire.point.link_events import LinkEvent
 from quire.point.link_machine import LinkMachine
+from quire.point.link_moves import first_amount
 from quire.services.machines import Machines
 from quire.services.retail.link_ports import LinkPorts
 from quire.services.retail.link_work import LinkWork
@@ -38,7 +39,7 @@ class LinkTable:
         self._chunks: dict[tuple[bytes, int], dict[str, None]] = {}
         self._changed = changed
         self.machine = LinkMachine(_payer(ports.payments), domain)
-        self.work = LinkWork(ports, slots or SendSlots(), self._post)
+        self.work = LinkWork(ports, slots or SendSlots(), self._post, self._beside)
         self.machines: Machines[LinkState, LinkEvent, LinkEffect] = Machines(
             self.machine,
             journal,
@@ -81,6 +82,17 @@ class LinkTable:
 
     def live(self) -> list[LinkState]:
         return [link for link in self.machines.states().values() if link.is_live]
+
+    def _beside(self, link: LinkState) -> int:
+        """First bills, not paid yet, of the other links of the same payee."""
+        payee = link.offer.offer.payee
+        return sum(
+            first_amount(other)
+            for other in self.live()
+            if not other.is_held
+            and other.offer.offer.payee == payee
+            and other.order.link_id != link.order.link_id
+        )
 
     async def _post(self, link: LinkState, event: LinkEvent) -> None:
         await self.machines.post(link.order.link_id.hex(), event)

@@ -14,6 +14,7 @@ from quire.base.errors import (
     BadEncoding,
     BadOffer,
     Bug,
+    InsufficientFunds,
     PeerError,
     PeerLied,
     QuireError,
@@ -84,15 +85,18 @@ FORMS_KEPT = 64  # sealed forms that are remembered between computing them and s
 
 
 class LinkWork:
-    """Performs the effects of links. `post` hands an event to a link on the way."""
+    """Performs the effects of links. `post` hands an event to a link on the way; `beside`: tokens
+    that other links of the same payee are going to promise."""
 
     def __init__(
         self,
         ports: LinkPorts,
         slots: SendSlots,
         post: Callable[[LinkState, LinkEvent], Awaitable[None]],
+        beside: Callable[[LinkState], int],
     ) -> None:
         self._ports = ports
+        self._beside = beside
         self._slots = slots
         self._forms: dict[bytes, SealedForm] = {}
         self._sending = LinkSending(ports, post)
@@ -121,9 +125,10 @@ class LinkWork:
             case Reserve():
                 return await self._reserve(state, effect)
             case Look():
-                return Room(await self._ports.payments.room(state.offer.offer.payee))
+                room = await self._ports.payments.room(state.offer.offer.payee)
+                return Room(max(0, room - self._beside(state)))
             case Fund(amount):
-                await self._ports.payments.fund(state.offer.offer.payee, amount)
+                await self._fund(state, amount)
                 return Funded()
             case Seal():
                 return Sealed((await self._form(state)).root)
@@ -233,6 +238,14 @@ class LinkWork:
         return Audited(not why, self._now(), rng.random(), why)
 
     # ---- money, and the end ----
+
+    async def _fund(self, state: LinkState, amount: int) -> None:
+        """With one transaction for all links of the payee, as far as the wallet has it."""
+        payments, payee = self._ports.payments, state.offer.offer.payee
+        try:
+            await payments.fund(payee, amount + self._beside(state))
+        except InsufficientFunds:
+            await payments.fund(payee, amount)
 
     async def _pay(self, state: LinkState, effect: Pay) -> LinkEvent:
         order, payee = state.order, state.offer.offer.payee

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from quire.base.errors import ChannelTooSmall, PeerError, Refused
 from quire.base.units import MIB
 from quire.channels.port import Payments
-from quire.point.values import BLOCK_BYTES, Offer
+from quire.point.values import Offer
 
 STEP_BYTES = MIB  # verified bytes that one voucher pays
 PAY_ATTEMPTS = 4
@@ -67,6 +67,8 @@ class Tab:
         self._verified = 0  # bytes verified and not paid
         self._open: _Bill | None = None  # promised perhaps; it keeps its amount until it is paid
         self._paying = asyncio.Lock()
+        self._room = 0  # what the channel could promise when it was last looked at, less since
+        self._funding = asyncio.Lock()
         self._changed = asyncio.Event()
 
     @property
@@ -77,16 +79,6 @@ class Tab:
     @property
     def _unpaid(self) -> int:
         return self._verified + (0 if self._open is None else self._open.size)
-
-    @property
-    def asked_bytes(self) -> int:
-        return self._asked
-
-    @property
-    def most_bytes(self) -> int:
-        """Of one request."""
-        credit = self._offer.credit_bytes
-        return max(BLOCK_BYTES, credit) if self.price else 1 << 62
 
     async def introduction(self) -> tuple[bytes, bytes]:
         """Who is billed and how he shows it; empty where reading costs nothing."""
@@ -106,6 +98,11 @@ class Tab:
         if self._unpaid and self._unpaid + size > self._offer.credit_bytes:
             await self.settle()
         self._asked += size
+        try:
+            await self._have_room()
+        except BaseException:
+            self.dropped(size)
+            raise
 
     def dropped(self, size: int) -> None:
         """It did not come, or does not verify."""
@@ -137,6 +134,17 @@ class Tab:
             finally:
                 self._changed.set()
 
+    async def _have_room(self) -> None:
+        """Have a channel that can promise all that is asked: who serves looks at it first."""
+        assert self._payments is not None
+        async with self._funding:
+            needed = (self._asked + self._unpaid) * self.price
+            if self._room < needed:
+                self._room = await self._payments.room(self._offer.payee)
+            if self._room < needed:
+                await self._payments.fund(self._offer.payee, max(needed, self._ahead()))
+                self._room = await self._payments.room(self._offer.payee)
+
     def _check_can_pay(self, size: int) -> None:
         if self._payments is None:
             raise Refused(
@@ -153,6 +161,7 @@ class Tab:
         for attempt in range(PAY_ATTEMPTS):
             try:
                 await self._payments.pay(bill.name, self._peer, payee, amount)
+                self._room -= amount
                 return
             except ChannelTooSmall:
                 await self._payments.fund(payee, max(amount, self._ahead()))
