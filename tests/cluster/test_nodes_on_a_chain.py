@@ -22,6 +22,8 @@ from support.command import hear_ctrl_c, quire
 
 START_SECONDS = 60.0
 CONTRACT = "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"
+CONTRACTS = {"marketplace": "ok", "payment hub": "ok"}  # of the doctor
+HUB = "0xa85233C63b9Ee964Add6F2cffe00Fd84eb32338f"
 
 
 def chain_process(*arguments: str) -> subprocess.Popen:
@@ -69,14 +71,17 @@ def key_file(folder, index=1, mode=0o600):
 
 def test_the_chain_tells_what_a_node_needs(chain):
     assert chain["marketplace"] == CONTRACT
+    assert chain["hub"] == HUB
     assert chain["chainId"] == 31337
     assert chain["accounts"][1]["address"] == dev_account(1).text
     info = quire("chain", "info", "--eth-provider", chain["url"], "--json").json
     assert (info["period"], info["timeout"], info["downtime"]) == (10, 5, 20)
-    assert info["marketplace"] == CONTRACT
+    assert (info["marketplace"], info["hub"]) == (CONTRACT, HUB)
     assert "batch-proofs" in info["extensions"]
     shown = quire("chain", "info", "--eth-provider", chain["url"])
     assert "marketplace" in shown.out.decode()
+    other = quire("chain", "info", "--eth-provider", chain["url"], "--hub-address", chain["token"])
+    assert (other.code, "no hub of payment channels" in other.err) == (7, True)
 
 
 def test_a_chain_is_kept_from_one_start_to_the_next(tmp_path):
@@ -106,6 +111,8 @@ REFUSED = {
     "unknown chain": (["--profile", "{profile}"], 7, "no marketplace is known for it"),
     "no contract": (["--marketplace-address", "0x" + "12" * 20], 7, "no code"),
     "another contract": (["--marketplace-address", "{token}"], 7, "does not answer"),
+    "no hub": (["--hub-address", "0x" + "12" * 20], 7, "no hub of payment channels"),
+    "another contract as hub": (["--hub-address", CONTRACT], 7, "no hub of payment channels"),
     "nobody there": (["--eth-provider", "ws://127.0.0.1:{port}"], 9, "cannot be reached"),
     "no address": (["--eth-provider", "localhost:8545"], 2, "ws://127.0.0.1:8545"),
     "open key": (["--eth-private-key", "{open}"], 7, "must have 0600"),
@@ -152,6 +159,7 @@ def test_a_node_without_a_proving_key_buys_and_does_not_sell(chain, tmp_path):
         findings = {f["check"]: f for f in ask(node, "/doctor")["findings"]}
         assert findings["chain"]["state"] == "ok"
         assert "31337" in findings["marketplace"]["message"]
+        assert HUB in findings["payment hub"]["message"]
         assert findings["gas"]["state"] == findings["tokens"]["state"] == "ok"
         assert "does not sell" in findings["selling"]["message"]
         text = call(node, "GET", "/api/quire/v1/metrics")[1].decode()
@@ -172,7 +180,7 @@ def test_the_doctor_asks_the_chain_before_a_node_runs(chain, tmp_path):
     place = ["--data-dir", str(tmp_path / "n"), "--json"]
     api = f"http://127.0.0.1:{free_port()}"
     found = quire("doctor", *place, api=api, **settings).json["findings"]
-    assert any(f["check"] == "marketplace" and f["state"] == "ok" for f in found)
+    assert {f["check"]: f["state"] for f in found if f["check"] in CONTRACTS} == CONTRACTS
     settings["QUIRE_MARKETPLACE_ADDRESS"] = "0x" + "12" * 20
     done = quire("doctor", *place, api=api, **settings)
     assert done.code == 7

@@ -38,7 +38,7 @@ def test_every_artefact_is_ready_to_be_deployed(name: str) -> None:
 
 
 def test_another_contract_is_not_shipped() -> None:
-    with pytest.raises(InputError, match="shipped are Groth16Verifier"):
+    with pytest.raises(InputError, match="shipped are ChannelHub"):
         artefact("../secret")
 
 

@@ -142,23 +142,17 @@ EXEMPTIONS = (
     Exemption(
         "the market in memory: whoever sent a transaction waits for a block",
         ("asyncio",),
-        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
+        ("chain.memory.clock", "chain.memory.follow", "chain.memory.account"),
     ),
     Exemption(
         "the embedded chain: a child process, found on disk",
         ("asyncio", "os", "signal", "socket", "tempfile"),
         ("chain.anvil_program", "chain.dev_chain"),
     ),
-    Exemption("tokens set aside for calls under way: a lock", ("asyncio",), ("chain.evm.funds",)),
     Exemption(
-        "the embedded chain: a child process, found on disk",
-        ("asyncio", "os", "signal", "socket", "tempfile"),
-        ("chain.anvil_program", "chain.dev_chain"),
-    ),
-    Exemption(
-        "the market in memory: whoever sent a transaction waits for a block",
+        "tokens set aside for calls under way: locks",
         ("asyncio",),
-        ("chain.memory.clock", "chain.memory.follow", "chain.memory.market"),
+        ("chain.evm.funds", "chain.evm.hub"),
     ),
     Exemption(
         "drivers of the network: tasks, timeouts and channels around pure decisions",

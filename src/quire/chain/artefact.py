@@ -10,7 +10,7 @@ from typing import Any
 
 from quire.base.errors import InputError
 
-NAMES = ("Groth16Verifier", "Marketplace", "TestToken", "TestVerifier")
+NAMES = ("ChannelHub", "Groth16Verifier", "Marketplace", "TestToken", "TestVerifier")
 
 
 @dataclass(frozen=True, slots=True)

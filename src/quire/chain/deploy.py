@@ -1,6 +1,7 @@
 """Puts the contracts on a local chain, in the order in which every Codex node expects them.
 
-    257 blocks, then by nonce of account 0: token, verifier, test verifier, 20 mints, marketplace
+    257 blocks, then by nonce of account 0: token, verifier, test verifier, 20 mints, marketplace,
+    hub
 
 Source   market.md 1.7; `deployment` has the order and what follows from it
 """
@@ -28,8 +29,11 @@ MINT_GAS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
+    """`hub` None: the chain was set up before there were payment channels."""
+
     token: Address
     marketplace: Address
+    hub: Address | None
 
 
 async def deploy(
@@ -57,6 +61,7 @@ async def deploy(
         "Groth16Verifier": _key_argument(verifying_key or bytes(_key_bytes(3))),
         "TestVerifier": b"",
         "Marketplace": encode(TYPES, config.values(ADDRESSES["TestToken"], verifier)),
+        "ChannelHub": encode(["address", "address"], [ADDRESSES["TestToken"], DEPLOYER]),
     }
     await chain.hold()
     try:
@@ -66,22 +71,26 @@ async def deploy(
         await chain.mine_every(None)
     for step, transaction in zip(ORDER, sent, strict=True):
         await _check(chain, step, transaction)
-    return Deployment(ADDRESSES["TestToken"], ADDRESSES["Marketplace"])
+    return Deployment(*(ADDRESSES[name] for name in ("TestToken", "Marketplace", "ChannelHub")))
 
 
 async def deployed_before(chain: DevChain) -> Deployment | None:
     """What is on a chain that was stopped and started again; None when it is empty."""
-    marketplace = address_text(ADDRESSES["Marketplace"])
-    code = octets(await chain.call("eth_getCode", marketplace, "latest"), "code")
-    if not code:
+    if not await _has_code(chain, "Marketplace"):
         return None
-    return Deployment(ADDRESSES["TestToken"], ADDRESSES["Marketplace"])
+    hub = ADDRESSES["ChannelHub"] if await _has_code(chain, "ChannelHub") else None
+    return Deployment(ADDRESSES["TestToken"], ADDRESSES["Marketplace"], hub)
 
 
 async def mint(chain: DevChain, account: Address, tokens: int) -> None:
     """Give test tokens; they are there with the next block."""
     data = f"0x{_mint_call(account, tokens).hex()}"
     await _hand_over(chain, {"to": address_text(ADDRESSES["TestToken"]), "data": data})
+
+
+async def _has_code(chain: DevChain, name: str) -> bool:
+    code = await chain.call("eth_getCode", address_text(ADDRESSES[name]), "latest")
+    return bool(octets(code, "code"))
 
 
 async def _send(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from quire.base.errors import InsufficientFunds
 from quire.chain.port import ChainClock, Receipt
 from quire.chain.values import Address
 
@@ -49,6 +50,16 @@ class Claim:
     payer: Address
     cumulative: int
     signature: bytes
+
+
+def too_little(doing: str, balance: int, needed: int) -> InsufficientFunds:
+    """The balance inside the hub is not enough."""
+    return InsufficientFunds(
+        f"{doing} takes {needed} tokens (smallest unit) of the balance inside the hub, which has "
+        f"{balance}: deposit {needed - balance} more",
+        balance=balance,
+        needed=needed,
+    )
 
 
 class Hub(Protocol):

@@ -1,5 +1,4 @@
-"""What the marketplace contract says when it refuses: the name of its error, in words, with the
-remedy.
+"""What marketplace and hub say when they refuse: the name of the error, in words, with the remedy.
 
 Source   market.md 1.4; contracts/README.md for the additions; OpenZeppelin 5 for the token
 """
@@ -67,6 +66,23 @@ WORDS = {
     "Registry_AlreadyRegistered": "the account is registered already",
     "Registry_NotRegistered": "the account is not registered",
     "Registry_TooEarly": "the account was registered too short a time ago; wait",
+    "Hub_NoToken": "there is no token at the address that the hub was set up with",
+    "Hub_TransferFailed": "the token did not move; are balance and allowance enough?",
+    "Hub_FeeOnTransfer": "less came in than was sent: the hub takes no token that keeps a part",
+    "Hub_ZeroAddress": "nobody has the address 0",
+    "Hub_LengthMismatch": "the lists are not of one length",
+    "Hub_InsufficientBalance": "the balance inside the hub is too small; deposit first",
+    "Hub_NothingToClaim": "as much was claimed before; sums of vouchers are since ever",
+    "Hub_AboveDeposit": "the voucher promises more than its channel has",
+    "Hub_BadSignature": "neither the payer nor its delegate signed the voucher for this payee",
+    "Hub_AlreadyClosing": "the channel is closing already",
+    "Hub_NotClosing": "the channel is not closing; ask for it first",
+    "Hub_TooEarly": "the payee has time to claim until the close is due; wait",
+    "Hub_DepositsPaused": "the hub takes no deposits for now; all else goes on",
+    "Hub_NotOwner": "only the owner of the hub stops deposits",
+    "Hub_DelegateInNotice": (
+        "the delegate before still signs, for a day from its end; there can be no third meanwhile"
+    ),
 }
 # Of the token; these have arguments.
 TOKEN_ERRORS = {

@@ -30,6 +30,7 @@ from quire.chain.deployment import DEPLOYER
 from quire.chain.dev_accounts import dev_account
 from quire.chain.dev_chain import ACCOUNTS, DevChain, DevChainOptions
 from quire.chain.evm.opening import MarketSettings, OpenMarket, open_market
+from quire.chain.hub import Hub
 from quire.chain.port import Market
 from quire.chain.quantity import quantity
 from quire.chain.values import Address
@@ -90,11 +91,8 @@ class LocalMarket:
         self._chain = await DevChain.start(program, options)
         self._deployment = await deploy(self._chain, chosen, words)
         await self._chain.mine_every(BLOCK_SECONDS)
-        contract = address_text(self._deployment.marketplace)
         wallet = Wallet(dev_account(0).key)
-        self._observer = await open_market(
-            MarketSettings(self._chain.url, contract), wallet, SystemClock()
-        )
+        self._observer = await open_market(self.settings, wallet, SystemClock())
         return took
 
     async def stop(self) -> None:
@@ -109,10 +107,23 @@ class LocalMarket:
         return self._chain
 
     @property
+    def settings(self) -> MarketSettings:
+        """With which an account opens market and hub."""
+        market, hub = map(address_text, self._addresses)
+        return MarketSettings(self.chain.url, market, hub=hub)
+
+    @property
     def observer(self) -> Market:
         """The market as account 0 sees it, who takes part in nothing."""
         assert self._observer is not None, "start() first"
         return self._observer.market
+
+    @property
+    def hub(self) -> Hub:
+        """The hub of payment channels as account 0 sees it, who has no channel."""
+        assert self._observer is not None, "start() first"
+        assert self._observer.hub is not None, "deploy() makes one"
+        return self._observer.hub
 
     def add_account(self, name: str) -> Address:
         """The next account of the chain, with gas and TOKENS_EACH tokens; its key in a file."""
@@ -136,10 +147,10 @@ class LocalMarket:
 
     def arguments(self, name: str, *, is_validator: bool = False) -> list[str]:
         """What a node is started with so that it trades here under the account `name`."""
-        assert self._deployment is not None, "start() first"
+        market, hub = map(address_text, self._addresses)
         arguments = ["--persistence", "--eth-provider", self.chain.url]
         arguments += ["--eth-private-key", str(self._key_file(name))]
-        arguments += ["--marketplace-address", address_text(self._deployment.marketplace)]
+        arguments += ["--marketplace-address", market, "--hub-address", hub]
         arguments += ["--circuit-dir", str(self.circuits)]
         arguments += ["--proof-samples", str(self.circuit.samples)]
         arguments += ["--max-slot-depth", str(self.circuit.max_slot_depth)]
@@ -163,6 +174,13 @@ class LocalMarket:
         shape = {"from": address_text(DEPLOYER), "to": address_text(self._deployment.marketplace)}
         await self.chain.call("eth_sendTransaction", {**shape, "data": f"0x{data.hex()}"})
         await self.chain.mine()
+
+    @property
+    def _addresses(self) -> tuple[Address, Address]:
+        """Of marketplace and hub."""
+        assert self._deployment is not None, "start() first"
+        assert self._deployment.hub is not None, "deploy() makes one"
+        return self._deployment.marketplace, self._deployment.hub
 
     def _key_file(self, name: str) -> Path:
         return self.directory / f"{name}.key"

@@ -24,12 +24,14 @@ def wants_chain(config: NodeConfig) -> bool:
 
 
 def market_settings(config: NodeConfig, profile: Profile) -> MarketSettings:
-    """Which chain and contract."""
+    """Which chain and contracts."""
     return MarketSettings(
         url=config.eth_provider or DEFAULT_PROVIDER,
         contract=config.marketplace_address,
         known=profile.chain.contracts,
         key_hash=profile.chain.key_hash,
+        hub=config.hub_address,
+        known_hubs=profile.chain.hubs,
         fees=FeeSettings(max_priority_fee=config.max_priority_fee_per_gas),
         depth=config.confirmations,
     )

@@ -9,10 +9,11 @@ from quire.base.errors import ChainError, QuireError
 from quire.chain.abi import address_text
 from quire.chain.clock import skew_seconds
 from quire.chain.deployment import LOCAL_CHAIN_ID
-from quire.chain.evm.opening import SKEW_SECONDS_MAX, MarketSettings, find_terms
+from quire.chain.evm.opening import SKEW_SECONDS_MAX, MarketSettings, find_contracts
 from quire.chain.port import Market
 from quire.chain.rpc import connect
 from quire.chain.terms import Terms
+from quire.chain.values import Address
 from quire.node.chain_settings import check_account, market_settings, wants_chain
 from quire.node.config import NodeConfig
 from quire.node.finding import Finding
@@ -31,10 +32,10 @@ async def examine_settings(config: NodeConfig) -> list[Finding]:
     try:
         check_account(config)
         settings = market_settings(config, load_profile(config.profile))
-        terms = await _terms(settings)
+        terms, hub = await _contracts(settings)
     except QuireError as error:
         return [Finding("chain", "problem", error.message, error.hint)]
-    return [_contract(terms)]
+    return [_contract(terms), _hub(hub)]
 
 
 async def examine_trading(trading: Trading, clock: Clock) -> list[Finding]:
@@ -47,9 +48,12 @@ async def examine_trading(trading: Trading, clock: Clock) -> list[Finding]:
     except (ChainError, TimeoutError) as error:
         why = error.message if isinstance(error, ChainError) else "no answer in time"
         return [Finding("chain", "problem", why, "check --eth-provider and the chain's node")]
+    opened = trading.chain
+    hub = [] if opened is None else [_hub(opened.hub.domain.contract if opened.hub else None)]
     return [
         Finding("chain", "ok", f"chain {market.terms.chain_id} answers, block {head.number}"),
         _contract(market.terms),
+        *hub,
         _skew(market, clock),
         _gas(market, gas),
         _tokens(market, tokens),
@@ -57,11 +61,11 @@ async def examine_trading(trading: Trading, clock: Clock) -> list[Finding]:
     ]
 
 
-async def _terms(settings: MarketSettings) -> Terms:
+async def _contracts(settings: MarketSettings) -> tuple[Terms, Address | None]:
     rpc = connect(settings.url)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await find_terms(rpc, settings)
+            return await find_contracts(rpc, settings)
     except TimeoutError:
         raise ChainError(f"no answer from {rpc.shown_url} in {ANSWER_SECONDS:.0f} s") from None
     finally:
@@ -75,6 +79,17 @@ def _contract(terms: Terms) -> Finding:
         "ok",
         f"{address_text(terms.contract)} on chain {terms.chain_id}, {kind}; "
         f"periods of {terms.period} s, {terms.timeout} s to mark a miss",
+    )
+
+
+def _hub(hub: Address | None) -> Finding:
+    if hub is not None:
+        return Finding("payment hub", "ok", f"payment channels at {address_text(hub)}")
+    return Finding(
+        "payment hub",
+        "ok",
+        "no hub of payment channels is known for this chain: no retail storage",
+        "give its address, if there is one: --hub-address",
     )
 
 

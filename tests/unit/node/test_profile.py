@@ -3,6 +3,8 @@
 import pytest
 
 from quire.base.errors import BadConfig
+from quire.chain.abi import parse_address
+from quire.chain.deployment import ADDRESSES
 from quire.node.profile import decode_profile, load_profile, profile_names
 
 GOOD = """
@@ -37,8 +39,9 @@ def test_block_sizes_and_bases_are_those_of_the_networks():
 
 def test_every_network_knows_the_contract_of_a_local_chain():
     for name in profile_names():
-        contracts = load_profile(name).chain.contracts
-        assert contracts["31337"] == "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"
+        chain = load_profile(name).chain
+        assert chain.contracts["31337"] == "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"
+        assert parse_address(chain.hubs["31337"]) == ADDRESSES["ChannelHub"]
     assert len(load_profile("codex").chain.contracts) == 4
 
 
@@ -75,6 +78,10 @@ def test_a_file_is_a_profile_too(tmp_path):
         (
             "[protocols]",
             '[chain.contracts]\n1 = "0x322813fd9A801c5507c9de605d63CEA4f2CE6c44"\n[protocols]',
+        ),
+        (
+            "[protocols]",
+            '[chain.hubs]\n1 = "0x322813fd9A801c5507c9de605d63CEA4f2CE6c44"\n[protocols]',
         ),
     ],
 )

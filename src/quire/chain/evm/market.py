@@ -15,6 +15,7 @@ from quire.chain.block import parse_block
 from quire.chain.clock import RpcChainClock
 from quire.chain.events import MarketEvent, SlotFilled
 from quire.chain.evm import methods
+from quire.chain.evm.funds import Funds
 from quire.chain.evm.logs import events_of
 from quire.chain.evm.methods import Method, proof_value
 from quire.chain.evm.reader import Reader
@@ -52,10 +53,11 @@ class EvmMarket(EvmViews):
         sender: Sender,
         clock: RpcChainClock,
         terms: Terms,
+        funds: Funds,
         *,
         depth: int = 0,
     ) -> None:
-        super().__init__(reader, sender, clock, terms)
+        super().__init__(reader, sender, clock, terms, funds)
         self._heads = heads
         self._depth = depth
 
@@ -171,7 +173,7 @@ class EvmMarket(EvmViews):
         refusal = await self._reader.would(data, method.name)
         if refusal is not None and not _is_about_tokens(refusal):
             raise refusal
-        async with self._funds.set_aside(tokens, purpose):
+        async with self._funds.set_aside(tokens, purpose, self.terms.contract):
             return await self._send_data(method, data)
 
     async def _send(self, method: Method, *values: object) -> Receipt:

@@ -1,4 +1,4 @@
-"""Opens the market: one connection, one account, one contract, and what they rest on.
+"""Opens the market: one connection, one account, its contracts, and what they rest on.
 
 Refused at once, with what was found and what was expected: a chain whose marketplace is not known,
 an address without a contract, a contract that is no marketplace, a key of the circuit with another
@@ -14,15 +14,20 @@ from quire.base.clock import Clock
 from quire.base.errors import ChainUnreachable, WrongChain
 from quire.chain.clock import RpcChainClock, skew_seconds
 from quire.chain.deployment import LOCAL_CHAIN_ID
+from quire.chain.evm.funds import Funds
+from quire.chain.evm.hub import EvmHub
+from quire.chain.evm.hub_opening import find_hub, token_separator
 from quire.chain.evm.market import EvmMarket
 from quire.chain.evm.reader import Reader
 from quire.chain.evm.terms import contract_for, read_terms
 from quire.chain.fees import FeeSettings
 from quire.chain.heads import Heads
+from quire.chain.hub import HubDomain
 from quire.chain.quantity import quantity
 from quire.chain.rpc import Rpc, connect
 from quire.chain.sender import Sender
 from quire.chain.terms import Terms
+from quire.chain.values import Address
 from quire.chain.wallet import Wallet
 
 SKEW_SECONDS_MAX = 300.0
@@ -30,22 +35,26 @@ SKEW_SECONDS_MAX = 300.0
 
 @dataclass(frozen=True, slots=True)
 class MarketSettings:
-    """Which chain and contract. `known`: contracts by chain id, in text. `key_hash`: what the
+    """Which chain and contracts. `known`, `known_hubs`: by chain id, in text. `key_hash`: what the
     contract has to say about the circuit's key; empty: anything. `depth`: confirmations."""
 
     url: str
     contract: str | None = None
     known: Mapping[str, str] = field(default_factory=dict)
     key_hash: str = ""
+    hub: str | None = None
+    known_hubs: Mapping[str, str] = field(default_factory=dict)
     fees: FeeSettings = field(default_factory=FeeSettings)
     depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class OpenMarket:
-    """A market and the connection under it. `stop` ends both."""
+    """A market, the hub of payment channels if there is one, and the connection under both. `stop`
+    ends all."""
 
     market: EvmMarket
+    hub: EvmHub | None
     rpc: Rpc
     heads: Heads
     sender: Sender
@@ -61,7 +70,8 @@ async def open_market(settings: MarketSettings, wallet: Wallet, clock: Clock) ->
     rpc = connect(settings.url)
     heads = Heads(rpc)
     try:
-        terms = await find_terms(rpc, settings)
+        terms, hub_address = await find_contracts(rpc, settings)
+        separator = await token_separator(rpc, terms.token) if hub_address else None
         await heads.start()
         chain_clock = RpcChainClock(heads, clock)
         check_skew(terms.chain_id, chain_clock.now(), clock)
@@ -72,12 +82,24 @@ async def open_market(settings: MarketSettings, wallet: Wallet, clock: Clock) ->
     sender = Sender(rpc, heads, wallet, terms.chain_id, settings.fees, depth=settings.depth)
     await sender.start()
     reader = Reader(rpc, terms.contract, wallet.address)
-    market = EvmMarket(reader, heads, sender, chain_clock, terms, depth=settings.depth)
-    return OpenMarket(market, rpc, heads, sender)
+    funds = Funds(reader, sender, terms.token)
+    market = EvmMarket(reader, heads, sender, chain_clock, terms, funds, depth=settings.depth)
+    hub = None
+    if hub_address is not None:
+        hub_reader = Reader(rpc, hub_address, wallet.address)
+        domain = HubDomain(terms.chain_id, hub_address)
+        hub = EvmHub(hub_reader, sender, chain_clock, funds, domain, separator)
+    return OpenMarket(market, hub, rpc, heads, sender)
 
 
-async def find_terms(rpc: Rpc, settings: MarketSettings) -> Terms:
-    """Raises WrongChain, ChainUnreachable."""
+async def find_contracts(rpc: Rpc, settings: MarketSettings) -> tuple[Terms, Address | None]:
+    """What the marketplace was set up with, and where the hub of payment channels is, if there is
+    one. Raises WrongChain, ChainUnreachable."""
+    terms = await _find_terms(rpc, settings)
+    return terms, await find_hub(rpc, terms, settings.hub, settings.known_hubs)
+
+
+async def _find_terms(rpc: Rpc, settings: MarketSettings) -> Terms:
     chain_id = quantity(await rpc.call("eth_chainId"), "chain id")
     contract = contract_for(chain_id, settings.contract, settings.known)
     await _check_synced(rpc)

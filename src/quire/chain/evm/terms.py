@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quire.base.errors import ChainUnreachable, Reverted, WrongChain
@@ -36,8 +36,8 @@ async def read_terms(rpc: Rpc, chain_id: int, contract: Address) -> Terms:
     """Raises WrongChain when there is no marketplace, or one that is not understood."""
     await _check_code(rpc, chain_id, contract, "marketplace contract")
     reader = Reader(rpc, contract, NO_ADDRESS)
-    config, token, extensions = await _answers(
-        reader, [methods.CONFIG, methods.TOKEN, methods.EXTENSIONS]
+    config, token, extensions = await answers(
+        reader, [(methods.CONFIG, []), (methods.TOKEN, []), (methods.EXTENSIONS, [])]
     )
     if config is None or token is None:
         missing = "configuration()" if config is None else "token()"
@@ -56,7 +56,7 @@ async def _terms(
 ) -> Terms:
     (repair, slashes, slash, reward), proofs, (reservations,), limit = config
     period, timeout, downtime, product, zkey_hash = proofs
-    window, lazy = await _answers(reader, [methods.DISPERSAL, methods.LAZY_REPAIR])
+    window, lazy = await answers(reader, [(methods.DISPERSAL, []), (methods.LAZY_REPAIR, [])])
     return Terms(
         chain_id=chain_id,
         contract=reader.contract,
@@ -83,7 +83,7 @@ async def _input_count(reader: Reader, has: Extensions) -> int:
     """The reference has no call for it, and three."""
     if not has:
         return REFERENCE_INPUTS
-    (count,) = await _answers(reader, [methods.PROOF_INPUTS])
+    (count,) = await answers(reader, [(methods.PROOF_INPUTS, [])])
     if count is None:
         return REFERENCE_INPUTS
     if count not in INPUT_COUNTS:
@@ -94,12 +94,12 @@ async def _input_count(reader: Reader, has: Extensions) -> int:
     return int(count)
 
 
-async def _answers(reader: Reader, asked: list[Method]) -> list[Any]:
-    """None for a call that the contract does not know."""
+async def answers(reader: Reader, asked: Sequence[tuple[Method, Sequence[Any]]]) -> list[Any]:
+    """None for a call that the contract does not know. Raises ChainUnreachable."""
     found = []
-    for method in asked:
+    for method, values in asked:
         try:
-            found.append(await reader.ask(method))
+            found.append(await reader.ask(method, *values))
         except Reverted:
             found.append(None)
         except ChainUnreachable as error:
@@ -109,9 +109,12 @@ async def _answers(reader: Reader, asked: list[Method]) -> list[Any]:
     return found
 
 
+async def has_code(rpc: Rpc, address: Address) -> bool:
+    return bool(octets(await rpc.call("eth_getCode", [f"0x{address.hex()}", "latest"]), "code"))
+
+
 async def _check_code(rpc: Rpc, chain_id: int, address: Address, what: str) -> None:
-    code = octets(await rpc.call("eth_getCode", [f"0x{address.hex()}", "latest"]), "code")
-    if not code:
+    if not await has_code(rpc, address):
         raise WrongChain(
             f"there is no {what} at {address_text(address)} on chain {chain_id}: no code; is it "
             f"the right chain, and --marketplace-address right?",

@@ -35,12 +35,19 @@ NOBODY = "0x" + "00" * 20
 class EvmViews:
     """One account at one contract."""
 
-    def __init__(self, reader: Reader, sender: Sender, clock: RpcChainClock, terms: Terms) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        sender: Sender,
+        clock: RpcChainClock,
+        terms: Terms,
+        funds: Funds,
+    ) -> None:
         self._reader = reader
         self._sender = sender
         self._clock = clock
         self._terms = terms
-        self._funds = Funds(reader, sender, terms.token)
+        self._funds = funds
         self._requests: OrderedDict[RequestId, StorageRequest] = OrderedDict()
 
     @property

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from quire.base.clock import Clock
-from quire.base.errors import InsufficientFunds, NotFound, QuireError, Reverted, UnknownRequest
+from quire.base.errors import NotFound, Reverted, UnknownRequest
 from quire.chain.abi import id_text
 from quire.chain.events import MarketEvent, SlotFilled
+from quire.chain.memory.account import MemoryAccount
 from quire.chain.memory.clock import MemoryChainClock
 from quire.chain.memory.faults import MarketFaults
 from quire.chain.memory.follow import Follower
 from quire.chain.memory.ledger import Ledger
-from quire.chain.memory.world import Call, MemoryWorld, Transaction
+from quire.chain.memory.world import Call, MemoryWorld
 from quire.chain.port import Batch, Head, ProofStatus, Receipt
 from quire.chain.terms import Terms
 from quire.chain.values import (
@@ -43,14 +43,20 @@ class MemoryMarket:
     """`clock` drives the chain's time between blocks; without one it stands still."""
 
     def __init__(self, world: MemoryWorld, account: Address, clock: Clock | None = None) -> None:
-        self.world = world
-        self.faults = MarketFaults()
-        self._account = account
+        self._on = MemoryAccount(world, account)
         self._clock = MemoryChainClock(world, clock)
 
     @property
+    def world(self) -> MemoryWorld:
+        return self._on.world
+
+    @property
+    def faults(self) -> MarketFaults:
+        return self._on.faults
+
+    @property
     def account(self) -> Address:
-        return self._account
+        return self._on.address
 
     @property
     def terms(self) -> Terms:
@@ -63,15 +69,15 @@ class MemoryMarket:
     # ---- what is ----
 
     async def head(self) -> Head:
-        self._ask("head")
+        self._on.ask("head")
         return self.world.head
 
     async def balance(self, account: Address | None = None) -> int:
-        return self._ask("balance").state.tokens.get(account or self._account, 0)
+        return self._on.ask("balance").state.tokens.get(account or self.account, 0)
 
     async def gas_balance(self) -> int:
-        self._ask("gas_balance")
-        return self.world.gas.get(self._account, 0)
+        self._on.ask("gas_balance")
+        return self.world.gas.get(self.account, 0)
 
     async def request(self, request_id: RequestId) -> StorageRequest:
         return self._known("request", request_id).request(request_id)
@@ -86,45 +92,45 @@ class MemoryMarket:
         return self._known("request_expiry", request_id).request_expiry(request_id)
 
     async def slot_states(self, slot_ids: Sequence[SlotId]) -> list[SlotState]:
-        moment = self._ask("slot_states")
+        moment = self._on.ask("slot_states")
         return [moment.slot_state(each) for each in slot_ids]
 
     async def host(self, slot_id: SlotId) -> Address | None:
-        return self._ask("host").host(slot_id)
+        return self._on.ask("host").host(slot_id)
 
     async def current_collateral(self, slot_id: SlotId) -> int:
-        return self._ask("current_collateral").current_collateral(slot_id)
+        return self._on.ask("current_collateral").current_collateral(slot_id)
 
     async def active_slot(self, slot_id: SlotId) -> tuple[StorageRequest, int]:
-        moment = self._ask("active_slot")
+        moment = self._on.ask("active_slot")
         try:
             return moment.active_slot(slot_id)
         except Reverted:
             raise NotFound(f"slot {id_text(slot_id)} was never filled") from None
 
     async def my_requests(self) -> list[RequestId]:
-        return list(self._ask("my_requests").my_requests())
+        return list(self._on.ask("my_requests").my_requests())
 
     async def my_slots(self) -> list[SlotId]:
-        return list(self._ask("my_slots").my_slots())
+        return list(self._on.ask("my_slots").my_slots())
 
     async def can_reserve(self, request_id: RequestId, slot_index: int) -> bool:
-        return self._ask("can_reserve").can_reserve(request_id, slot_index)
+        return self._on.ask("can_reserve").can_reserve(request_id, slot_index)
 
     async def eligible_from(self, request_id: RequestId, slot_index: int) -> int:
-        moment = self._ask("eligible_from")
-        timestamp, _ = moment.eligible_from(self._account, request_id, slot_index)
+        moment = self._on.ask("eligible_from")
+        timestamp, _ = moment.eligible_from(self.account, request_id, slot_index)
         return timestamp
 
     async def proof_statuses(self, slot_ids: Sequence[SlotId]) -> list[ProofStatus]:
-        moment = self._ask("proof_statuses")
+        moment = self._on.ask("proof_statuses")
         return [moment.proof_status(each) for each in slot_ids]
 
     async def missing_proofs(self, slot_id: SlotId) -> int:
-        return self._ask("missing_proofs").missing_proofs(slot_id)
+        return self._on.ask("missing_proofs").missing_proofs(slot_id)
 
     async def can_mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[bool]:
-        moment = self._ask("can_mark_missing")
+        moment = self._on.ask("can_mark_missing")
         return [moment.why_not_missing(each, period) is None for each, period in slots]
 
     # ---- what is done ----
@@ -190,14 +196,14 @@ class MemoryMarket:
         return Follower(self.world, self.faults, after).batches()
 
     async def past_events(self, from_block: int) -> list[MarketEvent]:
-        self._ask("past_events")
+        self._on.ask("past_events")
         blocks = self.world.blocks_after(from_block - 1)
         return [event for block in blocks for event in block.events]
 
     async def filled_at(
         self, request_id: RequestId, slot_index: int, from_block: int
     ) -> int | None:
-        self._ask("filled_at")
+        self._on.ask("filled_at")
         filled = SlotFilled(request_id, slot_index)
         for block in reversed(self.world.blocks_after(from_block - 1)):
             if filled in block.events:
@@ -206,51 +212,11 @@ class MemoryMarket:
 
     # ---- inside ----
 
-    def _ask(self, method: str) -> Ledger:
-        self.faults.before(method)
-        return self.world.moment(self._account)
-
     def _known(self, method: str, request_id: RequestId) -> Ledger:
-        moment = self._ask(method)
+        moment = self._on.ask(method)
         if request_id not in moment.state.requests:
             raise UnknownRequest(f"the contract knows no request {id_text(request_id)}")
         return moment
 
     async def _send(self, method: str, call: Call, times: int = 1) -> Receipt:
-        """Try it as of the next block, as estimating its gas does; then send it and wait."""
-        self.faults.before(method)
-        self._check_funds(method, call, times)
-        mined: asyncio.Future[Transaction] = asyncio.get_running_loop().create_future()
-
-        def wake(transaction: Transaction) -> None:
-            if not mined.done():
-                mined.set_result(transaction)
-
-        gas = GAS[method] * times
-        self.world.send(Transaction(self._account, call, gas, wake))
-        done = await mined
-        self.faults.after(method)
-        if done.problem is not None:
-            raise done.problem
-        assert done.block is not None
-        return Receipt(done.hash, done.block, gas, gas * self.world.gas_price)
-
-    def _check_funds(self, method: str, call: Call, times: int) -> None:
-        moment = self.world.moment(self._account)
-        fee = GAS[method] * times * self.world.gas_price
-        if self.world.gas.get(self._account, 0) < fee:
-            raise InsufficientFunds(
-                f"{method} costs {fee} wei in fees and the account has"
-                f" {self.world.gas.get(self._account, 0)}"
-            )
-        try:
-            call(moment)
-        except Reverted as problem:
-            raise _plain(problem, method, moment) from None
-
-
-def _plain(problem: Reverted, method: str, moment: Ledger) -> QuireError:
-    if problem.facts["name"] != "ERC20InsufficientBalance":
-        return problem
-    has = moment.state.tokens.get(moment.caller, 0)
-    return InsufficientFunds(f"{method} needs more tokens than the {has} that the account has")
+        return await self._on.send(method, call, GAS[method] * times)

@@ -61,21 +61,22 @@ class Moment:
 
     def pull(self, amount: int) -> None:
         self.state.received += amount
-        self._move(self.caller, self.terms.contract, amount)
+        self.move(self.caller, self.terms.contract, amount)
 
     def pay(self, recipient: Address, amount: int) -> None:
         self.state.sent += amount
-        self._move(self.terms.contract, recipient, amount)
+        self.move(self.terms.contract, recipient, amount)
 
     def burn(self) -> int:
         """What belongs to nobody goes to nobody."""
         amount = self.state.burnable
         self.state.burnable = 0
         self.state.burned += amount
-        self._move(self.terms.contract, GRAVE, amount)
+        self.move(self.terms.contract, GRAVE, amount)
         return amount
 
-    def _move(self, giver: Address, taker: Address, amount: int) -> None:
+    def move(self, giver: Address, taker: Address, amount: int) -> None:
+        """Tokens. Refused when the giver has too few."""
         tokens = self.state.tokens
         need(tokens.get(giver, 0) >= amount, "ERC20InsufficientBalance")
         tokens[giver] = tokens.get(giver, 0) - amount

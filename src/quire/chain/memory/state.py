@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from quire.chain.memory.hub_state import HubState
 from quire.chain.values import (
     Address,
     RequestId,
@@ -71,6 +72,7 @@ class State:
     sent: int = 0
     burned: int = 0
     burnable: int = 0
+    hub: HubState = field(default_factory=HubState)
 
     def copy(self) -> State:
         return replace(
@@ -82,4 +84,5 @@ class State:
             slots_of=dict(self.slots_of),
             delegates=dict(self.delegates),
             registered=dict(self.registered),
+            hub=self.hub.copy(),
         )

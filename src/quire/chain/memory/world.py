@@ -1,4 +1,5 @@
-"""A small world of blocks with one marketplace contract and its token, shared by many accounts.
+"""A small world of blocks with one marketplace contract, its token and a hub of
+payment channels, shared by many accounts.
 
 Blocks come from whoever calls `mine`: a test by hand, each transaction (`automine`), or a task that
 follows a clock. Every block keeps the state after it, so that the last ones can be taken back.
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 from quire.base.errors import Reverted
 from quire.chain.events import MarketEvent
+from quire.chain.hub import HubDomain
 from quire.chain.memory.ledger import Ledger
 from quire.chain.memory.moment import Block, VerifyProof
 from quire.chain.memory.state import State
@@ -24,6 +26,7 @@ FIRST_BLOCK = 300  # the contract needs 256 blocks before it
 KEPT_STATES = 64  # so many blocks can be taken back
 ETHER = 10**18
 PROOF_BYTES = 256
+HUB = b"\x0b" * 20
 
 Call = Callable[[Ledger], None]
 
@@ -73,6 +76,7 @@ class MemoryWorld:
         deposit: int = 0,
     ) -> None:
         self.terms = terms
+        self.hub = HubDomain(terms.chain_id, HUB)
         self.block_seconds = block_seconds
         self.automine = automine
         self.gas: dict[Address, int] = {}  # wei

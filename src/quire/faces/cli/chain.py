@@ -18,6 +18,7 @@ from quire.chain.deploy import Deployment
 from quire.chain.dev_accounts import dev_account
 from quire.chain.dev_chain import DevChain, DevChainOptions
 from quire.chain.terms import Dispersal, Extensions, LazyRepair, Terms
+from quire.chain.values import Address
 from quire.faces.cli.circuit_options import circuit_options, places_of
 from quire.faces.cli.common import Duration, json_option, show_json
 from quire.services.circuit_files import CircuitPlaces, NoCircuit
@@ -90,6 +91,7 @@ def dev(
 @chain_command.command("info")
 @click.option("--eth-provider", help="Node of the chain: ws:// or http://.")
 @click.option("--marketplace-address", help="The contract; else as the profile knows it.")
+@click.option("--hub-address", help="The hub of payment channels; else as the profile knows it.")
 @click.option("--profile", help="Network profile: a name, or a TOML file.")
 @click.option(
     "--config-file",
@@ -99,7 +101,7 @@ def dev(
 )
 @json_option
 def info(config_file: Path | None, as_json: bool, **given: str | None) -> None:
-    """What the contract that a node would use was set up with. Needs no account."""
+    """What the contracts that a node would use were set up with. Needs no account."""
     from quire.node.chain_settings import market_settings
     from quire.node.config_load import load_config
     from quire.node.profile import load_profile
@@ -107,13 +109,13 @@ def info(config_file: Path | None, as_json: bool, **given: str | None) -> None:
     flags = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
     config = load_config(flags, os.environ, config_file, warn=lambda _: None)
     settings = market_settings(config, load_profile(config.profile))
-    terms = asyncio.run(_terms(settings))
-    found = terms_as_dict(terms)
+    terms, hub = asyncio.run(_contracts(settings))
+    found = terms_as_dict(terms, hub)
     if as_json:
         show_json(found)
     else:
         for name, value in found.items():
-            click.echo(f"{name:<22} {value}")
+            click.echo(f"{name:<22} {'none' if value is None else value}")
 
 
 def contract_config(terms: Mapping[str, Any], zkey_hash: str) -> ContractConfig:
@@ -129,12 +131,13 @@ def contract_config(terms: Mapping[str, Any], zkey_hash: str) -> ContractConfig:
     return ContractConfig(zkey_hash=zkey_hash, **given)
 
 
-def terms_as_dict(terms: Terms) -> dict[str, object]:
+def terms_as_dict(terms: Terms, hub: Address | None) -> dict[str, object]:
     """As data for people and programs. Durations in seconds."""
     return {
         "chainId": terms.chain_id,
         "marketplace": address_text(terms.contract),
         "token": address_text(terms.token),
+        "hub": _address(hub),
         "period": terms.period,
         "timeout": terms.timeout,
         "downtime": terms.downtime,
@@ -153,6 +156,10 @@ def terms_as_dict(terms: Terms) -> dict[str, object]:
     }
 
 
+def _address(found: Address | None) -> str | None:
+    return None if found is None else address_text(found)
+
+
 def _extensions(extensions: Extensions) -> list[str]:
     return [(each.name or "").lower().replace("_", "-") for each in extensions]
 
@@ -169,13 +176,14 @@ def _repair(repair: LazyRepair) -> str:
     return f"freed slots open together, after {repair.max_delay} s at the latest"
 
 
-async def _terms(settings: Any) -> Terms:
-    from quire.chain.evm.opening import find_terms
+async def _contracts(settings: Any) -> tuple[Terms, Address | None]:
+    """Terms of the marketplace, and where the hub of payment channels is."""
+    from quire.chain.evm.opening import find_contracts
     from quire.chain.rpc import connect
 
     rpc = connect(settings.url)
     try:
-        return await find_terms(rpc, settings)
+        return await find_contracts(rpc, settings)
     finally:
         await rpc.close()
 
@@ -234,13 +242,15 @@ def _show(chain: DevChain, deployment: Deployment, as_json: bool) -> None:
                 "chainId": chain.expected_id,
                 "marketplace": address_text(deployment.marketplace),
                 "token": address_text(deployment.token),
+                "hub": _address(deployment.hub),
                 "accounts": [{"address": a.text, "key": f"0x{a.key.hex()}"} for a in accounts],
             }
         )
         return
     click.echo(f"chain        {chain.url}   id {chain.expected_id}")
     click.echo(f"marketplace  {address_text(deployment.marketplace)}")
-    click.echo(f"token        {address_text(deployment.token)}\n")
+    click.echo(f"token        {address_text(deployment.token)}")
+    click.echo(f"hub          {_address(deployment.hub) or 'none'}\n")
     click.echo("accounts, with gas and tokens; everybody knows these keys:")
     for account in accounts:
         click.echo(f"  {account.text}  0x{account.key.hex()}")
