@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import cache
@@ -76,8 +77,9 @@ def content_of_file(source: BinaryIO) -> ContentFrom:
     """A file that is read from any place on."""
 
     async def content(start: int) -> AsyncGenerator[bytes, None]:
+        loop = asyncio.get_running_loop()
         source.seek(start)
-        while piece := source.read(READ_BYTES):
+        while piece := await loop.run_in_executor(None, source.read, READ_BYTES):
             yield piece
 
     return content

@@ -75,7 +75,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class PlainRemote:
-    """A dataset as it is. `read` gives proved bytes, `content` those that the node says."""
+    """A dataset as it is. `read` and `verified` give proved bytes, `content` what the node says."""
 
     source: Source
 
@@ -96,6 +96,9 @@ class PlainRemote:
 
     def content(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         return self.source.stream(start, stop)
+
+    def verified(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        return self.source.proved(start, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,9 @@ class EncryptedRemote:
 
     def content(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         return self.opened.read(start, stop, self.source.stream)
+
+    def verified(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        return self.content(start, stop)
 
 
 Remote: TypeAlias = PlainRemote | EncryptedRemote
