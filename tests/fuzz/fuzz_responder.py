@@ -29,6 +29,7 @@ from quire.kernels.hashing import verify_leaves, verify_range
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.responder import Responder
+from quire.net.exchange.toll import Free
 from quire.sim.loop import SimLoop
 from quire.sim.rng import Streams
 from support.memory_store import MemoryStore, random_bytes
@@ -111,7 +112,7 @@ def check(data: bytes) -> None:
 
 
 async def _serve(channel: _Channel) -> None:
-    responder = Responder(STORE, LIMITS, Ledger())
+    responder = Responder(STORE, LIMITS, Ledger(), Free())
     try:
         await responder.serve(channel)
     except PeerError as problem:

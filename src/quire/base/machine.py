@@ -25,11 +25,18 @@ Effect = TypeVar("Effect", covariant=True)
 class Deadline:
     """Until when a state may last: unix seconds of the chain, or seconds since it was entered on
     this machine's clock. `reason` says in words what is waited for. When it has come the machine
-    gets the event `TimedOut`."""
+    gets the event `TimedOut`.
+
+    mark           a deadline with another mark is another one, and seconds count anew: what was
+                   done so far, when was last looked
+    while_running  only seconds of this run count, not those that the node was stopped
+    """
 
     reason: str
     chain_time: float | None = None
     after_seconds: float | None = None
+    mark: int = 0
+    while_running: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from enum import Enum
 from quire.chain.hub import HubChannel
 from quire.chain.values import Address
 
+NOTHING = HubChannel()
+
 
 class Verdict(Enum):
     """What becomes of a voucher whose signature is right."""
@@ -36,7 +38,7 @@ class Account:
     billed: int = 0
     received: int = 0
     signature: bytes = b""
-    seen: HubChannel = HubChannel()
+    seen: HubChannel = NOTHING
     seen_at: float = 0.0
 
     @property

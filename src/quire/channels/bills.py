@@ -1,7 +1,8 @@
 """The bills that this node has promised to pay, so that none is promised twice.
 
-A key is a series and a number, such as "<link>/0", "<link>/1"; a key without a number is a series of
-one. Of a series one bill at a time is on its way: the next is promised when its payee has the last.
+A key is a series and a number, such as "<link>/0", "<link>/1"; a key without a number is a series
+of one. Of a series one bill at a time is on its way: the next is promised when the payee has the
+last, so that a payer is never more than one step ahead.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from typing import TypeAlias
 from quire.chain.hub import HubChannel
 from quire.chain.values import Address
 
+NOTHING = HubChannel()
+
 
 class At(StrEnum):
     OPEN = "open"
@@ -52,7 +54,7 @@ class Channel:
     at: At = At.OPEN
     promised: int = 0
     taken_over: int = 0
-    seen: HubChannel = HubChannel()
+    seen: HubChannel = NOTHING
     least: int = 0
     want: int = 0
     newest: Bill | None = None

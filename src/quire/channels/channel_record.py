@@ -1,4 +1,4 @@
-"""Bytes of channels and bills in the journal, and back. JSON: bytes as base64, numbers of any size."""
+"""Bytes of channels and bills in the journal, and back. JSON, with bytes as base64."""
 
 from __future__ import annotations
 

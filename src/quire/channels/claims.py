@@ -8,9 +8,10 @@ before close_at
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from quire.chain.values import Address
 from quire.channels.account import Account
 
 WORTH_FACTOR = 20
@@ -38,13 +39,21 @@ class ClaimPolicy:
         return bool(account.seen.close_at) or account.unclaimed > self.worth
 
 
-def claim_batches(
-    accounts: Iterable[Account], policy: ClaimPolicy, *, all_of_them: bool = False
-) -> list[list[Account]]:
-    """Those to be claimed, the soonest close first, then the largest sums."""
-    due = [a for a in accounts if a.unclaimed > 0 and (all_of_them or policy.is_due(a))]
-    due.sort(key=_urgency)
-    return batches_of(due)
+def claims_due(
+    accounts: Iterable[Account],
+    policy: ClaimPolicy,
+    *,
+    urgent: Collection[Address] = (),
+    is_all: bool = False,
+) -> list[Account]:
+    """Those to be claimed now, the soonest close first, then the largest sums. `urgent`: payers
+    whose vouchers the hub may not take for ever."""
+    due = [
+        each
+        for each in accounts
+        if each.unclaimed > 0 and (is_all or each.payer in urgent or policy.is_due(each))
+    ]
+    return sorted(due, key=_urgency)
 
 
 def batches_of(accounts: Sequence[Account], size: int = BATCH) -> list[list[Account]]:

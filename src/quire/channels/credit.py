@@ -1,10 +1,8 @@
-"""How far one side trusts the other. Both limits hold at any moment; so no more than this is lost to
-a peer that goes away.
+"""How far a payee trusts a payer; so no more than this is lost to one that goes away.
 
-    payee  serves at most `credit` beyond what was paid
-    payer  promises one billing step at a time: see channels.bills
+How far a payer trusts a payee, one billing step, is in `channels.bills`.
 
-Source   point.md 4.2 (exposure limits both ways)
+Source   point.md 4.2 (exposure limits)
 """
 
 from __future__ import annotations

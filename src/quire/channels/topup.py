@@ -37,12 +37,17 @@ class Ask:
 
     @property
     def missing(self) -> int:
-        """At least so much has to be added. A close that is pending is ended by any allocation."""
-        return max(self.least - self.seen.deposit, 1 if self.seen.close_at else 0)
+        """At least so much has to be added."""
+        return max(0, self.least - self.seen.deposit)
 
     @property
     def wished(self) -> int:
         return max(self.want - self.seen.deposit, self.missing)
+
+    @property
+    def is_needed(self) -> bool:
+        """A close that is pending is ended by any allocation, also by one of nothing."""
+        return self.missing > 0 or self.seen.close_at > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def plan_top_ups(asks: Sequence[Ask], balance: int, tokens: int) -> Plan:
     sums: dict[Address, int] = {}
     short: list[tuple[Address, int]] = []
     for ask in asks:
-        if not ask.missing:
+        if not ask.is_needed:
             continue
         if ask.missing > money:
             short.append((ask.payee, ask.missing))

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from quire.base.errors import BadCid, BadEncoding
 from quire.base.ranges import RangeSet
+from quire.formats.charge import Charge, Purse, charge_field, charge_in, purse_field, purse_in
 from quire.formats.cid import Cid
 from quire.formats.exchange_ranges import decode_ranges, encode_ranges
 from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
@@ -33,6 +34,7 @@ MAX_PROOF_BYTES = 2 * 63 * 32  # two digests for each layer of the tallest tree
 _ROOT_BYTES = 32
 _DIGEST_BYTES = 32
 _KIND, _ID, _ROOT, _START, _COUNT, _STATUS, _LEAVES, _RANGES, _CID, _PROOF, _BLOCK = range(1, 12)
+_CHARGE, _PURSE = 12, 13
 _DATA = 15
 
 
@@ -57,6 +59,7 @@ class Status(IntEnum):
     BUSY = 3  # too many requests are open; ask again later
     REFUSED = 4  # outside a limit; asking again is useless
     CANCELLED = 5
+    PAYMENT_DUE = 6  # with a charge; only to whoever has shown a purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +75,22 @@ class HaveRequest:
 
 @dataclass(frozen=True, slots=True)
 class HaveReply:
-    """What is held of the tree, and its shape as the responder knows it."""
+    """What is held of the tree, its shape as the responder knows it, and what it costs there."""
 
     id: int
     status: Status
     leaf_count: int = 0
     present: RangeSet | None = None  # with OK only
     block_size: int = 0
+    charge: Charge | None = None
 
     def segments(self) -> tuple[Buffer, ...]:
         head = _head(Kind.HAVE_REPLY, self.id) + uint_field(_STATUS, self.status)
         if self.present is None:
             return (head,)
         shape = uint_field(_LEAVES, self.leaf_count)
-        return (head, shape, _ranges_field(self.present), uint_field(_BLOCK, self.block_size))
+        block = uint_field(_BLOCK, self.block_size) + charge_field(_CHARGE, self.charge)
+        return (head, shape, _ranges_field(self.present), block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +108,18 @@ class HaveUpdate:
 
 @dataclass(frozen=True, slots=True)
 class RangeRequest:
-    """Blocks [start, start + count) of a tree, all or nothing."""
+    """Blocks [start, start + count) of a tree, all or nothing. `purse`: None of whoever
+    knows of no prices."""
 
     id: int
     root: bytes
     start: int
     count: int
+    purse: Purse | None = None
 
     def segments(self) -> tuple[Buffer, ...]:
-        return _asked(Kind.RANGE_REQUEST, self)
+        (asked,) = _asked(Kind.RANGE_REQUEST, self)
+        return (bytes(asked) + purse_field(_PURSE, self.purse),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +131,10 @@ class RangeReply:
     start: int = 0
     proof: Buffer = b""
     data: Buffer = b""
+    charge: Charge | None = None
 
     def segments(self) -> tuple[Buffer, ...]:
-        return _proved(Kind.RANGE_REPLY, self)
+        return _proved(Kind.RANGE_REPLY, self, self.charge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +143,11 @@ class BlockRequest:
 
     id: int
     cid: Cid
+    purse: Purse | None = None
 
     def segments(self) -> tuple[Buffer, ...]:
-        return (_head(Kind.BLOCK_REQUEST, self.id) + bytes_field(_CID, self.cid.encode()),)
+        named = _head(Kind.BLOCK_REQUEST, self.id) + bytes_field(_CID, self.cid.encode())
+        return (named + purse_field(_PURSE, self.purse),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +155,11 @@ class BlockReply:
     id: int
     status: Status
     data: Buffer = b""
+    charge: Charge | None = None
 
     def segments(self) -> tuple[Buffer, ...]:
         head = _head(Kind.BLOCK_REPLY, self.id) + uint_field(_STATUS, self.status)
+        head += charge_field(_CHARGE, self.charge)
         if self.status is not Status.OK:
             return (head,)
         return (head + bytes_header(_DATA, len(self.data)), self.data)
@@ -176,7 +189,7 @@ class LeavesReply:
     data: Buffer = b""
 
     def segments(self) -> tuple[Buffer, ...]:
-        return _proved(Kind.LEAVES_REPLY, self)
+        return _proved(Kind.LEAVES_REPLY, self, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +230,28 @@ def _asked(kind: Kind, request: RangeRequest | LeavesRequest) -> tuple[Buffer, .
     )
 
 
-def _proved(kind: Kind, reply: RangeReply | LeavesReply) -> tuple[Buffer, ...]:
-    head = _head(kind, reply.id) + uint_field(_STATUS, reply.status)
+def _proved(
+    kind: Kind, reply: RangeReply | LeavesReply, charge: Charge | None
+) -> tuple[Buffer, ...]:
+    head, asked = (
+        _head(kind, reply.id) + uint_field(_STATUS, reply.status),
+        charge_field(_CHARGE, charge),
+    )
     if reply.status is not Status.OK:
-        return (head,)
-    head += uint_field(_START, reply.start) + bytes_field(_PROOF, reply.proof)
+        return (head + asked,)
+    head += uint_field(_START, reply.start) + bytes_field(_PROOF, reply.proof) + asked
     return (head + bytes_header(_DATA, len(reply.data)), reply.data)
 
 
 def _head(kind: Kind, request_id: int) -> bytes:
     return uint_field(_KIND, kind) + uint_field(_ID, request_id)
+
+
+def _charge(fields: Fields, status: Status) -> Charge | None:
+    charge = charge_in(fields, _CHARGE)
+    if status is Status.PAYMENT_DUE and charge is None:
+        raise BadEncoding("a payment is asked for, at no price")
+    return charge
 
 
 def _ranges_field(ranges: RangeSet) -> bytes:
@@ -276,7 +301,8 @@ def _have_reply(fields: Fields) -> HaveReply:
         return HaveReply(_id(fields), status)
     leaf_count = fields.uint(_LEAVES, bits=63)
     present = decode_ranges(fields.blob(_RANGES), leaf_count)
-    return HaveReply(_id(fields), status, leaf_count, present, fields.uint(_BLOCK, bits=32))
+    block_size, charge = fields.uint(_BLOCK, bits=32), _charge(fields, status)
+    return HaveReply(_id(fields), status, leaf_count, present, block_size, charge)
 
 
 def _have_update(fields: Fields) -> HaveUpdate:
@@ -288,7 +314,7 @@ def _range_request(fields: Fields) -> RangeRequest:
     start, count = fields.uint(_START, bits=62), fields.uint(_COUNT, bits=32)
     if not 1 <= count <= MAX_BLOCKS:
         raise BadEncoding(f"a request for {count} blocks is not for 1 to {MAX_BLOCKS}")
-    return RangeRequest(_id(fields), _root(fields), start, count)
+    return RangeRequest(_id(fields), _root(fields), start, count, purse_in(fields, _PURSE))
 
 
 def _proof(fields: Fields) -> memoryview:
@@ -300,10 +326,11 @@ def _proof(fields: Fields) -> memoryview:
 
 def _range_reply(fields: Fields) -> RangeReply:
     status, proof = _status(fields), _proof(fields)
+    charge = _charge(fields, status)
     if status is not Status.OK:
-        return RangeReply(_id(fields), status)
+        return RangeReply(_id(fields), status, charge=charge)
     start = fields.uint(_START, bits=62)
-    return RangeReply(_id(fields), status, start, proof, _data(fields, status))
+    return RangeReply(_id(fields), status, start, proof, _data(fields, status), charge)
 
 
 def _leaves_request(fields: Fields) -> LeavesRequest:
@@ -326,14 +353,14 @@ def _leaves_reply(fields: Fields) -> LeavesReply:
 
 def _block_request(fields: Fields) -> BlockRequest:
     try:
-        return BlockRequest(_id(fields), Cid.decode(fields.blob(_CID)))
+        return BlockRequest(_id(fields), Cid.decode(fields.blob(_CID)), purse_in(fields, _PURSE))
     except BadCid as error:
         raise BadEncoding(f"a block is asked for by a broken CID: {error.message}") from None
 
 
 def _block_reply(fields: Fields) -> BlockReply:
     status = _status(fields)
-    return BlockReply(_id(fields), status, _data(fields, status))
+    return BlockReply(_id(fields), status, _data(fields, status), _charge(fields, status))
 
 
 def _cancel(fields: Fields) -> Cancel:

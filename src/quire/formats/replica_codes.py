@@ -24,3 +24,15 @@ class Code(IntEnum):
     CONFLICT = 15
     INTERNAL = 16
     LOST = 17
+
+
+class LeaseState(IntEnum):
+    """Where a replica stands at its provider (point.md 6.5)."""
+
+    RESERVED = 1
+    MAPPED = 2  # the digests of its blocks are known
+    RECEIVING = 3
+    COMPLETE = 4
+    STORED = 5  # the receipt was issued
+    GRACE = 6  # expired or unpaid; can be renewed
+    DELETED = 7

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from quire.point.billing import cost
 from quire.point.choice_port import Need
-from quire.point.prospect import Company, Prospect, term_price, why_not
+from quire.point.prospect import Company, Prospect, why_not
 
 LATENCY_SECONDS = 0.2  # halves the weight
 SPREAD_FIRST, SPREAD_SECONDS = 0.25, 5.0  # doubles every so often
@@ -36,12 +37,14 @@ class Situation:
     secret     of this node: nobody else can tell, or arrange, whom it draws
     now        unix seconds of this machine; chain_now: of the chain
     spread     share of all peer ids that a replica may reach: 0.25, 0.5 or 1
+    narrowest  the share that it begins with
     """
 
     secret: bytes
     now: float
     chain_now: float
     spread: float = WHOLE
+    narrowest: float = SPREAD_FIRST
 
 
 def spread_after(seconds: float) -> float:
@@ -59,7 +62,7 @@ def choose(
     """
     now, chain_now = situation.now, situation.chain_now
     suitable = [p for p in prospects if why_not(p, need, now=now, chain_now=chain_now) is None]
-    prices = [term_price(p.terms, need.sealed_bytes, need.seconds) for p in suitable]
+    prices = [cost(p.terms, need.sealed_bytes, need.seconds) for p in suitable]
     usual = median(prices) if prices else 0.0
     chosen: list[Prospect] = []
     for replica in range(len(need.used), len(need.used) + count):
@@ -75,7 +78,7 @@ def _nearest(
     able: Sequence[Prospect], need: Need, replica: int, usual: float, situation: Situation
 ) -> Prospect | None:
     """Who gets a replica, from the narrowest reach in which somebody has a weight."""
-    spread = SPREAD_FIRST
+    spread = situation.narrowest
     while spread <= situation.spread:
         near = [p for p in able if is_in_reach(need.seed, replica, p.terms.peer_id, spread)]
         weights = weigh(near, need, usual, situation.now)
@@ -88,7 +91,7 @@ def _nearest(
 def weigh(prospects: Sequence[Prospect], need: Need, usual: float, now: float) -> list[float]:
     """The weight of each, newcomers with their share. `usual`: the median price."""
     weights = [
-        price_factor(term_price(p.terms, need.sealed_bytes, need.seconds), usual)
+        price_factor(cost(p.terms, need.sealed_bytes, need.seconds), usual)
         * p.reputation.bound(now)
         * latency_factor(p.rtt)
         * p.reputation.age_factor(now)

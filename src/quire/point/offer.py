@@ -22,8 +22,8 @@ from quire.channels.voucher import domain_separator
 from quire.formats.peer_id import encode_peer_id, public_key_of
 from quire.formats.protobuf import Fields, bytes_field, uint_field
 from quire.kernels.keccak import keccak256
-from quire.kernels.signing import recover_address, sign, sign_recoverable, verify
-from quire.point.receipt import DOMAIN_NAME
+from quire.kernels.signing import recover_address, verify
+from quire.point.receipt import DOMAIN_NAME, Sign
 from quire.point.values import Offer, SignedOffer
 
 MAX_OFFER_BYTES = 1024
@@ -87,8 +87,8 @@ def offer_digest(domain: HubDomain, digest: bytes) -> bytes:
     return keccak256(b"\x19\x01" + domain_separator(domain, DOMAIN_NAME) + content)
 
 
-def sign_offer(offer: Offer, payee_key: bytes, peer_key: bytes) -> SignedOffer:
-    """Raises BadEncoding for a bad key."""
+def sign_offer(offer: Offer, sign_payee: Sign, sign_peer: Sign) -> SignedOffer:
+    """`sign_payee` of a digest, as Ethereum does; `sign_peer` of a message, DER."""
     data = encode_offer(offer)
     digest = sha256(data).digest()
     domain = HubDomain(offer.chain_id, offer.contract)
@@ -96,8 +96,8 @@ def sign_offer(offer: Offer, payee_key: bytes, peer_key: bytes) -> SignedOffer:
         offer,
         data,
         digest,
-        sign_recoverable(payee_key, offer_digest(domain, digest)),
-        sign(peer_key, PEER_PREFIX + digest),
+        sign_payee(offer_digest(domain, digest)),
+        sign_peer(PEER_PREFIX + digest),
     )
 
 

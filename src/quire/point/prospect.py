@@ -12,6 +12,7 @@ from enum import Enum
 
 from quire.base.units import format_duration, format_size
 from quire.chain.abi import address_text
+from quire.point.billing import cost
 from quire.point.choice_port import Need
 from quire.point.reputation import Reputation
 from quire.point.values import Offer, SignedOffer
@@ -56,11 +57,6 @@ class Prospect:
         return self.offer.offer
 
 
-def term_price(offer: Offer, sealed_bytes: int, seconds: int) -> int:
-    """What a replica costs over its whole term, all bills together."""
-    return sealed_bytes * (offer.fee_put_byte + offer.price_byte_second * seconds)
-
-
 def why_not(prospect: Prospect, need: Need, *, now: float, chain_now: float) -> Unfit | None:
     """Why a provider can have no replica of this chunk, whoever else has one."""
     terms = prospect.terms
@@ -77,7 +73,7 @@ def why_not(prospect: Prospect, need: Need, *, now: float, chain_now: float) -> 
     if terms.max_seconds < need.seconds:
         longest, wanted = format_duration(terms.max_seconds), format_duration(need.seconds)
         return Unfit(Reason.TERM, f"it keeps for {longest} at most, and {wanted} are wanted")
-    price = term_price(terms, need.sealed_bytes, need.seconds)
+    price = cost(terms, need.sealed_bytes, need.seconds)
     if need.budget is not None and price > need.budget:
         return Unfit(Reason.PRICE, f"it wants {price} tokens, and {need.budget} may be spent")
     return None

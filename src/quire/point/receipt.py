@@ -8,8 +8,10 @@ Source   point.md 6.4; the domain is the payment hub's with the name "QuireRepli
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TypeAlias
 
 from quire.base.errors import BadEncoding, PeerLied
 from quire.base.invariant import invariant
@@ -17,7 +19,7 @@ from quire.chain.hub import HubDomain
 from quire.chain.values import ADDRESS_BYTES, Address
 from quire.channels.voucher import SIGNATURE_BYTES, domain_separator
 from quire.kernels.keccak import keccak256
-from quire.kernels.signing import recover_address, sign_recoverable
+from quire.kernels.signing import recover_address
 from quire.point.values import (
     BLOCK_BYTES,
     LINK_ID_BYTES,
@@ -26,6 +28,8 @@ from quire.point.values import (
     ReceiptTerms,
     SignedOffer,
 )
+
+Sign: TypeAlias = Callable[[bytes], bytes]
 
 DOMAIN_NAME = b"QuireReplica"
 RECEIPT_TYPE = (
@@ -110,9 +114,9 @@ def receipt_digest(domain: HubDomain, terms: ReceiptTerms) -> bytes:
     return keccak256(b"\x19\x01" + domain_separator(domain, DOMAIN_NAME) + content)
 
 
-def sign_receipt(key: bytes, domain: HubDomain, terms: ReceiptTerms) -> Receipt:
-    """Raises BadEncoding for a bad key."""
-    return Receipt(terms, sign_recoverable(key, receipt_digest(domain, terms)))
+def sign_receipt(sign: Sign, domain: HubDomain, terms: ReceiptTerms) -> Receipt:
+    """`sign` of a digest, as Ethereum does. The same terms give the same receipt."""
+    return Receipt(terms, sign(receipt_digest(domain, terms)))
 
 
 def check_receipt(receipt: Receipt, asked: Asked, domain: HubDomain) -> None:

@@ -77,10 +77,12 @@ class Machines(Generic[State, Event, Effect]):
         self._runs: dict[str, MachineRun[State]] = {}
         self._steps: dict[asyncio.Task[State], None] = {}
         self._listeners: list[Listener[State]] = []
+        self._started = clock.now()
         self._is_stopping = False
 
     async def start(self) -> None:
         """Read the journal and go on where each machine was. Raises StoreCorrupt."""
+        self._started = self._clock.now()
         for key, data in (await self._journal.read(self._filed)).items():
             try:
                 entered, encoded = decode_run(data)
@@ -200,7 +202,7 @@ class Machines(Generic[State, Event, Effect]):
             state, effects = self._machine.step(before, event)
             if state != before:
                 is_other = self._machine.name(state) != self._machine.name(before)
-                if is_other or isinstance(event, TimedOut):
+                if is_other or isinstance(event, TimedOut) or self._has_moved(before, state):
                     run.entered = self._clock.now()
                 await self._write(run, before, state)
                 run.state = state
@@ -214,6 +216,11 @@ class Machines(Generic[State, Event, Effect]):
             if not self._is_stopping:
                 self._begin_effects(run, effects)
             return run.state
+
+    def _has_moved(self, before: State, state: State) -> bool:
+        """Whether the seconds of the state's deadline begin anew within the state."""
+        old, new = self._machine.deadline(before), self._machine.deadline(state)
+        return old is not None and new is not None and old.mark != new.mark
 
     async def _write(self, run: MachineRun[State], before: State | None, state: State) -> None:
         machine = self._machine
@@ -259,7 +266,8 @@ class Machines(Generic[State, Event, Effect]):
             due = partial(self._chain.until, deadline.chain_time)
         else:
             # Counted in calendar time across restarts; never longer than it was to be.
-            gone = max(0.0, self._clock.now() - run.entered)
+            begins = max(run.entered, self._started) if deadline.while_running else run.entered
+            gone = max(0.0, self._clock.now() - begins)
             seconds = max(0.0, (deadline.after_seconds or 0.0) - gone)
             due = partial(asyncio.sleep, seconds)
         reason = f"{self._machine.kind} {self._machine.name(run.state)}: {deadline.reason}"

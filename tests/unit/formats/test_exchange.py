@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from quire.base.errors import BadEncoding, Bug
 from quire.base.ranges import RangeSet
+from quire.formats.charge import MAX_AMOUNT, Charge, Purse
 from quire.formats.cid import block_cid, manifest_cid
 from quire.formats.exchange import (
     MAX_BLOCKS,
@@ -38,6 +39,8 @@ from quire.formats.varint import encode_varint
 
 ROOT = bytes(range(32))
 SOME = RangeSet([(0, 3), (5, 6), (100, 200)])
+PAYEE, HUB = bytes([0xAA]) * 20, bytes([0xBB]) * 20
+DUE = Charge(7, 0, 1 << 70, PAYEE, 31337, HUB)
 
 GOOD: dict[str, ExchangeMessage] = {
     "have request": HaveRequest(1, ROOT),
@@ -61,6 +64,17 @@ GOOD: dict[str, ExchangeMessage] = {
     "leaves reply": LeavesReply(6, Status.OK, 32, b"p" * 64, ROOT * 3),
     "leaves reply without need of a proof": LeavesReply(6, Status.OK, 0, b"", ROOT),
     "leaves reply of one who does not know them": LeavesReply(6, Status.NOT_HAVE),
+    "range request of one who pays": RangeRequest(
+        3, ROOT, 16, 16, Purse(1000, PAYEE, bytes(range(65)))
+    ),
+    "range request of one who pays nothing": RangeRequest(3, ROOT, 16, 16, Purse()),
+    "range request of one who pays all": RangeRequest(3, ROOT, 16, 16, Purse(MAX_AMOUNT)),
+    "block request of one who pays": BlockRequest(4, block_cid(ROOT), Purse(7)),
+    "have reply with a price": HaveReply(2, Status.OK, 200, SOME, 65536, Charge(7)),
+    "range reply with a price": RangeReply(3, Status.OK, 16, b"p", b"d" * 9, Charge(7, 5)),
+    "range reply that wants to be paid": RangeReply(3, Status.PAYMENT_DUE, charge=DUE),
+    "block reply with a price": BlockReply(4, Status.OK, b"d", Charge(7, 1)),
+    "block reply that wants to be paid": BlockReply(4, Status.PAYMENT_DUE, charge=DUE),
     "ranges up to the limit": HaveUpdate(
         ROOT, 2 * MAX_RANGES, RangeSet((2 * n, 2 * n + 1) for n in range(MAX_RANGES))
     ),
@@ -123,6 +137,42 @@ BAD: dict[str, bytes] = {
     "BUSY with digests": message(10, ID, uint_field(6, 3), bytes_field(15, ROOT)),
     "digests with a proof too long": message(
         10, ID, OK, bytes_field(10, bytes(MAX_PROOF_BYTES + 1)), bytes_field(15, ROOT)
+    ),
+    "a payment is due, of nothing": message(5, ID, uint_field(6, 6)),
+    "a payment is due to nobody": message(
+        5, ID, uint_field(6, 6), bytes_field(12, bytes_field(3, b"\1"))
+    ),
+    "a payment is due at no hub": message(
+        7, ID, uint_field(6, 6), bytes_field(12, bytes_field(3, b"\1") + bytes_field(4, PAYEE))
+    ),
+    "a payment is due with data": message(
+        5, ID, uint_field(6, 6), bytes_field(12, DUE.encode()), bytes_field(15, b"d")
+    ),
+    "a price above 128 bits": message(
+        5, ID, OK, bytes_field(12, bytes_field(1, bytes(17))), bytes_field(15, b"d")
+    ),
+    "a payee of 19 bytes": message(
+        5, ID, OK, bytes_field(12, bytes_field(4, bytes(19))), bytes_field(15, b"d")
+    ),
+    "charged bytes above 32 bits": message(
+        7, ID, OK, bytes_field(12, uint_field(2, 1 << 32)), bytes_field(15, b"d")
+    ),
+    "a charge too long": message(7, ID, OK, bytes_field(12, bytes(300)), bytes_field(15, b"d")),
+    "a broken charge": message(2, ID, OK, uint_field(7, 1), bytes_field(12, b"\x0a\xff")),
+    "a purse pays above 128 bits": message(
+        4, ID, TREE, uint_field(5, 1), bytes_field(13, bytes_field(1, bytes(17)))
+    ),
+    "a purse of a payer who is not introduced": message(
+        4, ID, TREE, uint_field(5, 1), bytes_field(13, bytes_field(2, PAYEE))
+    ),
+    "a purse with an introduction of nobody": message(
+        4, ID, TREE, uint_field(5, 1), bytes_field(13, bytes_field(3, bytes(65)))
+    ),
+    "a purse of a short payer": message(
+        6,
+        ID,
+        bytes_field(9, block_cid(ROOT).encode()),
+        bytes_field(13, bytes_field(2, bytes(19)) + bytes_field(3, bytes(65))),
     ),
     "a message too long": message(8, ID, bytes_field(14, bytes(MAX_MESSAGE_BYTES))),
 }

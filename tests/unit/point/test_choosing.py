@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from quire.point.billing import cost
 from quire.point.choosing import (
     Situation,
     choose,
@@ -20,12 +21,12 @@ from quire.point.choosing import (
     spread_after,
     weigh,
 )
-from quire.point.prospect import Company, Prospect, term_price
+from quire.point.prospect import Company, Prospect
 from quire.point.reputation import Reputation
 from support.prospects import DAY, MIB, NOW, need, offer, peer_id, prospect, reputation
 
 HERE = Situation(b"secret", NOW, NOW)
-USUAL = float(term_price(offer(0).offer, MIB, DAY))
+USUAL = float(cost(offer(0).offer, MIB, DAY))
 
 
 def picks(

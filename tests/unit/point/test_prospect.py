@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from quire.point.billing import cost
 from quire.point.choice_port import Outcome
 from quire.point.networks import networks_of, public_ips
-from quire.point.prospect import Company, Prospect, Reason, term_price, why_not
+from quire.point.prospect import Company, Prospect, Reason, why_not
 from support.prospects import DAY, MIB, NOW, need, offer, prospect, reputation
 
 
@@ -17,7 +18,7 @@ def reason_of(candidate: Prospect, **wanted: object) -> tuple[Reason, str]:
 
 
 def test_a_provider_that_has_room_and_time_at_the_price_suits() -> None:
-    price = term_price(offer(1).offer, MIB, DAY)
+    price = cost(offer(1).offer, MIB, DAY)
     assert price == 10 * MIB * DAY
     assert why_not(prospect(1), need(budget=price), now=NOW, chain_now=NOW) is None
 

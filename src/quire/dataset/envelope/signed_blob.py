@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from quire.base.errors import IntegrityError, WrongKey
+from quire.base.errors import BadEncoding, IntegrityError, WrongKey
+from quire.formats.varint import Buffer
 from quire.kernels.cipher import (
     KEY_BYTES,
     NONCE_BYTES,
@@ -31,6 +32,7 @@ LABELS = (MAP_LABEL, CATALOGUE_LABEL)
 BLOB_BYTES_MAX = 1024 * 1024
 SIGNATURE_BYTES = 64
 LOCATOR_BYTES = 32
+FIXED_BYTES = KEY_BYTES + 8 + NONCE_BYTES + SIGNATURE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,18 @@ class SignedBlob:
 
     @property
     def size(self) -> int:
-        return len(self.ciphertext) + KEY_BYTES + 8 + NONCE_BYTES + SIGNATURE_BYTES
+        return FIXED_BYTES + len(self.ciphertext)
+
+    def encode(self) -> bytes:
+        """`public key ‖ version u64 BE ‖ nonce ‖ signature ‖ ciphertext`."""
+        fixed = self.public_key + self.version.to_bytes(8) + self.nonce + self.signature
+        return fixed + self.ciphertext
+
+    @property
+    def locator(self) -> bytes | None:
+        """Where it is found; None when nobody signed it."""
+        label = self.label()
+        return None if label is None else locator(label, self.public_key)
 
     def label(self) -> bytes | None:
         """The label that its owner signed; None: nobody did, or it has not the right shape."""
@@ -69,6 +82,27 @@ class SignedBlob:
 
     def _signed_part(self) -> bytes:
         return self.version.to_bytes(8) + self.nonce + self.ciphertext
+
+
+def decode_blob(data: Buffer) -> SignedBlob:
+    """The inverse of `SignedBlob.encode`. Whether somebody signed it, `label` says.
+
+    Raises   BadEncoding  too short or too long
+    """
+    view = memoryview(data)
+    if not FIXED_BYTES + TAG_BYTES <= len(view) <= BLOB_BYTES_MAX:
+        raise BadEncoding(
+            f"a signed value has {FIXED_BYTES + TAG_BYTES} to {BLOB_BYTES_MAX} bytes, "
+            f"not {len(view)}"
+        )
+    at = KEY_BYTES + 8
+    return SignedBlob(
+        public_key=bytes(view[:KEY_BYTES]),
+        version=int.from_bytes(view[KEY_BYTES:at]),
+        nonce=bytes(view[at : at + NONCE_BYTES]),
+        signature=bytes(view[at + NONCE_BYTES : FIXED_BYTES]),
+        ciphertext=bytes(view[FIXED_BYTES:]),
+    )
 
 
 def locator(label: bytes, public_key: bytes) -> bytes:

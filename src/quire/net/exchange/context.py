@@ -16,6 +16,7 @@ from quire.net.exchange.budget import Budget
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.sessions import Sessions
+from quire.net.exchange.toll import Toll
 from quire.net.transport import PeerId, ProviderRecord, Transport
 from quire.store.dataset import TreeState
 from quire.store.disk import Buffer
@@ -63,3 +64,4 @@ class ExchangeContext:
     blame: Callable[[PeerId, PeerLied, str], None]  # ban a liar; the text is the CID it is about
     is_banned: Callable[[PeerId], bool]
     executor: Executor | None  # where blocks are verified; None is the loop's own
+    toll: Toll

@@ -44,6 +44,7 @@ from quire.net.exchange.outlook import Outlook
 from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.responder import Responder
 from quire.net.exchange.sessions import Sessions
+from quire.net.exchange.toll import Free, Toll
 from quire.net.exchange.transfer import Transfer
 from quire.net.exchange.transfers import Transfers
 from quire.net.transport import Channel, PeerId, Transport
@@ -83,8 +84,9 @@ class Exchange:
         limits: ExchangeLimits | None = None,
         executor: Executor | None = None,
         dialect: Dialect | None = None,
+        toll: Toll | None = None,
     ) -> None:
-        limits = limits or ExchangeLimits()
+        limits, toll = limits or ExchangeLimits(), toll or Free()
         self.ledger = Ledger()
         self._transport = transport
         self._store = store
@@ -105,8 +107,9 @@ class Exchange:
             DialectPorts(
                 limits, self.ledger, self._updated, self._session_ended, self.blame, executor
             ),
+            toll,
         )
-        self._responder = Responder(store, limits, self.ledger)
+        self._responder = Responder(store, limits, self.ledger, toll)
         self._context = ExchangeContext(
             transport,
             store,
@@ -122,6 +125,7 @@ class Exchange:
             self.blame,
             self.is_banned,
             executor,
+            toll,
         )
 
     async def start(self) -> None:

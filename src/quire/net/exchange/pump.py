@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from quire.base.errors import Bug, PeerError, PeerLied, PeerSilent, QuireError
 from quire.base.spans import span
+from quire.formats.charge import Charge
 from quire.formats.exchange import MAX_DATA_BYTES, RangeReply, Status
 from quire.kernels.hashing import verify_range
 from quire.net.exchange.context import BlockSink, ExchangeContext
@@ -17,6 +18,8 @@ from quire.net.exchange.scheduler import Piece, Scheduler
 from quire.net.exchange.swarm import Member, Swarm
 from quire.net.transport import PeerId
 from quire.store.dataset import Dataset
+
+PIECES_IN_ROOM = 4  # requests that share what a peer serves on credit
 
 
 @dataclass(slots=True, eq=False)
@@ -103,12 +106,16 @@ class Pump:
         estimate = member.session.estimate
         if member.session.room_bytes <= 0 or member.resting_until > now:
             return False
+        room = self._context.toll.room(member.peer)
         blocks = min(
             estimate.piece_blocks(self._block_size),
             MAX_DATA_BYTES // self._block_size,
             member.session.max_blocks,
+            max(1, room // PIECES_IN_ROOM // self._block_size),
         )
         most = blocks * self._block_size
+        if member.session.pending_bytes + most > room:
+            return False
         if not self._context.budget.has_room(most, self.run):
             return False
         pending = member.session.pending_bytes + most
@@ -174,6 +181,8 @@ class Pump:
             if reply.status is Status.OK:
                 member.timeouts = member.lates = 0
                 await self._keep(session, piece, reply)
+            elif reply.status is Status.PAYMENT_DUE and reply.charge is not None:
+                await self._unpaid(member, piece, reply.charge)
             else:
                 self._declined(member, piece, reply.status)
         except PeerSilent as problem:
@@ -221,6 +230,7 @@ class Pump:
                 count=piece.count,
             )
         size, account = len(reply.data), context.ledger.of(peer)
+        context.toll.received(peer, size, reply.charge)
         others = self._scheduler.claim(piece, peer)
         if others is None:
             account.wasted_bytes += size
@@ -269,6 +279,19 @@ class Pump:
             member.resting_until = self._context.clock.monotonic() + limits.busy_seconds
         elif self._swarm.members.get(peer) is member:
             self._swarm.drop(member, limits.rest_seconds, f"answers {status.name}")
+
+    async def _unpaid(self, member: Member, piece: Piece, charge: Charge) -> None:
+        """The peer wants to be paid first. Meanwhile others may have the piece."""
+        limits, peer = self._context.limits, member.peer
+        self._scheduler.lost(piece, peer)
+        member.resting_until = self._context.clock.monotonic() + limits.rest_seconds
+        problem = await self._context.toll.pay(peer, charge)
+        self._swarm.answered(peer, problem or f"is paid {charge.price} tokens a MiB")
+        if not problem:
+            member.resting_until = 0.0
+            self.run()
+        elif self._swarm.members.get(peer) is member:
+            self._swarm.drop(member, limits.rest_seconds, problem)
 
     def cancel_peer(self, peer: PeerId) -> None:
         """A peer has left: what it was asked for will not come. What it sent is still stored."""

@@ -10,9 +10,12 @@ that does not read stops only itself.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from quire.base.errors import BadEncoding, BlockMissing, InputError, PeerLied, QuireError
 from quire.base.ranges import RangeSet
+from quire.formats.charge import Charge, Purse
+from quire.formats.cid import is_manifest
 from quire.formats.exchange import (
     MAX_DATA_BYTES,
     BlockReply,
@@ -35,6 +38,7 @@ from quire.net.exchange.fair_queue import FairQueue
 from quire.net.exchange.ledger import Ledger
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.outbox import Outbox
+from quire.net.exchange.toll import Permit, Toll
 from quire.net.transport import Channel, PeerId
 from quire.store.port import BlockStore
 from quire.store.proved import read_proved
@@ -46,8 +50,11 @@ _BLOCK_COST = 64 << 10  # what a manifest or single block counts for in the queu
 class Responder:
     """Answers requests from a store. One for a node."""
 
-    def __init__(self, store: BlockStore, limits: ExchangeLimits, ledger: Ledger) -> None:
+    def __init__(
+        self, store: BlockStore, limits: ExchangeLimits, ledger: Ledger, toll: Toll
+    ) -> None:
         self._store = store
+        self._toll = toll
         self._limits = limits
         self._ledger = ledger
         self._queue: FairQueue[_Job] = FairQueue(limits.quantum_bytes)
@@ -105,10 +112,14 @@ class Responder:
             self._answer_have(line, message)
         elif isinstance(message, DataRequest):
             cost, refusal = self._weigh(line, message)
-            if refusal is None:
-                self._enqueue(line, message, cost)
-            else:
+            if refusal is not None:
                 line.outbox.put(_refused(message, refusal))
+                return
+            permit = await self._admit(line.peer, message, cost)
+            if isinstance(permit, Charge):
+                line.outbox.put(_unpaid(message, permit))
+            else:
+                self._enqueue(line, message, cost, permit)
         elif isinstance(message, Cancel):
             self._cancel(line, message.id)
         else:
@@ -116,11 +127,14 @@ class Responder:
 
     def _answer_have(self, line: _Inbound, request: HaveRequest) -> None:
         tree = self._store.tree(request.root)
-        if tree is None:
+        if tree is None or tree.is_withheld:
             line.outbox.put(HaveReply(request.id, Status.NOT_HAVE))
             return
         told = first_ranges(tree.blocks)
-        line.outbox.put(HaveReply(request.id, Status.OK, tree.leaf_count, told, tree.block_size))
+        price = self._toll.posted(line.peer, request.root)
+        shape = (tree.leaf_count, told, tree.block_size)
+        charge = Charge(price) if price else None
+        line.outbox.put(HaveReply(request.id, Status.OK, *shape, charge))
         if not told.covers(0, tree.leaf_count):
             line.told[request.root] = told.copy()
             if len(line.told) > self._limits.subscriptions_per_channel:
@@ -132,7 +146,7 @@ class Responder:
         cost = _BLOCK_COST
         if not isinstance(request, BlockRequest):
             tree, stop = self._store.tree(request.root), request.start + request.count
-            if tree is None or stop > tree.leaf_count:
+            if tree is None or tree.is_withheld or stop > tree.leaf_count:
                 return 0, Status.NOT_HAVE
             if isinstance(request, LeavesRequest):
                 cost = request.count * DIGEST_BYTES
@@ -146,10 +160,26 @@ class Responder:
                     return 0, Status.BUSY
         return cost, Status.BUSY if line.queued >= self._limits.requests_per_peer else None
 
-    def _enqueue(self, line: _Inbound, request: DataRequest, cost: int) -> None:
+    async def _admit(self, peer: PeerId, request: DataRequest, cost: int) -> Permit | Charge | None:
+        """Manifests and digests are always free."""
+        if isinstance(request, LeavesRequest):
+            return None
+        root = request.root if isinstance(request, RangeRequest) else None
+        if isinstance(request, BlockRequest) and is_manifest(request.cid):
+            return None
+        purse = request.purse or Purse()
+        if purse.payer and not self._toll.knows(peer, purse):
+            await self._toll.introduce(peer, purse)
+        return self._toll.admit(peer, root, cost, purse)
+
+    def _enqueue(
+        self, line: _Inbound, request: DataRequest, cost: int, permit: Permit | None
+    ) -> None:
         if request.id in line.jobs:
+            if permit is not None:
+                permit.closed(False)
             raise PeerLied(f"{line.peer} used a request id twice", peer=line.peer)
-        job = _Job(line, request, cost)
+        job = _Job(line, request, cost, permit)
         line.jobs[request.id] = job
         line.queued += 1
         line.queued_bytes += cost
@@ -215,9 +245,13 @@ class Responder:
         line.jobs.pop(job.request.id, None)
         line.queued -= 1
         line.queued_bytes -= job.cost
-        size, blocks = len(reply.data), _blocks_of(job.request)
+        size, blocks, permit = len(reply.data), _blocks_of(job.request), job.permit
+        if permit is not None and size and not isinstance(reply, LeavesReply):
+            reply = replace(reply, charge=permit.served())
 
         def sent(was_sent: bool) -> None:
+            if permit is not None:
+                permit.closed(was_sent)
             if was_sent and size:
                 self._ledger.sent(line.peer, line.protocol, size, blocks)
             if is_reading:
@@ -256,11 +290,14 @@ class Responder:
     def _forget(self, line: _Inbound) -> None:
         lines = self._inbound[line.peer]
         lines.remove(line)
-        if not lines:
-            del self._inbound[line.peer]
         for job in list(line.jobs.values()):
             if self._queue.remove(line.peer, job) is not None:
                 line.jobs.pop(job.request.id)
+                if job.permit is not None:
+                    job.permit.closed(False)
+        if not lines:
+            del self._inbound[line.peer]
+            self._toll.line_ended(line.peer)
 
 
 class _Inbound:
@@ -280,12 +317,15 @@ class _Inbound:
 class _Job:
     """A data request that waits for its turn."""
 
-    __slots__ = ("cost", "is_cancelled", "line", "request")
+    __slots__ = ("cost", "is_cancelled", "line", "permit", "request")
 
-    def __init__(self, line: _Inbound, request: DataRequest, cost: int) -> None:
+    def __init__(
+        self, line: _Inbound, request: DataRequest, cost: int, permit: Permit | None
+    ) -> None:
         self.line = line
         self.request = request
         self.cost = cost
+        self.permit = permit
         self.is_cancelled = False
 
 
@@ -295,6 +335,14 @@ def _refused(request: DataRequest, status: Status) -> DataReply:
     if isinstance(request, LeavesRequest):
         return LeavesReply(request.id, status)
     return BlockReply(request.id, status)
+
+
+def _unpaid(request: DataRequest, charge: Charge) -> DataReply:
+    """The refusal of a request whose price is not paid, for one who knows of prices or not."""
+    if isinstance(request, LeavesRequest) or request.purse is None:
+        return _refused(request, Status.REFUSED)
+    kind = RangeReply if isinstance(request, RangeRequest) else BlockReply
+    return kind(request.id, Status.PAYMENT_DUE, charge=charge)
 
 
 def _blocks_of(request: DataRequest) -> int:

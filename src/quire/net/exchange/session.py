@@ -31,6 +31,7 @@ from quire.formats.exchange import (
 from quire.net.exchange.ledger import Account
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.exchange.peer_session import AskedTree, OnEnd, OnUpdate, PeerSession
+from quire.net.exchange.toll import Toll
 from quire.net.transport import Channel
 from quire.store.shape import DIGEST_BYTES
 
@@ -56,12 +57,14 @@ class Session(PeerSession):
         channel: Channel,
         limits: ExchangeLimits,
         account: Account,
+        toll: Toll,
         on_update: OnUpdate,
         on_end: OnEnd,
     ) -> None:
         super().__init__(channel.peer, channel.protocol, limits, account)
         self._channel = channel
         self._limits = limits
+        self._toll = toll
         self._on_update = on_update
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -89,14 +92,16 @@ class Session(PeerSession):
     ) -> RangeReply:
         size_bytes = count * tree.block_size
         self._last_id += 1
-        request = RangeRequest(self._last_id, tree.root, start, count)
+        purse = self._toll.offer(self.peer)
+        request = RangeRequest(self._last_id, tree.root, start, count, purse)
         reply = await self._ask(request, RangeReply, size_bytes, deadline)
         self._check_answer(reply, start, size_bytes, f"{count} blocks")
         return reply
 
     async def ask_block(self, cid: Cid, deadline: float) -> BlockReply:
         self._last_id += 1
-        return await self._ask(BlockRequest(self._last_id, cid), BlockReply, 0, deadline)
+        request = BlockRequest(self._last_id, cid, self._toll.offer(self.peer))
+        return await self._ask(request, BlockReply, 0, deadline)
 
     async def ask_leaves(
         self, tree: AskedTree, start: int, count: int, deadline: float
@@ -226,3 +231,6 @@ class Session(PeerSession):
         del self._abandoned[message.id]
         if isinstance(message, RangeReply | LeavesReply):
             self.account.wasted_bytes += len(message.data)
+        if isinstance(message, RangeReply) and message.data:
+            # It was asked for and has come: the peer is paid for it.
+            self._toll.received(self.peer, len(message.data), message.charge)

@@ -13,6 +13,7 @@ from quire.formats.exchange import MAX_MESSAGE_BYTES
 from quire.net.exchange.dialect import Dialect, DialectPorts
 from quire.net.exchange.peer_session import PeerSession
 from quire.net.exchange.session import Session
+from quire.net.exchange.toll import Toll
 from quire.net.single_flight import SingleFlight
 from quire.net.transport import PeerId, Transport
 
@@ -26,12 +27,14 @@ class Sessions:
         protocol_id: str,
         dialect: Dialect | None,
         ports: DialectPorts,
+        toll: Toll,
     ) -> None:
         self._transport = transport
         self._protocol_id = protocol_id
         self._dialect = dialect
         self._ports = replace(ports, on_end=self._ended)
         self._on_end = ports.on_end
+        self._toll = toll
         self._sessions: dict[PeerId, PeerSession] = {}
         self._opening: SingleFlight[PeerId, PeerSession] = SingleFlight()
 
@@ -79,7 +82,8 @@ class Sessions:
             if self._dialect is None:
                 raise
             return await self._dialect.open(peer, deadline)
-        return Session(channel, ports.limits, ports.ledger.of(peer), ports.on_update, ports.on_end)
+        account = ports.ledger.of(peer)
+        return Session(channel, ports.limits, account, self._toll, ports.on_update, ports.on_end)
 
     def _ended(self, session: PeerSession, problem: PeerError) -> None:
         if self._sessions.get(session.peer) is session:

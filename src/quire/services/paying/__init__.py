@@ -1,1 +1,1 @@
-"""Paying and being paid over channels: vouchers between peers, top-ups, claims, the watcher."""
+"""Payment channels at work: vouchers are promised, sent, taken and claimed."""

@@ -1,0 +1,137 @@
+"""Messages of `/quire/pay/1.0.0`, the call SEND_MICROPAYMENT_FOR_CHUNK: a voucher, and its answer.
+
+    PayReq  {payer=1, payee=2, cumulative=3, sig=4, memo=5}
+    PayOk   {accepted=1, code=2, text=3, sig=4, settled=5}
+
+Amounts are big-endian numbers of at most 16 bytes. The answer says what the payee holds; where that
+is more than was sent, it shows the voucher's signature, so that nobody has to believe it.
+
+Source   point.md 6.4; ADR 0034
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quire.base.errors import BadEncoding
+from quire.formats.protobuf import Fields, bytes_field, uint_field
+from quire.formats.replica_codes import Code
+from quire.formats.varint import Buffer
+
+MAX_MESSAGE_BYTES = 4096
+ADDRESS_BYTES = 20
+SIGNATURE_BYTES = 65  # of an account's key; contracts have signatures of their own
+MAX_SIGNATURE_BYTES = 1024
+MAX_SUM_BYTES = 16
+MAX_MEMO_BYTES = 256
+MAX_TEXT_BYTES = 1024
+
+_PAYER, _PAYEE, _CUMULATIVE, _SIGNATURE, _MEMO = range(1, 6)
+_ACCEPTED, _CODE, _TEXT, _SHOWN, _SETTLED = range(1, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class PayRequest:
+    """A voucher, and the bill that it is sent for."""
+
+    payer: bytes
+    payee: bytes
+    cumulative: int
+    signature: bytes
+    memo: str = ""
+
+    def encode(self) -> bytes:
+        return (
+            bytes_field(_PAYER, self.payer)
+            + bytes_field(_PAYEE, self.payee)
+            + bytes_field(_CUMULATIVE, encode_sum(self.cumulative))
+            + bytes_field(_SIGNATURE, self.signature)
+            + bytes_field(_MEMO, self.memo.encode())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PayAnswer:
+    """`accepted`: the best voucher that the payee holds of this payer, 0 for none.
+
+    code       OK, BAD_VOUCHER, OVERDRAWN, REFUSED, BUSY or INTERNAL; text says it in words
+    signature  of that voucher, where it is above the one that was sent
+    is_settled  the bill of the memo is known, and nothing is owed
+    """
+
+    accepted: int
+    code: Code = Code.OK
+    text: str = ""
+    signature: bytes = b""
+    is_settled: bool = False
+
+    def encode(self) -> bytes:
+        text = self.text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
+        return (
+            bytes_field(_ACCEPTED, encode_sum(self.accepted))
+            + uint_field(_CODE, self.code)
+            + bytes_field(_TEXT, text.encode())
+            + bytes_field(_SHOWN, self.signature)
+            + uint_field(_SETTLED, self.is_settled)
+        )
+
+
+def decode_pay_request(data: Buffer) -> PayRequest:
+    """Raises BadEncoding."""
+    fields = Fields(data, max_bytes=MAX_MESSAGE_BYTES)
+    return PayRequest(
+        _address(fields, _PAYER, "payer"),
+        _address(fields, _PAYEE, "payee"),
+        decode_sum(fields.blob(_CUMULATIVE)),
+        _signature(fields, _SIGNATURE),
+        _text(fields, _MEMO, MAX_MEMO_BYTES),
+    )
+
+
+def decode_pay_answer(data: Buffer) -> PayAnswer:
+    """Raises BadEncoding."""
+    fields = Fields(data, max_bytes=MAX_MESSAGE_BYTES)
+    number = fields.uint(_CODE, bits=32)
+    try:
+        code = Code(number)
+    except ValueError:
+        raise BadEncoding(f"an answer with code {number} is not known") from None
+    return PayAnswer(
+        decode_sum(fields.blob(_ACCEPTED)),
+        code,
+        _text(fields, _TEXT, MAX_TEXT_BYTES),
+        _signature(fields, _SHOWN),
+        fields.flag(_SETTLED),
+    )
+
+
+def encode_sum(amount: int) -> bytes:
+    """Without leading zeros; nothing for 0."""
+    return amount.to_bytes((amount.bit_length() + 7) // 8, "big")
+
+
+def decode_sum(data: Buffer) -> int:
+    """Raises BadEncoding."""
+    if len(data) > MAX_SUM_BYTES:
+        raise BadEncoding(f"an amount of {len(data)} bytes is above {MAX_SUM_BYTES}")
+    return int.from_bytes(data, "big")
+
+
+def _address(fields: Fields, number: int, what: str) -> bytes:
+    found = bytes(fields.blob(number))
+    if len(found) != ADDRESS_BYTES:
+        raise BadEncoding(f"the {what} is {len(found)} bytes, not {ADDRESS_BYTES}")
+    return found
+
+
+def _signature(fields: Fields, number: int) -> bytes:
+    found = bytes(fields.blob(number))
+    if len(found) > MAX_SIGNATURE_BYTES:
+        raise BadEncoding(f"a signature of {len(found)} bytes is above {MAX_SIGNATURE_BYTES}")
+    return found
+
+
+def _text(fields: Fields, number: int, limit: int) -> str:
+    if len(fields.blob(number)) > limit:
+        raise BadEncoding(f"a text of {len(fields.blob(number))} bytes is above {limit}")
+    return fields.text(number) or ""

@@ -1,0 +1,159 @@
+"""Messages of `/quire/replica/1.0.0`: sealed replicas at paid providers.
+
+    client    link id ‖ one of: offer, store, map, data, sign, status, get, audit, renew, release,
+              map put, map get                                            (replica_asking.py)
+    provider  code ‖ words ‖ one of: offer, reserved, have, receipt, link state, blocks, audit,
+              map                                                         (replica_answers.py)
+
+What matches them is the number in the framing (`net/request_frames.py`). Every request may be
+repeated: the link id says what it is about.
+Source   point.md 6.4; docs/reference/replica-protocol.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from quire.base.errors import BadEncoding
+from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
+from quire.formats.replica_answers import (
+    Answering,
+    AuditAnswer,
+    Blocks,
+    Have,
+    LinkState,
+    OfferAnswer,
+    ReceiptAnswer,
+    Reserved,
+)
+from quire.formats.replica_asking import (
+    Asking,
+    AuditRequest,
+    GetRequest,
+    MapGet,
+    MapPut,
+    OfferRequest,
+    ReleaseRequest,
+    RenewRequest,
+    SegmentData,
+    SegmentMap,
+    SignRequest,
+    StatusRequest,
+    StoreRequest,
+)
+from quire.formats.replica_blob import MapBlob
+from quire.formats.replica_codes import Code
+from quire.formats.replica_parts import MAX_BLOCKS
+from quire.formats.varint import Buffer
+
+MAX_MESSAGE_BYTES = (2 << 20) + (64 << 10)  # an answer of 32 blocks with their proofs
+MAX_REQUEST_BYTES = (1 << 20) + (4 << 10)
+LINK_ID_BYTES = 16
+MAX_TEXT_BYTES = 1024
+MAX_RETRY_MS = 86_400_000
+_MAX_FIELDS = MAX_BLOCKS + 16
+
+_LINK_ID, _CODE, _TEXT, _RETRY, _INDEX = 2, 2, 3, 4, 5
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaRequest:
+    """`link_id`: 16 bytes; of a GetRequest the reader's session, for who has no link zeros."""
+
+    link_id: bytes
+    body: Asking
+
+    def segments(self) -> tuple[Buffer, ...]:
+        return _with_body(bytes_field(_LINK_ID, self.link_id), self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaAnswer:
+    """`text` is for people. `retry_after_ms` with BUSY; `index`, the first bad block, with
+    BAD_HASH."""
+
+    code: Code
+    text: str = ""
+    body: Answering | None = None
+    retry_after_ms: int = 0
+    index: int = 0
+
+    def segments(self) -> tuple[Buffer, ...]:
+        head = uint_field(_CODE, self.code)
+        if self.text:
+            head += bytes_field(_TEXT, self.text.encode("utf-8", "replace")[:MAX_TEXT_BYTES])
+        if self.retry_after_ms:
+            head += uint_field(_RETRY, self.retry_after_ms)
+        if self.index:
+            head += uint_field(_INDEX, self.index)
+        return (head,) if self.body is None else _with_body(head, self.body)
+
+
+def decode_request(data: Buffer) -> ReplicaRequest:
+    """The request of its bytes; blocks in it are views. Raises BadEncoding."""
+    fields = Fields(data, max_bytes=MAX_REQUEST_BYTES)
+    link_id = fields.blob(_LINK_ID)
+    if len(link_id) != LINK_ID_BYTES:
+        raise BadEncoding(f"a link id has {LINK_ID_BYTES} bytes, not {len(link_id)}")
+    found = [number for number in _ASKING if fields.blobs(number)]
+    if len(found) != 1:
+        raise BadEncoding(f"a request asks one thing, not {len(found)}")
+    inner = Fields(fields.blob(found[0]), max_bytes=MAX_REQUEST_BYTES, max_fields=_MAX_FIELDS)
+    return ReplicaRequest(bytes(link_id), _ASKING[found[0]](inner))
+
+
+def decode_answer(data: Buffer) -> ReplicaAnswer:
+    """The answer of its bytes; blocks in it are views. Raises BadEncoding."""
+    fields = Fields(data, max_bytes=MAX_MESSAGE_BYTES)
+    try:
+        code = Code(fields.uint(_CODE, bits=32))
+    except ValueError:
+        raise BadEncoding(f"code {fields.uint(_CODE)} is not known") from None
+    text = str(fields.blob(_TEXT)[:MAX_TEXT_BYTES], "utf-8", "replace")
+    retry_after_ms = min(MAX_RETRY_MS, fields.uint(_RETRY))
+    found = [number for number in _ANSWERING if fields.blobs(number)]
+    if len(found) > 1:
+        raise BadEncoding(f"an answer says one thing, not {len(found)}")
+    body = None
+    if found:
+        inner = Fields(fields.blob(found[0]), max_bytes=MAX_MESSAGE_BYTES)
+        body = _ANSWERING[found[0]](inner)
+    return ReplicaAnswer(code, text, body, retry_after_ms, fields.uint(_INDEX, bits=32))
+
+
+def _with_body(head: bytes, body: Asking | Answering) -> tuple[Buffer, ...]:
+    inner = body.segments()
+    return (head + bytes_header(body.FIELD, sum(len(each) for each in inner)), *inner)
+
+
+_ASKING: dict[int, Callable[[Fields], Asking]] = {
+    kind.FIELD: kind.read
+    for kind in (
+        OfferRequest,
+        StoreRequest,
+        SegmentMap,
+        SegmentData,
+        SignRequest,
+        StatusRequest,
+        GetRequest,
+        AuditRequest,
+        RenewRequest,
+        ReleaseRequest,
+        MapPut,
+        MapGet,
+    )
+}
+_ANSWERING: dict[int, Callable[[Fields], Answering]] = {
+    kind.FIELD: kind.read
+    for kind in (
+        OfferAnswer,
+        Reserved,
+        Have,
+        ReceiptAnswer,
+        LinkState,
+        Blocks,
+        AuditAnswer,
+        MapBlob,
+    )
+}
