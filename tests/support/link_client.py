@@ -186,9 +186,11 @@ class Client:
         plan, now = self.plan, self.world.now
         self.opened += 1
         link_id = sha256(b"%d %d" % (chunk, self.opened)).digest()[:16]
+        size = (plan.blocks - 1) * BLOCK_BYTES + 77
+        first = chunk * plan.blocks
         order = LinkOrder(
-            link_id, UPLOAD_ID, chunk, provider.who.peer, (), self.opened, 0,
-            chunk * plan.blocks, (plan.blocks - 1) * BLOCK_BYTES + 77, now, plan.seconds, plan.budget,
+            link_id, UPLOAD_ID, chunk, provider.who.peer, (), self.opened, 0, first, size, now,
+            plan.seconds, plan.budget,
         )  # fmt: skip
         link = LinkState(order, provider.offer, order.expires_at, plan.is_autorenewed)
         self.may_crash()
@@ -331,7 +333,8 @@ class Client:
                 indices = pick_blocks(self.world.rng, order.blocks)
                 message = ("audit", key, link.sealed_root, indices)
             case _:
-                assert link.renewal is not None and link.renewal.offer is not None
+                assert link.renewal is not None
+                assert link.renewal.offer is not None
                 message = ("renew", key, link.renewal.expires_at, link.renewal.offer.digest)
 
         def answered(reply: Reply | None) -> None:
@@ -347,7 +350,9 @@ class Client:
         if reply.code is not Code.OK:
             size = (self.plan.blocks + 7) // 8
             have = reply.have.to_bytes(max(size, 8), "little")[:size]
-            return Refused(effect, reply.code, retry_after=1.0, index=reply.index, have=have, now=now)
+            return Refused(
+                effect, reply.code, retry_after=1.0, index=reply.index, have=have, now=now
+            )
         match effect:
             case AskOffer():
                 assert reply.offer is not None

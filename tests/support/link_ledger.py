@@ -38,9 +38,7 @@ class Ledger:
 
     def fund(self, payee: bytes, least: int, funded: Callable[[QuireError | None], None]) -> None:
         """Intent first, then the transaction, which reads the hub before it sends anything."""
-        channel, effects = self.machine.step(
-            self._load(payee), Fund(least, least * self.top_up)
-        )
+        channel, effects = self.machine.step(self._load(payee), Fund(least, least * self.top_up))
         self._save(channel)
         if channel.room >= least:
             funded(None)

@@ -1,6 +1,7 @@
 """The world of the model of links: time, a network that loses, repeats and reorders, a hub.
 
-Everything happens at a time of its own; what is drawn comes from one seed, so a run can be repeated.
+Everything happens at a time of its own, and what is drawn comes from one seed: a run can be
+repeated.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from quire.chain.hub import HubChannel
 from quire.formats.peer_id import encode_peer_id, peer_id_of
 from quire.kernels.signing import address_of, public_key_of, sign, sign_recoverable
 from quire.point.offer import sign_offer
-from quire.point.values import BLOCK_BYTES, Offer, SignedOffer
+from quire.point.values import Offer, SignedOffer
 from support.link_kit import DAY, DOMAIN, NOW
 
 ANSWER_SECONDS = 10.0  # until a question counts as unanswered
