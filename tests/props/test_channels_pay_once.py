@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -127,7 +127,8 @@ HAPPENINGS = st.one_of(
 
 
 class Teller:
-    def __init__(self, clock: SimClock) -> None:
+    def __init__(self, clock: SimClock, log: Callable[[str], object] = str) -> None:
+        self.log = log
         self.world = a_hub_world(tokens=2_000)
         self.town = Town(clock, self.world, claims=ClaimPolicy(threshold=40))
         self.owed: dict[str, int] = {}
@@ -139,7 +140,7 @@ class Teller:
         async with town:
             town.claiming.start()
             for happening in story:
-                note(f"{happening}: {town.payer.channel(PAYEE)} {town.payee.account(PAYER)}")
+                self.log(f"{happening}: {town.payer.channel(PAYEE)} {town.payee.account(PAYER)}")
                 task = asyncio.ensure_future(self.happen(happening))
                 died = asyncio.ensure_future(self.died.wait())
                 await asyncio.wait([task, died], return_when=asyncio.FIRST_COMPLETED)
@@ -262,7 +263,7 @@ class Teller:
 @settings(max_examples=120)
 @given(st.lists(HAPPENINGS, min_size=1, max_size=14))
 def test_the_services_pay_each_bill_once_whatever_happens(story) -> None:
-    in_virtual_time(lambda clock: Teller(clock).tell([Bill(0, 10), *story]))
+    in_virtual_time(lambda clock: Teller(clock, note).tell([Bill(0, 10), *story]))
 
 
 @pytest.mark.parametrize("is_payer", [True, False])

@@ -1,5 +1,5 @@
-"""Random lives of one payment channel, without a loop: the production logic of both sides, a network
-that loses, repeats and reorders, crashes at every step, journals that are set back.
+"""Random lives of one payment channel, without a loop: the production logic of both sides, and a
+network that loses, repeats and reorders, crashes at every step, journals that are set back.
 
 What is checked at every step
     signed    no voucher was ever signed over more than all distinct bills together
@@ -52,7 +52,7 @@ from quire.channels.topup import Ask, TopUpPolicy, plan_top_ups
 from support.memory_world import RIGHT_NOW
 
 PAYER, PAYEE = b"\x01" * 20, b"\x02" * 20
-MACHINE = ChannelMachine()
+MACHINE, NOTHING = ChannelMachine(), HubChannel()
 QUARTER = CHALLENGE_SECONDS // 4
 SERIES = ("a", "b", "c", "get/d")
 STEPS = 80
@@ -71,7 +71,7 @@ class Hub:
     balance: int = 0
     paid: int = 0
     now: int = RIGHT_NOW
-    channel: HubChannel = HubChannel()
+    channel: HubChannel = NOTHING
 
     def allocate(self, amount: int) -> None:
         assert 0 <= amount <= self.balance
