@@ -26,6 +26,9 @@ class Owing:
     parts: int = 0  # token-bytes, see channels.tab
     promised: int = 0  # tokens
     bills: int = 0  # how many were paid: the number of the next
+    last: int = 0  # tokens of the last one
+    day: int = 0
+    today: int = 0  # tokens promised on that day
 
     @property
     def owes(self) -> int:
@@ -45,8 +48,21 @@ class Owing:
         """Of an amount that is asked for in advance, what may be promised; 0: nothing."""
         return max(0, min(asked, self.owes + cost(STEP_BYTES, price)))
 
-    def promise(self, amount: int) -> int:
+    def promised_on(self, day: int) -> int:
+        return self.today if self.day == day else 0
+
+    def promise(self, amount: int, day: int) -> int:
         """Note an amount before it is paid; the number of its bill."""
+        self.today = self.promised_on(day) + amount
+        self.day = day
         self.promised += amount
+        self.last = amount
         self.bills += 1
         return self.bills - 1
+
+    def withdraw(self) -> None:
+        """The last bill was not promised after all: it is the next again."""
+        self.promised -= self.last
+        self.today = max(0, self.today - self.last)
+        self.bills -= 1
+        self.last = 0
