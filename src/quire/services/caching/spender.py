@@ -70,9 +70,14 @@ class Spender:
     def purse(self, peer: PeerId) -> Purse:
         return self._purses.get(peer, self._purse)
 
-    def is_paid(self, peer: PeerId) -> bool:
-        """Whether a peer charges what it sends now."""
-        return peer in self._prices
+    def room(self, peer: PeerId) -> int | None:
+        """Bytes that may be under way from a peer; None while it charges nothing."""
+        price = self._prices.get(peer)
+        return None if price is None else self._room(peer, price)
+
+    def _room(self, peer: PeerId, price: int) -> int:
+        owing = self._books.of(peer).owing
+        return owing.room(price, owing.last if peer in self._unsettled else 0)
 
     def came(self, peer: PeerId, charged: int, price: int) -> None:
         """Bytes came and verified, so many of them charged."""

@@ -52,7 +52,7 @@ class CacheToll:
         self._demand = Demand()
         self._looked: dict[PeerId, tuple[Purse, float]] = {}  # when, monotonic
         self._credit: dict[PeerId, int] = {}  # bytes
-        self._refused: dict[PeerId, None] = {}  # since it was last served
+        self._refused: dict[PeerId, int] = {}  # the day of the last word about it
 
     @property
     def price(self) -> int:
@@ -101,7 +101,8 @@ class CacheToll:
         request = book.tab.admit(size_bytes, price, self._terms.free_bytes, due, credit)
         if isinstance(request, Admitted):
             return Permit(self, peer, request)
-        self._say_refused(peer, price, request)
+        if due is None:
+            self._say_refused(peer, price, book.tab.day)
         if self._account is None:
             return Charge(price)
         payee, domain = self._account.income.payee, self._account.domain
@@ -113,7 +114,6 @@ class CacheToll:
         charged = self._books.of(peer).tab.serve(request, self._terms.free_bytes)
         self._demand.note(request.size_bytes, self._clock.monotonic())
         self._books.changed(peer)
-        self._refused.pop(peer, None)
         return Charge(request.price, charged) if charged else None
 
     def closed(self, peer: PeerId, request: Admitted, was_served: bool, was_sent: bool) -> None:
@@ -137,7 +137,8 @@ class CacheToll:
         return self._spender.purse(peer)
 
     def room(self, peer: PeerId) -> int:
-        return CREDIT_BYTES if self._spender.is_paid(peer) else UNLIMITED_BYTES
+        room = self._spender.room(peer)
+        return UNLIMITED_BYTES if room is None else room
 
     def received(self, peer: PeerId, size_bytes: int, charge: Charge | None) -> None:
         charged, price = (0, 0) if charge is None else (charge.charged, charge.price)
@@ -167,14 +168,12 @@ class CacheToll:
             return None
         return self._account.income.due(book.payer)
 
-    def _say_refused(self, peer: PeerId, price: int, due: int) -> None:
-        if peer in self._refused:
-            return
-        self._refused[peer] = None
-        self._tell(
-            peer,
-            f"has had what is free today and is asked for {due} tokens, at {price} a MiB",
-        )
+    def _say_refused(self, peer: PeerId, price: int, day: int) -> None:
+        """Once a day."""
+        if self._refused.get(peer) != day:
+            self._refused[peer] = day
+            what = f"has had what is free today; more costs {price} tokens a MiB"
+            self._tell(peer, f"{what}, and nobody pays for it")
 
     def _tell(self, peer: PeerId, what: str) -> None:
         self._events.publish("cache.refused", peer, f"{peer} {what}", peer=peer)
