@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
@@ -94,6 +94,10 @@ class Caching:
     def price(self) -> int:
         """Tokens for a MiB of what is cached here, now."""
         return self.toll.price
+
+    def set_price(self, price: int) -> None:
+        """Ask for another price from now on; what is under way keeps its own."""
+        self.terms = self.toll.terms = replace(self.terms, price=price)
 
     def peers(self) -> dict[PeerId, Trade]:
         """Everybody who gave or took, oldest first."""
