@@ -127,7 +127,7 @@ class Responder:
 
     def _answer_have(self, line: _Inbound, request: HaveRequest) -> None:
         tree = self._store.tree(request.root)
-        if tree is None:
+        if tree is None or tree.is_withheld:
             line.outbox.put(HaveReply(request.id, Status.NOT_HAVE))
             return
         told = first_ranges(tree.blocks)
@@ -146,7 +146,7 @@ class Responder:
         cost = _BLOCK_COST
         if not isinstance(request, BlockRequest):
             tree, stop = self._store.tree(request.root), request.start + request.count
-            if tree is None or stop > tree.leaf_count:
+            if tree is None or tree.is_withheld or stop > tree.leaf_count:
                 return 0, Status.NOT_HAVE
             if isinstance(request, LeavesRequest):
                 cost = request.count * DIGEST_BYTES
