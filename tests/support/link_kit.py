@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from quire.chain.hub import HubDomain
 from quire.formats.peer_id import encode_peer_id, peer_id_of
-from quire.kernels.signing import address_of, public_key_of
+from quire.kernels.signing import address_of, public_key_of, sign, sign_recoverable
 from quire.point.link import LinkOrder, LinkState
 from quire.point.link_machine import LinkMachine
 from quire.point.offer import sign_offer
@@ -40,12 +41,13 @@ OFFER = Offer(
     valid_until=NOW + 600,
     operator=b"operator",
 )
-SIGNED_OFFER = sign_offer(OFFER, PAYEE_KEY, PEER_KEY)
+SIGN_PAYEE, SIGN_PEER = partial(sign_recoverable, PAYEE_KEY), partial(sign, PEER_KEY)
+SIGNED_OFFER = sign_offer(OFFER, SIGN_PAYEE, SIGN_PEER)
 
 
 def offered(**changes: Any):
     """The offer with other terms, signed."""
-    return sign_offer(replace(OFFER, **changes), PAYEE_KEY, PEER_KEY)
+    return sign_offer(replace(OFFER, **changes), SIGN_PAYEE, SIGN_PEER)
 
 
 def order(**changes: Any) -> LinkOrder:
@@ -79,4 +81,4 @@ def terms(state: LinkState, **changes: Any) -> ReceiptTerms:
 
 
 def receipt(state: LinkState, key: bytes = PAYEE_KEY, **changes: Any) -> Receipt:
-    return sign_receipt(key, DOMAIN, terms(state, **changes))
+    return sign_receipt(partial(sign_recoverable, key), DOMAIN, terms(state, **changes))

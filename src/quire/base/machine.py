@@ -27,7 +27,8 @@ class Deadline:
     this machine's clock. `reason` says in words what is waited for. When it has come the machine
     gets the event `TimedOut`.
 
-    mark           seconds count anew when it changes: a number that grows with what was done
+    mark           a deadline with another mark is another one, and seconds count anew: what was
+                   done so far, when was last looked
     while_running  only seconds of this run count, not those that the node was stopped
     """
 

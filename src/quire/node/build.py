@@ -83,7 +83,9 @@ async def build_node(
         node = _join(config, profile, identity, ground, transport, store, slot_files, levels)
         node.trading = await open_trading(config, profile, ground, node.parts, node.proving)
         if node.trading is not None:
-            node.retail = retail_of(config, profile.protocols, ground, transport, node.trading)
+            node.retail = retail_of(
+                config, profile.protocols, identity, ground, node.parts, node.trading
+            )
         return node
     except QuireError:
         await store.close()

@@ -29,10 +29,10 @@ class Refused:
     effect: PeerEffect
     code: Code
     text: str = ""
-    now: int = 0
     retry_after: float = 0.0
     index: int = 0
     have: bytes = b""
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)

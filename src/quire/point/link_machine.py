@@ -124,7 +124,7 @@ class LinkMachine:
         if state.at in ENDS:
             return Deadline(reason, after_seconds=CLOSE_SECONDS)
         if state.is_held:
-            return Deadline(reason, chain_time=wake_at(state))
+            return Deadline(reason, chain_time=wake_at(state), mark=state.look_at)
         seconds = PAUSED_SECONDS if state.is_paused else SECONDS[state.at]
         return Deadline(reason, None, seconds, mark=state.acked_count, while_running=True)
 

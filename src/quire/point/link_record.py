@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 
 import msgspec
 
 from quire.base.errors import BadEncoding
 from quire.formats.peer_id import decode_peer_id
-from quire.point.billing import Term
 from quire.point.link import (
     HELD,
     At,
-    LinkOrder,
     LinkState,
 )
-from quire.point.values import CHUNK_BLOCKS_MOST, LINK_ID_BYTES, Offer, ReceiptTerms
+from quire.point.values import CHUNK_BLOCKS_MOST, LINK_ID_BYTES
 
 FORMAT = 1
 _DIGEST_BYTES = 32
@@ -52,10 +50,8 @@ def decode_link(data: bytes) -> LinkState:
     if len(link.acked) not in (0, (order.blocks + 7) // 8):
         raise BadEncoding("the record of a link has a bitmap of another length")
     _check_receipt(link)
-    for part in (link, order, link.offer.offer):
-        _check_numbers(part)
-    for term in link.terms:
-        _check_numbers(term)
+    for part in (link, order, link.offer.offer, *link.terms):
+        check_numbers("link", part)
     return link
 
 
@@ -67,15 +63,18 @@ def _check_receipt(link: LinkState) -> None:
     if bool(link.terms) != (link.receipt is not None):
         raise BadEncoding("the record of a link has a receipt without terms, or terms without it")
     if link.receipt is not None:
-        _check_numbers(link.receipt.terms)
+        check_numbers("link", link.receipt.terms)
     if (link.at is At.RENEWING) != (link.renewal is not None):
         raise BadEncoding(f"the record of a link in {link.at} has a renewal, or lacks it")
-    if link.back not in (At.AGREED, At.PAYING):
+    if link.back not in (At.AGREED, At.SENDING_SEGMENT_MAP, At.PAYING):
         raise BadEncoding(f"a link cannot come back from its payment channel to {link.back}")
 
 
-def _check_numbers(record: LinkState | LinkOrder | Offer | Term | ReceiptTerms) -> None:
+def check_numbers(what: str, record: object) -> None:
+    """Of a dataclass, each whole number. Raises BadEncoding."""
+    if not is_dataclass(record):
+        return
     for field in fields(record):
         value = getattr(record, field.name)
         if isinstance(value, int) and not 0 <= value < _ENDLESS:
-            raise BadEncoding(f"the record of a link has {field.name} out of range")
+            raise BadEncoding(f"the record of a {what} has {field.name} out of range")

@@ -61,7 +61,6 @@ AUDIT_TRIES = 3  # of one audit, when the peer does not answer
 AUDITS_FAILED_MAX = 3  # in a row
 RENEWAL_SHARE, RENEWAL_SECONDS_LEAST = 10, 3600  # a tenth of the term, an hour at least
 RENEWAL_TRIES = 6  # while the provider says that its price is another
-LOOK_SECONDS = 60
 
 
 def window_seconds(seconds: int) -> int:
@@ -141,8 +140,6 @@ def _looked(state: LinkState, now: int) -> Step:
     if state.at is At.SIGNED and renewal is not None and now >= renewal:
         early = state.wanted_until > state.expires_at
         return _renew(begun[0], is_early=early)
-    if begun[0] is state and wake_at(state) <= now:
-        return replace(state, look_at=now + LOOK_SECONDS), ()
     return begun
 
 

@@ -113,6 +113,9 @@ class Payee:
     def due(self, payer: Address) -> int:
         return self.account(payer).due
 
+    def received(self, payer: Address) -> int:
+        return self.account(payer).received
+
     async def take(self, voucher: Voucher) -> int:
         refusal = await self._take(voucher)
         if refusal is not None:
