@@ -4,8 +4,8 @@
     bill n    price · bytes · seconds of the period                      when its period begins
 
 A period is the whole term, or a day when the term is longer; the last one may be shorter. A renewal
-is a term of its own that follows the one before it: its first bill is due at once, there is no fee
-for writing, and the numbers of bills go on. Prices are whole tokens, so nothing is rounded.
+is a term of its own that follows the one before it: its first bill is due at once, and there is no
+fee for writing. Prices are whole tokens, so nothing is rounded.
 
 Source   point.md 6.5
 """
@@ -17,10 +17,12 @@ from dataclasses import dataclass, replace
 
 from quire.point.values import BILLING_SECONDS, LinkId, Offer
 
+TERM_BILLS = 1 << 20  # the bills of each further term begin at a multiple of this
+
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """`number` counts from 0 over all terms of a link; `due_at` in seconds of the chain."""
+    """`number` names it among all of its link; `due_at` in seconds of the chain."""
 
     number: int
     due_at: int
@@ -93,7 +95,7 @@ def renewed_term(before: Term, offer: Offer, sealed_bytes: int, expires_at: int,
         expires_at,
         now,
         offer.price_byte_second * sealed_bytes,
-        first_bill=before.first_bill + before.bills,
+        first_bill=before.first_bill + TERM_BILLS,
     )
 
 
@@ -138,5 +140,7 @@ def bill_prefix(link_id: LinkId) -> str:
 
 
 def bill_key(link_id: LinkId, number: int) -> str:
-    """By which the payment channels know a bill."""
-    return f"{bill_prefix(link_id)}{number}"
+    """By which the payment channels know a bill: <link>/<n>, of further terms <link>/t<term>/<n>.
+    Each term is a series of its own, whose bills come in their order."""
+    term, index = divmod(number, TERM_BILLS)
+    return f"{bill_prefix(link_id)}{f't{term}/' if term else ''}{index}"

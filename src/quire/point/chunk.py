@@ -72,7 +72,7 @@ def consider(
     is_stuck = missing > 0 and is_out_of_candidates and not any(not x.is_held for x in live)
     if signed >= wanted.redundancy:
         state = ChunkState.UPLOADED
-    elif was_uploaded:
+    elif was_uploaded and (signed or not is_stuck):
         state = ChunkState.DEGRADED
     elif is_stuck or not wanted.is_open(now):
         state = ChunkState.FAILED

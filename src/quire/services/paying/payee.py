@@ -148,7 +148,8 @@ class Payee:
             Code.OK if refusal is None else refusal.code,
             "" if refusal is None else refusal.text,
             account.signature if account.received > voucher.cumulative else b"",
-            account.due <= 0 and marks is not None and marks.has(request.memo),
+            account.billed,
+            marks is not None and marks.has(request.memo),
         )
 
     async def look(self, payers: Sequence[Address]) -> list[Account]:
