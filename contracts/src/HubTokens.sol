@@ -31,13 +31,21 @@ abstract contract HubTokens {
 
     /// With the token's own reason when it refuses.
     function _move(bytes memory data) private {
-        (bool isDone, bytes memory answer) = address(token).call(data);
-        if (!isDone) {
-            if (answer.length == 0) revert Hub_TransferFailed();
-            assembly ("memory-safe") {
-                revert(add(answer, 0x20), mload(answer))
-            }
+        address at = address(token);
+        bool isDone;
+        uint256 size;
+        uint256 answer;
+        assembly ("memory-safe") {
+            isDone := call(gas(), at, 0, add(data, 0x20), mload(data), 0, 0x20)
+            size := returndatasize()
+            answer := mload(0)
         }
-        if (answer.length != 0 && !abi.decode(answer, (bool))) revert Hub_TransferFailed();
+        if (isDone && (size == 0 || (size >= 0x20 && answer == 1))) return;
+        if (isDone || size == 0) revert Hub_TransferFailed();
+        assembly ("memory-safe") {
+            let reason := mload(0x40)
+            returndatacopy(reason, 0, size)
+            revert(reason, size)
+        }
     }
 }

@@ -24,6 +24,7 @@ from quire.net.blockexc.limits import BlockexcLimits
 from quire.net.discovery import Finder
 from quire.net.exchange.engine import Exchange
 from quire.net.exchange.limits import ExchangeLimits
+from quire.net.exchange.toll import Toll
 from quire.net.memory import MemoryNetwork, MemoryTransport
 from quire.net.transport import Channel, Transport
 from support.memory_store import MemoryStore
@@ -79,11 +80,13 @@ class World:
         blockexc: BlockexcLimits | None = None,
         ids: tuple[str, ...] = IDS,
         transport: Transport | None = None,
+        toll: Toll | None = None,
+        events: EventBus | None = None,
     ) -> Node:
         """A node; with `blockexc` it speaks that too, under `ids`."""
         clock = self.clock
         transport = transport or make_transport(self.network, name)
-        events, waits, store = EventBus(clock), Waits(clock), MemoryStore()
+        events, waits, store = events or EventBus(clock), Waits(clock), MemoryStore()
         finder = Finder(transport, clock, seeded_rng(0), events, waits=waits)
         exchange = Exchange(
             transport,
@@ -98,6 +101,7 @@ class World:
             dialect=None
             if blockexc is None
             else Blockexc(transport, store, Ids(ids, frozenset(ids[1:])), blockexc),
+            toll=toll,
         )
         await transport.start()
         await exchange.start()

@@ -15,20 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eth_abi import decode, encode
-
 from quire.base.errors import RpcRefused
-from quire.chain.artefact import artefact
-from quire.chain.dev_chain import DevChain
-from support.contract_kit import (
-    MARKETPLACE_TYPES,
-    RIGHT,
-    Setup,
-    selector_of,
-    signature_of,
-    type_of,
-)
+from support.contract_kit import MARKETPLACE_TYPES, RIGHT, Setup
 from support.contract_world import ORDER, Order, request_id, slot_id
+from support.gas_chain import Chain
+from support.hub_gas import OURS, PROTOTYPE, measure_hub
 from support.local_chain import local_chain
 from support.trapdoor import KEY_TYPE, Trapdoor, trapdoor
 
@@ -59,58 +50,6 @@ REFERENCE = {
     "deploy TestToken": 550_000,
     "deploy Groth16Verifier": 1_050_000,
 }
-
-
-@dataclass
-class Chain:
-    """Contracts on a chain, called by its unlocked accounts."""
-
-    chain: DevChain
-    accounts: list[str] = field(default_factory=list)
-    gas: dict[str, int] = field(default_factory=dict)
-
-    async def deploy(self, name: str, types: Any = (), values: Any = ()) -> str:
-        code = artefact(name).bytecode + encode(types, values)
-        receipt = await self._receipt({"from": self.accounts[0], "data": f"0x{code.hex()}"})
-        self.gas.setdefault(f"deploy {name}", int(receipt["gasUsed"], 16))
-        return receipt["contractAddress"]
-
-    async def send(self, kind: str, at: str, sender: str, name: str, *values: Any) -> int:
-        data = call_data(kind, name, *values)
-        receipt = await self._receipt({"from": sender, "to": at, "data": f"0x{data.hex()}"})
-        return int(receipt["gasUsed"], 16)
-
-    async def ask(self, kind: str, at: str, name: str, *values: Any) -> Any:
-        data = call_data(kind, name, *values)
-        shape = {"to": at, "data": f"0x{data.hex()}"}
-        answer = await self.chain.call("eth_call", shape, "pending")
-        types = [type_of(part) for part in functions(kind)[name]["outputs"]]
-        found = decode(types, bytes.fromhex(answer[2:]))
-        return found[0] if len(found) == 1 else found
-
-    async def to_period(self, period: int = SETUP.period) -> int:
-        """Shortly after the start of the next one; the one before."""
-        now = await self.chain.time()
-        await self.chain.warp((now // period + 1) * period + 1)
-        return now // period
-
-    async def _receipt(self, shape: dict[str, str]) -> dict[str, Any]:
-        shape = shape | {"gas": hex(29_000_000)}
-        found = await self.chain.call("eth_sendTransaction", shape)
-        while (receipt := await self.chain.call("eth_getTransactionReceipt", found)) is None:
-            await asyncio.sleep(0.005)
-        assert receipt["status"] == "0x1", "a measured transaction was reverted"
-        return receipt
-
-
-def functions(kind: str) -> dict[str, Any]:
-    entries = [e for e in artefact(kind).abi if e["type"] == "function"]
-    return {e["name"]: e for e in entries} | {signature_of(e): e for e in entries}
-
-
-def call_data(kind: str, name: str, *values: Any) -> bytes:
-    entry = functions(kind)[name]
-    return selector_of(entry) + encode([type_of(part) for part in entry["inputs"]], values)
 
 
 @dataclass
@@ -162,7 +101,7 @@ class Bench:
     async def miss(self, slot: bytes, validator: str) -> int:
         """Mark the next proof that is due and missing."""
         while True:
-            period = await self.on.to_period()
+            period = await self.on.to_period(SETUP.period)
             try:
                 await self.on.ask("Marketplace", self.market, "canMarkProofAsMissing", slot, period)
             except RpcRefused:
@@ -178,6 +117,7 @@ async def measure() -> dict[str, int]:
         on = Chain(chain, accounts[:10])
         gas = await _with_test_verifier(await Bench.of(on, None))
         gas |= await _with_real_proofs(await Bench.of(on, trapdoor(4)))
+        gas |= await measure_hub(Chain(chain, accounts, on.gas))
         return on.gas | gas
 
 
@@ -190,7 +130,7 @@ async def _with_test_verifier(bench: Bench) -> dict[str, int]:
     gas["fillSlot"] = max(fill for _, fill in filled)
     request = request_id(order)
     first = slot_id(request, 0)
-    await bench.on.to_period()
+    await bench.on.to_period(SETUP.period)
     gas["submitProof"] = await bench.send(hosts[0], "submitProof", first, RIGHT)
     gas["markProofAsMissing"] = await bench.miss(first, bench.on.accounts[9])
     gas["markProofAsMissing, evicts"] = await bench.miss(first, bench.on.accounts[9])
@@ -220,7 +160,7 @@ async def _with_real_proofs(bench: Bench) -> dict[str, int]:
             gas["fillSlot, real proof"] = max(fill, gas.get("fillSlot, real proof", 0))
             held.append((order, index))
     slots = [slot_id(request_id(order), index) for order, index in held]
-    await bench.on.to_period()
+    await bench.on.to_period(SETUP.period)
     proof = await bench.proof(*held[0], host)
     gas["submitProof, real proof"] = await bench.send(host, "submitProof", slots[0], proof)
     assert bench.door is not None
@@ -231,7 +171,7 @@ async def _with_real_proofs(bench: Bench) -> dict[str, int]:
     )
     await bench.send(host, "setProofDelegate", delegate, True)
     for count in BATCHES:
-        await bench.on.to_period()
+        await bench.on.to_period(SETUP.period)
         proofs = [await bench.proof(*each, host) for each in held[:count]]
         gas[f"submitProofs, {count}"] = await bench.send(
             delegate, "submitProofs", slots[:count], proofs
@@ -261,6 +201,17 @@ included:
 | proofs | gas | each |
 | ---: | ---: | ---: |
 {batches}
+
+## Payment channels
+
+The hub beside the prototype that point.md 4.2 measures (variant B), in the same order of calls.
+Ours has what that one lacks: a deposit looks whether all of it came in and whether deposits are
+stopped, a claim takes signatures of delegates and contracts too. Later claims of a channel cost
+what `claim, later` says.
+
+| call | gas | prototype | saved |
+| --- | ---: | ---: | ---: |
+{hub}
 """
 
 
@@ -274,7 +225,14 @@ def page(gas: dict[str, int]) -> str:
         f"| {count} | {(total := gas[f'submitProofs, {count}']):,} | {total // count:,} |"
         for count in BATCHES
     ]
+    hub = [
+        f"| {name} | {gas[key]:,} | {was:,} | {was - gas[key]:,} |"
+        for name, was in PROTOTYPE.items()
+        for key in [name if name in gas else f"hub: {name}"]
+    ]
+    hub += [f"| {name} | {gas[f'hub: {name}']:,} | | |" for name in OURS]
     return TEXT.format(
+        hub="\n".join(hub),
         calls="\n".join(calls),
         marketplace=gas["deploy Marketplace"],
         batches="\n".join(batches),

@@ -48,6 +48,7 @@ class MemoryStore:
         self.put_ranges: list[tuple[int, int]] = []  # (start, count), in order
         self.reads: list[tuple[int, int]] = []
         self.flushes = 0
+        self.withheld: list[bytes] = []  # roots of trees that are not for everybody
         self._trees: dict[bytes, _Tree] = {}
         self._written: dict[bytes, None] = {}
         self._manifests: dict[Cid, Dataset] = {}
@@ -125,7 +126,10 @@ class MemoryStore:
         tree = self._trees.get(root)
         if tree is None:
             return None
-        return TreeState(root, tree.leaf_count, tree.block_size, tree.present.copy())
+        is_withheld = root in self.withheld
+        return TreeState(
+            root, tree.leaf_count, tree.block_size, tree.present.copy(), is_withheld=is_withheld
+        )
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         tree = self._known(root, start, count)

@@ -61,6 +61,11 @@ class Tab:
     pending_bytes: int = 0
     pending_parts: int = 0
 
+    @property
+    def unbilled(self) -> int:
+        """Tokens."""
+        return tokens(self.parts) - self.billed
+
     def on_day(self, day: int) -> None:
         """A new day begins with the whole allowance; credit stays."""
         if day > self.day:
@@ -76,10 +81,15 @@ class Tab:
         """Tokens that are not promised yet; negative: paid ahead.
 
         due  what was billed and is not promised"""
-        return due + tokens(self.parts) - self.billed
+        return due + self.unbilled
 
     def admit(
-        self, size_bytes: int, price: int, free_bytes: int, due: int | None
+        self,
+        size_bytes: int,
+        price: int,
+        free_bytes: int,
+        due: int | None,
+        credit_bytes: int = CREDIT_BYTES,
     ) -> Admitted | int:
         """A request, admitted and pending; or the tokens that must be promised before.
 
@@ -91,7 +101,7 @@ class Tab:
             return cost(min(charged, CREDIT_BYTES), price)
         if charged and due is not None:
             then = self.parts + self.pending_parts + charged * price
-            short = due + tokens(then) - self.billed - cost(CREDIT_BYTES, price)
+            short = due + tokens(then) - self.billed - cost(credit_bytes, price)
             if short > 0:
                 return short
         self.pending_bytes += size_bytes
@@ -137,7 +147,7 @@ class Tab:
             back = min(self.doubtful_parts, ahead * MIB)
             self.doubtful_parts -= back
             self.parts += back
-        bill = tokens(self.parts) - self.billed
+        bill = self.unbilled
         self.billed += bill
         return bill
 

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from quire.base.errors import BadCid, BadEncoding
 from quire.base.ranges import RangeSet
-from quire.formats.charge import Charge, amount_field, amount_in, charge_field, charge_in
+from quire.formats.charge import Charge, Purse, charge_field, charge_in, purse_field, purse_in
 from quire.formats.cid import Cid
 from quire.formats.exchange_ranges import decode_ranges, encode_ranges
 from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
@@ -34,7 +34,7 @@ MAX_PROOF_BYTES = 2 * 63 * 32  # two digests for each layer of the tallest tree
 _ROOT_BYTES = 32
 _DIGEST_BYTES = 32
 _KIND, _ID, _ROOT, _START, _COUNT, _STATUS, _LEAVES, _RANGES, _CID, _PROOF, _BLOCK = range(1, 12)
-_CHARGE, _PAYS = 12, 13
+_CHARGE, _PURSE = 12, 13
 _DATA = 15
 
 
@@ -59,7 +59,7 @@ class Status(IntEnum):
     BUSY = 3  # too many requests are open; ask again later
     REFUSED = 4  # outside a limit; asking again is useless
     CANCELLED = 5
-    PAYMENT_DUE = 6  # with a charge; only to who has said what it pays
+    PAYMENT_DUE = 6  # with a charge; only to whoever has shown a purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +108,18 @@ class HaveUpdate:
 
 @dataclass(frozen=True, slots=True)
 class RangeRequest:
-    """Blocks [start, start + count) of a tree, all or nothing. `pays`: tokens for a MiB at most;
-    None of who knows of no price."""
+    """Blocks [start, start + count) of a tree, all or nothing. `purse`: None of whoever
+    knows of no prices."""
 
     id: int
     root: bytes
     start: int
     count: int
-    pays: int | None = None
+    purse: Purse | None = None
 
     def segments(self) -> tuple[Buffer, ...]:
         (asked,) = _asked(Kind.RANGE_REQUEST, self)
-        return (bytes(asked) + amount_field(_PAYS, self.pays),)
+        return (bytes(asked) + purse_field(_PURSE, self.purse),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +143,11 @@ class BlockRequest:
 
     id: int
     cid: Cid
-    pays: int | None = None
+    purse: Purse | None = None
 
     def segments(self) -> tuple[Buffer, ...]:
         named = _head(Kind.BLOCK_REQUEST, self.id) + bytes_field(_CID, self.cid.encode())
-        return (named + amount_field(_PAYS, self.pays),)
+        return (named + purse_field(_PURSE, self.purse),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +249,8 @@ def _head(kind: Kind, request_id: int) -> bytes:
 
 def _charge(fields: Fields, status: Status) -> Charge | None:
     charge = charge_in(fields, _CHARGE)
-    if status is Status.PAYMENT_DUE and (charge is None or not charge.due):
-        raise BadEncoding("a payment is asked for, but no amount")
+    if status is Status.PAYMENT_DUE and charge is None:
+        raise BadEncoding("a payment is asked for, at no price")
     return charge
 
 
@@ -314,7 +314,7 @@ def _range_request(fields: Fields) -> RangeRequest:
     start, count = fields.uint(_START, bits=62), fields.uint(_COUNT, bits=32)
     if not 1 <= count <= MAX_BLOCKS:
         raise BadEncoding(f"a request for {count} blocks is not for 1 to {MAX_BLOCKS}")
-    return RangeRequest(_id(fields), _root(fields), start, count, amount_in(fields, _PAYS))
+    return RangeRequest(_id(fields), _root(fields), start, count, purse_in(fields, _PURSE))
 
 
 def _proof(fields: Fields) -> memoryview:
@@ -353,7 +353,7 @@ def _leaves_reply(fields: Fields) -> LeavesReply:
 
 def _block_request(fields: Fields) -> BlockRequest:
     try:
-        return BlockRequest(_id(fields), Cid.decode(fields.blob(_CID)), amount_in(fields, _PAYS))
+        return BlockRequest(_id(fields), Cid.decode(fields.blob(_CID)), purse_in(fields, _PURSE))
     except BadCid as error:
         raise BadEncoding(f"a block is asked for by a broken CID: {error.message}") from None
 

@@ -29,6 +29,7 @@ from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
 from quire.node.profile import Profile, load_profile
 from quire.node.proving import join_proving
+from quire.node.retail import retail_of
 from quire.node.tracing import Tracing, tracing_to
 from quire.node.trading import open_trading
 from quire.services.fsck import Fsck
@@ -81,6 +82,10 @@ async def build_node(
         slot_files = SlotFiles(DirectoryDisk(prepare_directory(directory / "slots")), events)
         node = _join(config, profile, identity, ground, transport, store, slot_files, levels)
         node.trading = await open_trading(config, profile, ground, node.parts, node.proving)
+        if node.trading is not None:
+            node.retail = retail_of(
+                config, profile.protocols, identity, ground, node.parts, node.trading
+            )
         return node
     except QuireError:
         await store.close()

@@ -132,6 +132,21 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     hub_address: Annotated[
         str | None, Setting("address", "the hub of payment channels; else as the profile knows it")
     ] = None
+    channel_deposit: Annotated[
+        int,
+        Setting("whole", "tokens (smallest unit) that a payee's channel is topped up to have free"),
+    ] = 0
+    claim_from: Annotated[
+        int,
+        Setting("whole", "tokens (smallest unit) of a payer from which his vouchers are claimed"),
+    ] = 0
+    providers: Annotated[
+        tuple[str, ...],
+        Setting("list", "provider of sealed replicas to ask, besides those that are found"),
+    ] = ()
+    asn_table: Annotated[
+        Path | None, Setting("path", "autonomous systems by address ranges (TSV of ip2asn)")
+    ] = None
     reward_recipient: Annotated[
         str | None, Setting("address", "who gets what this host earns, besides its collateral")
     ] = None

@@ -10,6 +10,7 @@ _WORDS = {
     "name": "it has the name {name!r}",
     "request": "a storage request needs it: {name}",
     "slot": "this node holds its slot {name}",
+    "replica": "it is a sealed replica that this node keeps for a client: link {name}",
     "lease": "it was given this time when it was uploaded, or with quire ttl",
     "cache": "it was fetched from the network",
 }

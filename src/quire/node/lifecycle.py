@@ -1,6 +1,6 @@
 """The life of a node: start in order, run, stop in the opposite order within a deadline.
 
-    network -> announcer -> exchange -> connector -> background loops -> trading
+    network -> announcer -> exchange -> connector -> background loops -> trading -> retail
         -> faces (REST last = ready)
 
 Stopping first refuses new uploads and lets those under way end, because a client that is sending
@@ -77,6 +77,10 @@ class Lifecycle:
             trading = node.trading
             self._will_stop("trading", lambda _: trading.stop())
             await trading.start()
+        if node.retail is not None:
+            retail = node.retail
+            self._will_stop("retail", lambda _: retail.stop())
+            await retail.start()
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)

@@ -37,12 +37,14 @@ class Situation:
     secret     of this node: nobody else can tell, or arrange, whom it draws
     now        unix seconds of this machine; chain_now: of the chain
     spread     share of all peer ids that a replica may reach: 0.25, 0.5 or 1
+    narrowest  the share that it begins with
     """
 
     secret: bytes
     now: float
     chain_now: float
     spread: float = WHOLE
+    narrowest: float = SPREAD_FIRST
 
 
 def spread_after(seconds: float) -> float:
@@ -76,7 +78,7 @@ def _nearest(
     able: Sequence[Prospect], need: Need, replica: int, usual: float, situation: Situation
 ) -> Prospect | None:
     """Who gets a replica, from the narrowest reach in which somebody has a weight."""
-    spread = SPREAD_FIRST
+    spread = situation.narrowest
     while spread <= situation.spread:
         near = [p for p in able if is_in_reach(need.seed, replica, p.terms.peer_id, spread)]
         weights = weigh(near, need, usual, situation.now)

@@ -18,6 +18,10 @@ _HAS_BLOCKS = (
     " AND p.places <> zeroblob(length(p.places))) END"
 )
 _FROM = "FROM dataset d JOIN tree t ON t.id = d.tree"
+_IS_REPLICA = (
+    "(EXISTS (SELECT 1 FROM root r WHERE r.dataset = d.id)"
+    " AND NOT EXISTS (SELECT 1 FROM root r WHERE r.dataset = d.id AND r.kind <> 'replica'))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,16 @@ class CatalogTable:
         return [_row(row, roots.get(row[0], [])) for row in found]
 
     def holdings(self) -> list[tuple[bytes, bytes, int]]:
-        """(manifest digest, tree root, 1 when there are blocks of it, else 0) of all datasets,
-        newest first. Padding is not a block: its place is zero."""
-        sql = f"SELECT d.cid, t.root, {_HAS_BLOCKS} {_FROM} ORDER BY d.id DESC"
-        return self._rows.all(sql)
+        """(manifest digest, tree root, 1 when there are blocks of it, else 0) of all datasets but
+        those that are replicas and nothing else, newest first. Padding is not a block: its place
+        is zero."""
+        shown = f"WHERE NOT {_IS_REPLICA} ORDER BY d.id DESC"
+        return self._rows.all(f"SELECT d.cid, t.root, {_HAS_BLOCKS} {_FROM} {shown}")
+
+    def withheld(self) -> list[bytes]:
+        """Roots of the trees whose datasets are all replicas and nothing else."""
+        sql = f"SELECT t.root {_FROM} GROUP BY t.id HAVING min({_IS_REPLICA})"
+        return [row[0] for row in self._rows.all(sql)]
 
     def of_tree(self, tree_id: int) -> list[bytes]:
         """Manifest digests of the datasets of a tree."""

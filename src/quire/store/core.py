@@ -20,6 +20,7 @@ from quire.store.packs import Packs
 from quire.store.pins import Pins
 from quire.store.quota import Quota
 from quire.store.treecache import TreeCache
+from quire.store.withheld import Withheld
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ class Core:
     clock: Clock
     events: EventBus
     executor: Executor | None
+    withheld: Withheld
 
     async def off_loop(self, work: Callable[..., T], *values: Any) -> T:
         """Run blocking work in a worker thread."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid
 from quire.formats.manifest import Manifest
+from quire.store.withheld import REPLICA
 
-# From the strongest reason to the weakest. lease: the time that an upload was given; cache: what
-# was fetched, or passed through.
-KINDS = ("pin", "name", "request", "slot", "lease", "cache")
+# From the strongest reason to the weakest. replica: sealed, kept for a client who pays; lease: the
+# time that an upload was given; cache: what was fetched, or passed through.
+KINDS = ("pin", "name", "request", "slot", "replica", "lease", "cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Dataset:
         return None if None in ends else max((e for e in ends if e is not None), default=0.0)
 
     @property
+    def is_replica(self) -> bool:
+        """Whether it is kept as a sealed replica and as nothing else: others are not told of it."""
+        return bool(self.roots) and all(root.kind == REPLICA for root in self.roots)
+
+    @property
     def tree_root(self) -> bytes:
         return self.manifest.tree_cid.digest
 
@@ -65,7 +71,9 @@ class Holding:
 class TreeState:
     """A snapshot of a tree; `present` is a copy that the caller may change.
 
-    padding  leaves of `present` for which zeros stand, not blocks; empty for a complete tree
+    padding      leaves of `present` for which zeros stand, not blocks; empty for a complete tree
+    is_replica   it is kept as a sealed replica and as nothing else
+    is_withheld  the exchange does not serve it, because it is (store/withheld.py)
     """
 
     root: bytes
@@ -73,6 +81,8 @@ class TreeState:
     block_size: int
     present: RangeSet
     padding: RangeSet = field(default_factory=RangeSet)
+    is_replica: bool = False
+    is_withheld: bool = False
 
     @property
     def blocks(self) -> RangeSet:

@@ -16,14 +16,14 @@ class Quota:
         self.max_bytes = max_bytes
         self._counts = Counts(0, 0, 0, 0)
         self._reserved_bytes = 0
-        self._offered_bytes = 0
+        self._offered: dict[str, int] = {}
 
     def update(self, counts: Counts) -> None:
         self._counts = counts
 
     def reserve(self, size_bytes: int) -> None:
         """Promise bytes to a write. Raises QuotaExceeded."""
-        taken = self._counts.used_bytes + self._reserved_bytes + self._offered_bytes
+        taken = self._counts.used_bytes + self._reserved_bytes + sum(self._offered.values())
         if taken + size_bytes > self.max_bytes:
             free = max(0, self.max_bytes - taken)
             raise QuotaExceeded(
@@ -39,16 +39,16 @@ class Quota:
         invariant(size_bytes <= self._reserved_bytes, "more released than was reserved")
         self._reserved_bytes -= size_bytes
 
-    def offer(self, size_bytes: int) -> None:
-        """So much is kept free for others to rent, from now on, whatever it was before."""
-        self._offered_bytes = size_bytes
+    def offer(self, size_bytes: int, to: str) -> None:
+        """So much is kept free for a kind of tenants, from now on, whatever it was before."""
+        self._offered[to] = size_bytes
 
     def space(self) -> Space:
         return Space(
             total_blocks=self._counts.blocks + self._counts.manifests,
             quota_max_bytes=self.max_bytes,
             quota_used_bytes=self._counts.used_bytes,
-            quota_reserved_bytes=self._reserved_bytes + self._offered_bytes,
+            quota_reserved_bytes=self._reserved_bytes + sum(self._offered.values()),
         )
 
 

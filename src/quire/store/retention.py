@@ -172,6 +172,7 @@ class Retention:
             if each.is_tree_gone or each.settled.has_other_padding:
                 self._core.trees.forget(each.tree_id, each.dataset.tree_root)
             if each.is_tree_gone:
+                self._core.withheld.remove(each.dataset.tree_root)
                 self._reclaimer.wake()
             self._core.changes.tell("deleted", each.dataset)
             for dataset in each.settled.completed:

@@ -42,6 +42,7 @@ from quire.store.shed import shed
 from quire.store.treecache import TreeCache
 from quire.store.upload import Upload
 from quire.store.usage import Doomed, Usage, doomed, usage
+from quire.store.withheld import Withheld
 
 BLOCK_BYTES_DEFAULT = 65_536
 SEGMENTS_IN_FLIGHT_MAX = 6  # of all uploads together
@@ -108,6 +109,7 @@ class Store:
             clock=clock,
             events=events,
             executor=executor,
+            withheld=Withheld(),
         )
         recovered = await core.off_loop(recover, disk, meta, ballast)
         await core.off_loop(packs.adopt, recovered.packs)
@@ -124,6 +126,8 @@ class Store:
                 "store.pack-missing", "", f"pack file {pack} is gone; its blocks count as missing"
             )
         await core.off_loop(core.trees.warm)
+        for root in await core.off_loop(meta.reading.catalog.withheld):
+            core.withheld.add(root)
         store = cls(core, default_ttl)
         await store.resumables.load()
         store._reclaimer.wake()
@@ -159,7 +163,16 @@ class Store:
         if entry is None:
             return None
         padding = RangeSet() if entry.is_complete else entry.padding.copy()
-        return TreeState(root, entry.leaf_count, entry.block_size, entry.present.copy(), padding)
+        is_replica = root in self._core.withheld
+        return TreeState(
+            root,
+            entry.leaf_count,
+            entry.block_size,
+            entry.present.copy(),
+            padding,
+            is_replica,
+            is_replica and self._core.withheld.is_on,
+        )
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         return await self._reader.read_range(root, start, count)
@@ -172,7 +185,10 @@ class Store:
 
     async def put_manifest(self, data: bytes, root: RetentionRoot) -> Dataset:
         check_root(root)
-        return await self._partial.put_manifest(data, root)
+        dataset = await self._partial.put_manifest(data, root)
+        if dataset.is_replica and dataset.present_count == 0:
+            self._core.withheld.add(dataset.tree_root)
+        return dataset
 
     async def put_range(
         self, root: bytes, start: int, data: Buffer, digests: Buffer, proof: Buffer
@@ -279,9 +295,14 @@ class Store:
         """What is used and promised, as the Codex API counts it."""
         return self._core.quota.space()
 
-    def offer(self, size_bytes: int) -> None:
-        """Keep so much of the quota free for others to rent, and refuse writes that need it."""
-        self._core.quota.offer(size_bytes)
+    def offer(self, size_bytes: int, to: str = "hosts") -> None:
+        """Keep so much of the quota free for others to rent, and refuse writes that need it; for
+        each kind of tenants `to`."""
+        self._core.quota.offer(size_bytes, to)
+
+    def withhold_replicas(self, is_on: bool) -> None:
+        """Whether the exchange withholds sealed replicas; it does until this is called."""
+        self._core.withheld.is_on = is_on
 
     async def reclaimed(self) -> None:
         """Wait until the space of everything deleted so far is given back."""

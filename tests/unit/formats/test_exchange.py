@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from quire.base.errors import BadEncoding, Bug
 from quire.base.ranges import RangeSet
-from quire.formats.charge import MAX_AMOUNT, Charge
+from quire.formats.charge import MAX_AMOUNT, Charge, Purse
 from quire.formats.cid import block_cid, manifest_cid
 from quire.formats.exchange import (
     MAX_BLOCKS,
@@ -64,10 +64,12 @@ GOOD: dict[str, ExchangeMessage] = {
     "leaves reply": LeavesReply(6, Status.OK, 32, b"p" * 64, ROOT * 3),
     "leaves reply without need of a proof": LeavesReply(6, Status.OK, 0, b"", ROOT),
     "leaves reply of one who does not know them": LeavesReply(6, Status.NOT_HAVE),
-    "range request of one who pays": RangeRequest(3, ROOT, 16, 16, 1000),
-    "range request of one who pays nothing": RangeRequest(3, ROOT, 16, 16, 0),
-    "range request of one who pays all": RangeRequest(3, ROOT, 16, 16, MAX_AMOUNT),
-    "block request of one who pays": BlockRequest(4, block_cid(ROOT), 7),
+    "range request of one who pays": RangeRequest(
+        3, ROOT, 16, 16, Purse(1000, PAYEE, bytes(range(65)))
+    ),
+    "range request of one who pays nothing": RangeRequest(3, ROOT, 16, 16, Purse()),
+    "range request of one who pays all": RangeRequest(3, ROOT, 16, 16, Purse(MAX_AMOUNT)),
+    "block request of one who pays": BlockRequest(4, block_cid(ROOT), Purse(7)),
     "have reply with a price": HaveReply(2, Status.OK, 200, SOME, 65536, Charge(7)),
     "range reply with a price": RangeReply(3, Status.OK, 16, b"p", b"d" * 9, Charge(7, 5)),
     "range reply that wants to be paid": RangeReply(3, Status.PAYMENT_DUE, charge=DUE),
@@ -157,11 +159,20 @@ BAD: dict[str, bytes] = {
     ),
     "a charge too long": message(7, ID, OK, bytes_field(12, bytes(300)), bytes_field(15, b"d")),
     "a broken charge": message(2, ID, OK, uint_field(7, 1), bytes_field(12, b"\x0a\xff")),
-    "pays above 128 bits": message(
-        4, ID, TREE, uint_field(4, 1), uint_field(5, 1), bytes_field(13, bytes(17))
+    "a purse pays above 128 bits": message(
+        4, ID, TREE, uint_field(5, 1), bytes_field(13, bytes_field(1, bytes(17)))
     ),
-    "pays for a block above 128 bits": message(
-        6, ID, bytes_field(9, block_cid(ROOT).encode()), bytes_field(13, bytes(17))
+    "a purse of a payer who is not introduced": message(
+        4, ID, TREE, uint_field(5, 1), bytes_field(13, bytes_field(2, PAYEE))
+    ),
+    "a purse with an introduction of nobody": message(
+        4, ID, TREE, uint_field(5, 1), bytes_field(13, bytes_field(3, bytes(65)))
+    ),
+    "a purse of a short payer": message(
+        6,
+        ID,
+        bytes_field(9, block_cid(ROOT).encode()),
+        bytes_field(13, bytes_field(2, bytes(19)) + bytes_field(3, bytes(65))),
     ),
     "a message too long": message(8, ID, bytes_field(14, bytes(MAX_MESSAGE_BYTES))),
 }

@@ -241,7 +241,7 @@ class Responder:
         if first.index is None:
             return [await read_single(self._store, first.cid)]
         tree = self._store.tree(first.cid.digest)
-        if tree is None:
+        if tree is None or tree.is_withheld:
             raise BlockMissing(f"nothing is known of the tree {first.cid}")
         return await read_run(self._store, tree, first.index, len(run), self._executor)
 
@@ -295,7 +295,8 @@ class _Trees:
         if index is None or not is_tree(address.cid):
             return None
         if root not in self._states:
-            self._states[root] = self._store.tree(root)
+            state = self._store.tree(root)
+            self._states[root] = None if state is None or state.is_withheld else state
         state = self._states[root]
         return state.block_size if state is not None and index in state.present else None
 

@@ -112,7 +112,10 @@ class Announcer:
         return store.on_change(changed)
 
     def announce_dataset(self, dataset: Dataset, store: BlockStore) -> None:
-        """Announce the manifest, and the tree as soon as there is a block of it."""
+        """Announce the manifest, and the tree as soon as there is a block of it; of a sealed
+        replica nothing."""
+        if dataset.is_replica:
+            return
         self.announce(dataset.manifest_cid)
         tree = store.tree(dataset.tree_root)
         if tree is not None and tree.blocks:

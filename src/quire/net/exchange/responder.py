@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from quire.base.errors import BadEncoding, BlockMissing, InputError, PeerLied, QuireError
 from quire.base.ranges import RangeSet
-from quire.formats.charge import Charge
+from quire.formats.charge import Charge, Purse
 from quire.formats.cid import is_manifest
 from quire.formats.exchange import (
     MAX_DATA_BYTES,
@@ -115,7 +115,7 @@ class Responder:
             if refusal is not None:
                 line.outbox.put(_refused(message, refusal))
                 return
-            permit = self._admit(line.peer, message, cost)
+            permit = await self._admit(line.peer, message, cost)
             if isinstance(permit, Charge):
                 line.outbox.put(_unpaid(message, permit))
             else:
@@ -127,7 +127,7 @@ class Responder:
 
     def _answer_have(self, line: _Inbound, request: HaveRequest) -> None:
         tree = self._store.tree(request.root)
-        if tree is None:
+        if tree is None or tree.is_withheld:
             line.outbox.put(HaveReply(request.id, Status.NOT_HAVE))
             return
         told = first_ranges(tree.blocks)
@@ -146,7 +146,7 @@ class Responder:
         cost = _BLOCK_COST
         if not isinstance(request, BlockRequest):
             tree, stop = self._store.tree(request.root), request.start + request.count
-            if tree is None or stop > tree.leaf_count:
+            if tree is None or tree.is_withheld or stop > tree.leaf_count:
                 return 0, Status.NOT_HAVE
             if isinstance(request, LeavesRequest):
                 cost = request.count * DIGEST_BYTES
@@ -160,15 +160,17 @@ class Responder:
                     return 0, Status.BUSY
         return cost, Status.BUSY if line.queued >= self._limits.requests_per_peer else None
 
-    def _admit(self, peer: PeerId, request: DataRequest, cost: int) -> Permit | Charge | None:
+    async def _admit(self, peer: PeerId, request: DataRequest, cost: int) -> Permit | Charge | None:
         """Manifests and digests are always free."""
         if isinstance(request, LeavesRequest):
             return None
-        pays = request.pays or 0
-        if isinstance(request, RangeRequest):
-            return self._toll.admit(peer, request.root, cost, pays)
-        is_free = is_manifest(request.cid)
-        return None if is_free else self._toll.admit(peer, None, cost, pays)
+        root = request.root if isinstance(request, RangeRequest) else None
+        if isinstance(request, BlockRequest) and is_manifest(request.cid):
+            return None
+        purse = request.purse or Purse()
+        if purse.payer and not self._toll.knows(peer, purse):
+            await self._toll.introduce(peer, purse)
+        return self._toll.admit(peer, root, cost, purse)
 
     def _enqueue(
         self, line: _Inbound, request: DataRequest, cost: int, permit: Permit | None
@@ -337,7 +339,7 @@ def _refused(request: DataRequest, status: Status) -> DataReply:
 
 def _unpaid(request: DataRequest, charge: Charge) -> DataReply:
     """The refusal of a request whose price is not paid, for one who knows of prices or not."""
-    if isinstance(request, LeavesRequest) or request.pays is None:
+    if isinstance(request, LeavesRequest) or request.purse is None:
         return _refused(request, Status.REFUSED)
     kind = RangeReply if isinstance(request, RangeRequest) else BlockReply
     return kind(request.id, Status.PAYMENT_DUE, charge=charge)

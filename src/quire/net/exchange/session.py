@@ -92,8 +92,8 @@ class Session(PeerSession):
     ) -> RangeReply:
         size_bytes = count * tree.block_size
         self._last_id += 1
-        pays = self._toll.offer(self.peer)
-        request = RangeRequest(self._last_id, tree.root, start, count, pays)
+        purse = self._toll.offer(self.peer)
+        request = RangeRequest(self._last_id, tree.root, start, count, purse)
         reply = await self._ask(request, RangeReply, size_bytes, deadline)
         self._check_answer(reply, start, size_bytes, f"{count} blocks")
         return reply

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from quire.formats.charge import Charge
+from quire.formats.charge import Charge, Purse
 from quire.net.transport import PeerId
 
 UNLIMITED_BYTES = 1 << 62
+EMPTY = Purse()
 
 
 class Permit(Protocol):
@@ -31,25 +32,30 @@ class Permit(Protocol):
 
 
 class Toll(Protocol):
-    """Nothing waits except `pay`."""
+    """Nothing waits except `introduce` and `pay`."""
 
     def posted(self, peer: PeerId, root: bytes) -> int:
         """The price of a MiB of this tree, 0 when it is free."""
 
+    def knows(self, peer: PeerId, purse: Purse) -> bool:
+        """Whether the payer of this purse pays for the peer, as far as was looked lately."""
+
+    async def introduce(self, peer: PeerId, purse: Purse) -> None:
+        """Look whether the payer speaks for the peer, and whether he has a channel. Soon over."""
+
     def admit(
-        self, peer: PeerId, root: bytes | None, size_bytes: int, pays: int
+        self, peer: PeerId, root: bytes | None, size_bytes: int, purse: Purse
     ) -> Permit | Charge | None:
         """Whether a request may be served; None: it is free and not counted.
 
         root  of the tree; None for a single block
-        pays  for a MiB at most
         """
 
     def line_ended(self, peer: PeerId) -> None:
         """The last channel on which the peer asked us has ended."""
 
-    def offer(self, peer: PeerId) -> int:
-        """What this node pays a peer for a MiB, at most."""
+    def offer(self, peer: PeerId) -> Purse:
+        """What this node pays a peer, and who it is that pays."""
 
     def room(self, peer: PeerId) -> int:
         """Bytes that may be asked of a peer and not be here."""
@@ -59,7 +65,8 @@ class Toll(Protocol):
         charges more than was offered, or more bytes than it sent."""
 
     async def pay(self, peer: PeerId, charge: Charge) -> str:
-        """Do what a refusal asks for; empty when the peer can be asked again, else why not."""
+        """Do what a refusal asks for, when nothing is under way that could be paid first; empty
+        when the peer can be asked again, else why not."""
 
 
 class Free:
@@ -68,16 +75,22 @@ class Free:
     def posted(self, peer: PeerId, root: bytes) -> int:
         return 0
 
+    def knows(self, peer: PeerId, purse: Purse) -> bool:
+        return True
+
+    async def introduce(self, peer: PeerId, purse: Purse) -> None:
+        """Nobody has to pay."""
+
     def admit(
-        self, peer: PeerId, root: bytes | None, size_bytes: int, pays: int
+        self, peer: PeerId, root: bytes | None, size_bytes: int, purse: Purse
     ) -> Permit | Charge | None:
         return None
 
     def line_ended(self, peer: PeerId) -> None:
         """Nobody owes anything."""
 
-    def offer(self, peer: PeerId) -> int:
-        return 0
+    def offer(self, peer: PeerId) -> Purse:
+        return EMPTY
 
     def room(self, peer: PeerId) -> int:
         return UNLIMITED_BYTES

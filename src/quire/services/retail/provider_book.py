@@ -14,7 +14,7 @@ from quire.base.clock import Clock
 from quire.base.errors import BadEncoding
 from quire.base.events import EventBus
 from quire.net.transport import Address, PeerId
-from quire.point.networks import networks_of, public_ips
+from quire.point.networks import networks_of
 from quire.point.prospect import Prospect
 from quire.point.reputation import (
     MAX_ADDRESSES,
@@ -54,7 +54,8 @@ class Known:
 
 
 class ProviderBook:
-    """`live`: addresses of the connections to a peer now; `asn_of`: by IP address."""
+    """`live`: addresses of the connections to a peer now; `asns_of`: the autonomous systems of
+    addresses, where there is a table of them."""
 
     def __init__(
         self,
@@ -144,15 +145,3 @@ class ProviderBook:
             return faded.successes + faded.failures + known.is_listed * KNOWN_MAX
 
         del self._known[min(self._known.values(), key=shown).peer]
-
-
-def all_asns(
-    asn_of: Callable[[str], int | None],
-) -> Callable[[Sequence[Address]], tuple[int, ...]]:
-    """Autonomous systems of addresses, each once."""
-
-    def asns_of(addresses: Sequence[Address]) -> tuple[int, ...]:
-        found = (asn_of(str(ip)) for ip in public_ips(addresses))
-        return tuple(dict.fromkeys(asn for asn in found if asn is not None))
-
-    return asns_of

@@ -97,6 +97,18 @@ async def test_a_manifest_and_a_leaf_are_sent_together():
         assert manifest_cid(found[BlockAddress(dataset.manifest_cid)]) == dataset.manifest_cid
 
 
+async def test_what_is_withheld_is_not_sent():
+    async with world() as it:
+        node, dataset, peer, channel = await pair(it)
+        node.store.withheld.append(dataset.tree_root)
+        public = node.store.add(b"public", block_size=4096)
+        await send(channel, wants(range(3)))
+        await send(channel, Message(wants=(Want(leaf(0, public.manifest.tree_cid)),)))
+        await until(lambda: len(peer.deliveries()) == 1)
+        assert peer.deliveries()[0].address.cid == public.manifest.tree_cid
+        assert node.store.reads == [(0, 1)]
+
+
 async def test_what_is_not_here_is_sent_when_it_comes():
     async with world() as it:
         node, dataset, peer, channel = await pair(it)

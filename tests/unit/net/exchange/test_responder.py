@@ -146,6 +146,17 @@ async def test_unknown_trees_and_manifests_are_answered_with_not_have() -> None:
         assert reply == BlockReply(3, Status.NOT_HAVE)
 
 
+async def test_what_is_withheld_is_answered_with_not_have() -> None:
+    async with serving() as (_, node, dataset, channel):
+        root = dataset.tree_root
+        node.store.withheld.append(root)
+        assert await ask(channel, HaveRequest(1, root)) == HaveReply(1, Status.NOT_HAVE)
+        reply = await ask(channel, RangeRequest(2, root, 0, 1))
+        assert reply == RangeReply(2, Status.NOT_HAVE)
+        assert await ask(channel, LeavesRequest(3, root, 0, 1)) == LeavesReply(3, Status.NOT_HAVE)
+        assert node.store.reads == []
+
+
 async def test_more_than_a_message_holds_is_refused() -> None:
     async with world() as w:
         node = await w.node("server")

@@ -1,0 +1,176 @@
+"""The parts of a node that buy and sell by the byte: how they are joined, started and stopped.
+
+hub (chain) ─► payments (as payer) ─► vouchers over /quire/pay ─► income (as payee) ─► claims
+    └────────► choice ◄── offers of providers over /quire/replica
+                    └──────────────── journal of trading ──────────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from quire.chain.hub import Hub
+from quire.channels.claims import ClaimPolicy
+from quire.channels.topup import TopUpPolicy
+from quire.net.answering import Answering
+from quire.net.identity import Identity
+from quire.net.requests import Requests
+from quire.net.transport import Transport
+from quire.node.config import NodeConfig
+from quire.node.keeping import Keeping, KeepingPorts, join_keeping
+from quire.node.parts import Ground, Parts
+from quire.node.profile import Protocols
+from quire.node.retail_choice import choice_of
+from quire.node.trading import Trading
+from quire.services.paying.claiming import Claiming
+from quire.services.paying.pay_protocol import serve_payments
+from quire.services.paying.payee import Payee
+from quire.services.paying.payer import Payer, PayerPorts
+from quire.services.paying.voucher_line import VoucherLine
+from quire.services.pointers import Pointers
+from quire.services.retail.providers import Providers
+from quire.store.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class RetailPorts:
+    """What retail stands on. `sign`: a digest, 32 bytes, with the account's key, 65 bytes."""
+
+    hub: Hub
+    journal: Journal
+    sign: Callable[[bytes], bytes]
+    transport: Transport
+    protocols: Protocols
+
+
+@dataclass(frozen=True, slots=True)
+class RetailSettings:
+    """`channel_deposit`: the room that a top-up makes; `claim_from`: unclaimed tokens of a payer
+    that are claimed. In the smallest unit of the token; 0: as the policies have it."""
+
+    channel_deposit: int = 0
+    claim_from: int = 0
+
+
+@dataclass(slots=True)
+class Retail:
+    """Built when the node has a chain with a hub of payment channels."""
+
+    hub: Hub
+    payments: Payer
+    income: Payee
+    claiming: Claiming
+    requests: Requests
+    answering: list[Answering]
+    choice: Providers | None = None
+    pointers: Pointers | None = None
+    keeping: Keeping | None = None
+
+    async def start(self) -> None:
+        """After trading, whose journal it uses. Raises StoreCorrupt."""
+        await self.income.start()
+        await self.payments.start()
+        self.claiming.start()
+        if self.choice is not None:
+            await self.choice.start()
+        if self.pointers is not None:
+            await self.pointers.start()
+        if self.keeping is not None:
+            await self.keeping.start()
+
+    async def stop(self) -> None:
+        """In the opposite order, before trading. What is under way goes on with the next start."""
+        if self.keeping is not None:
+            await self.keeping.stop()
+        if self.choice is not None:
+            await self.choice.stop()
+        await self.claiming.stop()
+        for each in self.answering:
+            await each.stop()
+        self.requests.stop()
+        await self.payments.stop()
+        await self.income.stop()
+
+
+def retail_of(
+    config: NodeConfig,
+    protocols: Protocols,
+    identity: Identity,
+    ground: Ground,
+    parts: Parts,
+    trading: Trading,
+) -> Retail | None:
+    """What the settings say; None where the chain has no hub. Before the transport starts.
+
+    Raises   BadConfig  see retail_choice
+    """
+    chain = trading.chain
+    if chain is None or chain.hub is None:
+        return None
+    sign = chain.sender.wallet.sign_digest
+    ports = RetailPorts(chain.hub, trading.journal, sign, parts.transport, protocols)
+    settings = RetailSettings(config.channel_deposit, config.claim_from)
+    retail = join_retail(ports, settings, ground)
+    retail.choice = choice_of(
+        config,
+        protocols.replica,
+        identity,
+        ground,
+        parts.transport,
+        parts.finder,
+        retail.requests,
+        chain.hub,
+        trading.journal,
+    )
+    join_client(retail, retail.choice, ports, identity, ground, parts)
+    return retail
+
+
+def join_client(
+    retail: Retail,
+    choice: Providers,
+    ports: RetailPorts,
+    identity: Identity,
+    ground: Ground,
+    parts: Parts,
+) -> None:
+    """What a node has that keeps files at providers, and reads them."""
+    announcer = parts.announcer
+    retail.choice = choice
+    pointers = retail.pointers = Pointers(
+        ports.journal, ground.clock, announcer.announce, announcer.withdraw
+    )
+    keeping = KeepingPorts(
+        hub=ports.hub,
+        journal=ports.journal,
+        store=parts.store,
+        finder=parts.finder,
+        requests=retail.requests,
+        choice=choice,
+        payments=retail.payments,
+        pointers=pointers,
+        identity=identity,
+        protocol=ports.protocols.replica,
+    )
+    retail.keeping = join_keeping(keeping, ground)
+
+
+def join_retail(ports: RetailPorts, settings: RetailSettings, ground: Ground) -> Retail:
+    """Join the parts; nothing runs yet. To be called before the transport starts."""
+    hub, journal, pay = ports.hub, ports.journal, ports.protocols.pay
+    clock, events, waits = ground.clock, ground.events, ground.waits
+    requests = Requests(ports.transport)
+    line = VoucherLine(requests, pay, waits)
+    payments = Payer(
+        PayerPorts(hub, journal, line, ports.sign),
+        clock=clock,
+        events=events,
+        waits=waits,
+        policy=TopUpPolicy(settings.channel_deposit),
+    )
+    income = Payee(hub, journal, events)
+    policy = ClaimPolicy(threshold=settings.claim_from)
+    claiming = Claiming(hub, income, events=events, waits=waits, policy=policy)
+    answering = [serve_payments(ports.transport, pay, income, events)]
+    return Retail(hub, payments, income, claiming, requests, answering)

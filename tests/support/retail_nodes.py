@@ -1,0 +1,72 @@
+"""A live node that pays and is paid through a hub in memory: real store, network and REST."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quire.base.rng import seeded_rng
+from quire.chain.memory.hub import MemoryHub
+from quire.chain.memory.market import MemoryMarket
+from quire.chain.memory.world import MemoryWorld
+from quire.faces.rest.route import QUIRE_BASE
+from quire.kernels.signing import address_of, sign_recoverable
+from quire.net.memory import MemoryNetwork
+from quire.node.node import Node
+from quire.node.parts import Ground
+from quire.node.retail import Retail, RetailPorts, RetailSettings, join_retail
+from quire.node.trading import join_trading
+from quire.store.journal import Journal
+from quire.store.journal_memory import MemoryJournal
+from support.http import send
+from support.live import make_node, serving
+
+
+@dataclass
+class RetailNode:
+    node: Node
+    url: str
+    retail: Retail
+    hub: MemoryHub
+
+    @property
+    def peer(self) -> str:
+        return self.node.transport.peer_id
+
+
+@asynccontextmanager
+async def retail_node(
+    directory: Path,
+    world: MemoryWorld,
+    key: bytes,
+    network: MemoryNetwork | None = None,
+    *,
+    journal: Journal | None = None,
+    settings: RetailSettings | None = None,
+    **flags: Any,
+) -> AsyncGenerator[RetailNode, None]:
+    """A node with the account of a key. It offers nothing and buys nothing unless told to."""
+    node = await make_node(directory, network, **flags)
+    account = address_of(key)
+    market, hub = MemoryMarket(world, account, node.clock), MemoryHub(world, account, node.clock)
+    journal = journal or MemoryJournal(node.clock)
+    ground = Ground(node.clock, seeded_rng(3), node.events, node.waits)
+    node.trading = join_trading(market, journal, ground, node.parts)
+
+    def sign(digest: bytes) -> bytes:
+        return sign_recoverable(key, digest)
+
+    ports = RetailPorts(hub, journal, sign, node.transport, node.profile.protocols)
+    node.retail = join_retail(ports, settings or RetailSettings(), ground)
+    async with serving(node) as url:
+        yield RetailNode(node, url, node.retail, hub)
+
+
+async def introduce(one: RetailNode, other: RetailNode) -> None:
+    """Connect two nodes."""
+    (address,) = other.node.transport.listen_addresses()
+    path = f"{QUIRE_BASE}/connect/{other.peer}?addrs={address}"
+    assert (await send(one.url, "GET", path, {}, b"")).status == 200
