@@ -65,7 +65,8 @@ class Toll(Protocol):
         charges more than was offered, or more bytes than it sent."""
 
     async def pay(self, peer: PeerId, charge: Charge) -> str:
-        """Do what a refusal asks for; empty when the peer can be asked again, else why not."""
+        """Do what a refusal asks for, when nothing is under way that could be paid first; empty
+        when the peer can be asked again, else why not."""
 
 
 class Free:
