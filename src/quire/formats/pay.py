@@ -1,7 +1,7 @@
 """Messages of `/quire/pay/1.0.0`, the call SEND_MICROPAYMENT_FOR_CHUNK: a voucher, and its answer.
 
     PayReq  {payer=1, payee=2, cumulative=3, sig=4, memo=5}
-    PayOk   {accepted=1, code=2, text=3, sig=4, settled=5}
+    PayOk   {accepted=1, code=2, text=3, sig=4, billed=5, is_billed=6}
 
 Amounts are big-endian numbers of at most 16 bytes. The answer says what the payee holds; where that
 is more than was sent, it shows the voucher's signature, so that nobody has to believe it.
@@ -11,7 +11,7 @@ Source   point.md 6.4; ADR 0034
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quire.base.errors import BadEncoding
 from quire.formats.protobuf import Fields, bytes_field, uint_field
@@ -27,7 +27,7 @@ MAX_MEMO_BYTES = 256
 MAX_TEXT_BYTES = 1024
 
 _PAYER, _PAYEE, _CUMULATIVE, _SIGNATURE, _MEMO = range(1, 6)
-_ACCEPTED, _CODE, _TEXT, _SHOWN, _SETTLED = range(1, 6)
+_ACCEPTED, _CODE, _TEXT, _SHOWN, _BILLED, _IS_BILLED = range(1, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class PayRequest:
     payer: bytes
     payee: bytes
     cumulative: int
-    signature: bytes
+    signature: bytes = field(repr=False)
     memo: str = ""
 
     def encode(self) -> bytes:
@@ -56,14 +56,16 @@ class PayAnswer:
 
     code       OK, BAD_VOUCHER, OVERDRAWN, REFUSED, BUSY or INTERNAL; text says it in words
     signature  of that voucher, where it is above the one that was sent
-    is_settled  the bill of the memo is known, and nothing is owed
+    billed     to this payer since ever
+    is_billed  whether the bill of the memo is part of that
     """
 
     accepted: int
     code: Code = Code.OK
     text: str = ""
-    signature: bytes = b""
-    is_settled: bool = False
+    signature: bytes = field(default=b"", repr=False)
+    billed: int = 0
+    is_billed: bool = False
 
     def encode(self) -> bytes:
         text = self.text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
@@ -72,7 +74,8 @@ class PayAnswer:
             + uint_field(_CODE, self.code)
             + bytes_field(_TEXT, text.encode())
             + bytes_field(_SHOWN, self.signature)
-            + uint_field(_SETTLED, self.is_settled)
+            + bytes_field(_BILLED, encode_sum(self.billed))
+            + uint_field(_IS_BILLED, self.is_billed)
         )
 
 
@@ -101,7 +104,8 @@ def decode_pay_answer(data: Buffer) -> PayAnswer:
         code,
         _text(fields, _TEXT, MAX_TEXT_BYTES),
         _signature(fields, _SHOWN),
-        fields.flag(_SETTLED),
+        decode_sum(fields.blob(_BILLED)),
+        fields.flag(_IS_BILLED),
     )
 
 

@@ -18,6 +18,7 @@ from quire.net.identity import Identity
 from quire.net.requests import Requests
 from quire.net.transport import Transport
 from quire.node.config import NodeConfig
+from quire.node.keeping import Keeping, KeepingPorts, join_keeping
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Protocols
 from quire.node.retail_choice import choice_of
@@ -27,6 +28,7 @@ from quire.services.paying.pay_protocol import serve_payments
 from quire.services.paying.payee import Payee
 from quire.services.paying.payer import Payer, PayerPorts
 from quire.services.paying.voucher_line import VoucherLine
+from quire.services.pointers import Pointers
 from quire.services.retail.providers import Providers
 from quire.store.journal import Journal
 
@@ -62,6 +64,8 @@ class Retail:
     requests: Requests
     answering: list[Answering]
     choice: Providers | None = None
+    pointers: Pointers | None = None
+    keeping: Keeping | None = None
 
     async def start(self) -> None:
         """After trading, whose journal it uses. Raises StoreCorrupt."""
@@ -70,9 +74,15 @@ class Retail:
         self.claiming.start()
         if self.choice is not None:
             await self.choice.start()
+        if self.pointers is not None:
+            await self.pointers.start()
+        if self.keeping is not None:
+            await self.keeping.start()
 
     async def stop(self) -> None:
         """In the opposite order, before trading. What is under way goes on with the next start."""
+        if self.keeping is not None:
+            await self.keeping.stop()
         if self.choice is not None:
             await self.choice.stop()
         await self.claiming.stop()
@@ -113,7 +123,37 @@ def retail_of(
         chain.hub,
         trading.journal,
     )
+    join_client(retail, retail.choice, ports, identity, ground, parts)
     return retail
+
+
+def join_client(
+    retail: Retail,
+    choice: Providers,
+    ports: RetailPorts,
+    identity: Identity,
+    ground: Ground,
+    parts: Parts,
+) -> None:
+    """What a node has that keeps files at providers, and reads them."""
+    announcer = parts.announcer
+    retail.choice = choice
+    pointers = retail.pointers = Pointers(
+        ports.journal, ground.clock, announcer.announce, announcer.withdraw
+    )
+    keeping = KeepingPorts(
+        hub=ports.hub,
+        journal=ports.journal,
+        store=parts.store,
+        finder=parts.finder,
+        requests=retail.requests,
+        choice=choice,
+        payments=retail.payments,
+        pointers=pointers,
+        identity=identity,
+        protocol=ports.protocols.replica,
+    )
+    retail.keeping = join_keeping(keeping, ground)
 
 
 def join_retail(ports: RetailPorts, settings: RetailSettings, ground: Ground) -> Retail:

@@ -70,7 +70,9 @@ def work(state: LinkState) -> Sequence[LinkEffect]:
         case At.AGREED:
             return (Look(),)
         case At.ESTABLISH_PAYMENT_CHANNEL:
-            return (Fund(first_amount(state)),)
+            # The provider may count what other links owe it already.
+            times = 1 + state.setbacks if state.back is At.SENDING_SEGMENT_MAP else 1
+            return (Fund(times * first_amount(state)),)
         case At.ENCRYPTING:
             return (Seal(),)
         case At.ENCRYPTED:

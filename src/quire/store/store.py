@@ -163,8 +163,16 @@ class Store:
         if entry is None:
             return None
         padding = RangeSet() if entry.is_complete else entry.padding.copy()
-        present, is_withheld = entry.present.copy(), root in self._core.withheld
-        return TreeState(root, entry.leaf_count, entry.block_size, present, padding, is_withheld)
+        is_replica = root in self._core.withheld
+        return TreeState(
+            root,
+            entry.leaf_count,
+            entry.block_size,
+            entry.present.copy(),
+            padding,
+            is_replica,
+            is_replica and self._core.withheld.is_on,
+        )
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         return await self._reader.read_range(root, start, count)

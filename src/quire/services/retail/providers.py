@@ -91,6 +91,7 @@ class Providers:
         self._looked_at: float | None = None  # when the last look ended
         self.looks = 0
         self.asked: Counter[str] = Counter()  # offers asked for, by what came of it
+        self.chosen: Counter[str] = Counter()  # replicas for which a provider was wanted
 
     async def start(self) -> None:
         """Raises StoreCorrupt."""
@@ -126,6 +127,8 @@ class Providers:
                     self._begin_look()
                 wait.reason = f"looking for providers: {len(chosen)} of {count} so far"
                 await self._until_news(min(deadline, self._ports.clock.monotonic() + 1.0))
+        self.chosen["yes"] += len(chosen)
+        self.chosen["no"] += max(0, count - len(chosen))
         if len(chosen) < count:
             self._tell_short(need, count, chosen)
         return [Candidate(p.peer, p.addresses, p.offer) for p in chosen]
