@@ -39,6 +39,7 @@ COMMANDS = {
     "offer": "offer",
     "sales": "sales",
     "providers": "providers",
+    "leases": "leases",
     "key": "key",
     "pin": "retention",
     "unpin": "retention",
