@@ -139,12 +139,6 @@ def test_on_a_terminal_progress_shows_bytes_rate_and_time_to_go(node, file, tmp_
         assert "B/s" in text or name == "fetch"  # too small to have a rate
 
 
-def test_put_without_plain_says_why(node, file):
-    done = quire("put", str(file), api=node.api)
-    assert done.code == 2
-    assert "--plain" in done.err
-
-
 def test_an_empty_stream_is_a_dataset_of_no_bytes(node):
     put = quire("put", "--plain", "-", "--json", api=node.api)
     assert put.code == 0, put.err

@@ -1,9 +1,11 @@
 """Fuzz what commands read back: notes of begun transfers, errors of a node, CID/path arguments."""
 
-from quire.base.errors import BadCid, QuireError
+from quire.base.errors import BadCap, BadCid, QuireError
+from quire.faces.cli.common import parse_target
 from quire.faces.cli.note import decode_note, encode_note
-from quire.faces.cli.tree_get import split_argument
 from quire.faces.client import error_of
+from quire.formats.cap import LiteralCap
+from quire.formats.cid import Cid
 
 VECTORS = ("cid.json",)
 CID = b"zDvZRwzmDVNWU1125VzSjro9c7jtZPjWev2fbBD9wNAJcM8PVLTg"
@@ -16,6 +18,7 @@ SEEDS = (
     b'{"code": "of-a-later-version", "message": "m", "hint": "h", "facts": 5}',
     CID + b"/a/path/in it",
     CID + b"//",
+    LiteralCap(b"hello").text.encode() + b"/path",
 )
 
 
@@ -29,11 +32,12 @@ def check(data: bytes) -> None:
         assert error.as_dict()["message"] == error.message
         assert error.exit != 0
     try:
-        cid, path = split_argument(data.decode("utf-8", "surrogateescape"))
-    except BadCid:
+        target, path = parse_target(data.decode("utf-8", "surrogateescape"))
+    except (BadCid, BadCap):
         return
     assert not path.startswith("/")
-    assert split_argument(f"{cid}/{path}") == (cid, path)
+    text = str(target) if isinstance(target, Cid) else target.text
+    assert parse_target(f"{text}/{path}") == (target, path)
 
 
 if __name__ == "__main__":

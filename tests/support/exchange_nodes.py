@@ -81,11 +81,12 @@ class World:
         ids: tuple[str, ...] = IDS,
         transport: Transport | None = None,
         toll: Toll | None = None,
+        events: EventBus | None = None,
     ) -> Node:
         """A node; with `blockexc` it speaks that too, under `ids`."""
         clock = self.clock
         transport = transport or make_transport(self.network, name)
-        events, waits, store = EventBus(clock), Waits(clock), MemoryStore()
+        events, waits, store = events or EventBus(clock), Waits(clock), MemoryStore()
         finder = Finder(transport, clock, seeded_rng(0), events, waits=waits)
         exchange = Exchange(
             transport,

@@ -10,7 +10,7 @@ Source   point.md 4.2, variant B
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from quire.base.errors import InsufficientFunds
@@ -49,7 +49,7 @@ class Claim:
 
     payer: Address
     cumulative: int
-    signature: bytes
+    signature: bytes = field(repr=False)
 
 
 def too_little(doing: str, balance: int, needed: int) -> InsufficientFunds:

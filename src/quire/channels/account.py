@@ -7,7 +7,7 @@ Source   point.md 4.2 (off-chain rules)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from quire.chain.hub import HubChannel
@@ -37,7 +37,7 @@ class Account:
     payer: Address
     billed: int = 0
     received: int = 0
-    signature: bytes = b""
+    signature: bytes = field(default=b"", repr=False)
     seen: HubChannel = NOTHING
     seen_at: float = 0.0
 

@@ -67,24 +67,22 @@ class Channel:
             return self.seen.deposit - self.promised
         return 0
 
+    def lacks(self, cumulative: int) -> bool:
+        """Whether a payee is right who does not take a voucher over so much, by the hub."""
+        return self.seen.deposit < cumulative or self.seen.close_at > 0
+
 
 # ---- events ----
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A new bill is to be paid. Nothing happens where there is no room for it."""
+    """A new bill is to be paid. Nothing happens where there is no room for it. `covered`: of the
+    amount, by what was taken over."""
 
     bill: str
     amount: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A bill that this journal does not know was paid before the journal was set back."""
-
-    bill: str
-    amount: int
+    covered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ class Finish:
     """The challenge is over, as far as this node knows: take what is left."""
 
 
-ChannelEvent: TypeAlias = Promise | Settled | Shown | Seen | Fund | Close | Finish
+ChannelEvent: TypeAlias = Promise | Shown | Seen | Fund | Close | Finish
 
 
 # ---- effects; each reads the hub first and does what is not done yet. All lead to Seen ----

@@ -26,7 +26,6 @@ from quire.channels.channel import (
     Release,
     RequestClose,
     Seen,
-    Settled,
     Shown,
     TopUp,
 )
@@ -48,8 +47,6 @@ class ChannelMachine:
         match event:
             case Promise():
                 return _promise(state, event), []
-            case Settled():
-                return _settled(state, event), []
             case Shown():
                 return _taken_over(state, event.sum), []
             case Seen():
@@ -137,18 +134,14 @@ def words_of(state: Channel) -> str:
 
 
 def _promise(state: Channel, event: Promise) -> Channel:
-    total = state.promised + event.amount
-    if not 0 <= event.amount <= state.room or total > MAX_CUMULATIVE:
+    more = event.amount - event.covered
+    total, left = state.promised + more, state.taken_over - event.covered
+    if event.covered < 0 or more < 0 or left < 0 or more > max(0, state.room):
+        return state
+    if total > MAX_CUMULATIVE:
         return state
     bill = Bill(event.bill, state.payee, event.amount, total)
-    return replace(state, promised=total, newest=bill)
-
-
-def _settled(state: Channel, event: Settled) -> Channel:
-    if not 0 <= event.amount <= state.taken_over:
-        return state
-    bill = Bill(event.bill, state.payee, event.amount, state.promised)
-    return replace(state, taken_over=state.taken_over - event.amount, newest=bill)
+    return replace(state, promised=total, taken_over=left, newest=bill)
 
 
 def _taken_over(state: Channel, total: int) -> Channel:
@@ -160,6 +153,7 @@ def _taken_over(state: Channel, total: int) -> Channel:
 
 
 def _seen(state: Channel, seen: HubChannel) -> Channel:
+    is_same_close = seen.close_at == state.seen.close_at
     state = replace(_taken_over(state, seen.claimed), seen=seen)
     is_closing = bool(seen.close_at)
     match state.at:
@@ -169,7 +163,7 @@ def _seen(state: Channel, seen: HubChannel) -> Channel:
             return replace(state, at=At.OPEN, least=0, want=0, trouble="")
         case At.CLOSING if not is_closing:
             return state
-        case At.RELEASING if is_closing:
+        case At.RELEASING if is_closing and is_same_close:
             return state
         case At.CHALLENGE | At.RELEASING | At.RELEASED if not is_closing and not seen.free:
             return replace(state, at=At.RELEASED)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quire.base.units import MIB
-from quire.channels.tab import cost, tokens
+from quire.channels.tab import CREDIT_BYTES, cost, tokens
 
 STEP_BYTES = MIB  # promised ahead at most
 PAY_BYTES = MIB // 4  # paid together, while more comes
@@ -43,6 +43,12 @@ class Owing:
     def is_due(self, price: int) -> bool:
         """Whether so much is owed that it should be paid before more comes."""
         return self.owes >= max(1, cost(PAY_BYTES, price))
+
+    def room(self, price: int, on_its_way: int) -> int:
+        """Bytes that the payee serves on credit beyond what came, as far as this node knows;
+        `on_its_way`: of what was promised, tokens that he may not have."""
+        owes = self.owes + on_its_way
+        return max(0, CREDIT_BYTES - owes * MIB // price) if price else CREDIT_BYTES
 
     def may_promise(self, asked: int, price: int) -> int:
         """Of an amount that is asked for in advance, what may be promised; 0: nothing."""

@@ -70,6 +70,9 @@ class Income(Protocol):
     def due(self, payer: Address) -> int:
         """Billed less received; negative: paid ahead."""
 
+    def received(self, payer: Address) -> int:
+        """What his best voucher promises."""
+
     async def take(self, voucher: Voucher) -> int:
         """The sum accepted now, durable. An older voucher than the best returns the best's sum.
 

@@ -6,7 +6,7 @@ once. Source   point.md 4.2, variant B
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quire.chain.eip712 import domain_separator, voucher_digest
 from quire.chain.values import Address
@@ -33,7 +33,7 @@ class Voucher:
     payer: Address
     payee: Address
     cumulative: int
-    signature: bytes
+    signature: bytes = field(repr=False)
 
 
 def sign_voucher(

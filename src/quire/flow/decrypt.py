@@ -30,9 +30,9 @@ class EncryptedContent:
     """The content behind a read capability. Made by `open`."""
 
     def __init__(
-        self, cap: ReadCap, header: Header, begin: int, opener: RecordOpener, first: bytes
+        self, keys: FileKeys, header: Header, begin: int, opener: RecordOpener, first: bytes
     ) -> None:
-        self.cap = cap
+        self.keys = keys
         self.header = header
         self.begin = begin  # of the content, in the plain stream
         self.opener = opener
@@ -58,12 +58,17 @@ class EncryptedContent:
         except BadEncoding as error:
             raise IntegrityError(f"the encrypted dataset cannot be read: {error.message}") from None
         check_stream_length(begin, header.content_bytes, opener.stream_bytes, cap.is_padded)
-        return cls(cap, header, begin, opener, first)
+        return cls(keys, header, begin, opener, first)
 
     @property
     def size(self) -> int:
         """Bytes of the content."""
         return self.header.content_bytes
+
+    @property
+    def header_bytes(self) -> bytes:
+        """What stands before the content in the plain stream."""
+        return self._first[: self.begin]
 
     @property
     def record_count(self) -> int:

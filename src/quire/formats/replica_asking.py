@@ -131,6 +131,10 @@ class SegmentData:
     index: int
     data: Buffer
 
+    @property
+    def count(self) -> int:
+        return len(self.data) // BLOCK_BYTES
+
     def segments(self) -> tuple[Buffer, ...]:
         return (uint_field(1, self.index) + bytes_header(2, len(self.data)), self.data)
 

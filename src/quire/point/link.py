@@ -111,7 +111,8 @@ class LinkState:
     """`offer` is what the current term was, or will be, agreed under. `wanted_until`: how long the
     owner wants it (unix seconds of the chain).
 
-    back          where ESTABLISH_PAYMENT_CHANNEL returns to: AGREED or PAYING
+    back          where ESTABLISH_PAYMENT_CHANNEL returns to: AGREED, PAYING, or to the map when
+                  the provider says that the channel has no room
     attempts      of what is being asked in this state
     setbacks      how often the provider sent us back: to the map, to the data
     sealed_root   digest of the tree over the sealed blocks, b"" before it is computed

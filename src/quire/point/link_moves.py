@@ -28,6 +28,7 @@ from quire.point.link_effects import (
     LinkEffect,
     Look,
     Pay,
+    PeerEffect,
     Reserve,
     Seal,
     SendData,
@@ -70,7 +71,9 @@ def work(state: LinkState) -> Sequence[LinkEffect]:
         case At.AGREED:
             return (Look(),)
         case At.ESTABLISH_PAYMENT_CHANNEL:
-            return (Fund(first_amount(state)),)
+            # The provider may count what other links owe it already.
+            times = 1 + state.setbacks if state.back is At.SENDING_SEGMENT_MAP else 1
+            return (Fund(times * first_amount(state)),)
         case At.ENCRYPTING:
             return (Seal(),)
         case At.ENCRYPTED:
@@ -105,6 +108,12 @@ def renewal_work(state: LinkState) -> Sequence[LinkEffect]:
         return ()
     pause = backoff(state.order.link_id, renewal.attempts)
     return (AskOffer(pause) if renewal.offer is None else AskRenewal(pause),)
+
+
+def postponed(effects: Sequence[LinkEffect], seconds: float) -> Sequence[LinkEffect]:
+    """What is asked of the peer, asked later: it is busy."""
+    pause = max(1.0, seconds)
+    return tuple(replace(each, pause=pause) for each in effects if isinstance(each, PeerEffect))
 
 
 def first_amount(state: LinkState) -> int:

@@ -66,7 +66,7 @@ def _check_receipt(link: LinkState) -> None:
         check_numbers("link", link.receipt.terms)
     if (link.at is At.RENEWING) != (link.renewal is not None):
         raise BadEncoding(f"the record of a link in {link.at} has a renewal, or lacks it")
-    if link.back not in (At.AGREED, At.PAYING):
+    if link.back not in (At.AGREED, At.SENDING_SEGMENT_MAP, At.PAYING):
         raise BadEncoding(f"a link cannot come back from its payment channel to {link.back}")
 
 

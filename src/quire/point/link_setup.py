@@ -44,7 +44,16 @@ from quire.point.link_events import (
     SlotLeft,
     SlotTaken,
 )
-from quire.point.link_moves import Step, enter, fail, first_amount, is_too_dear, outcome_of, work
+from quire.point.link_moves import (
+    Step,
+    enter,
+    fail,
+    first_amount,
+    is_too_dear,
+    outcome_of,
+    postponed,
+    work,
+)
 from quire.point.link_upkeep import with_next_audit
 from quire.point.receipt import SKEW_SECONDS, Asked, check_receipt
 from quire.point.values import Code
@@ -90,13 +99,13 @@ def _went_on(state: LinkState, event: LinkEvent) -> Step:
         case At.CREATED, Offered() if state.is_offer_stale:
             return _offered(state, event)
         case At.CREATED, Reserved() if not state.is_offer_stale:
-            return enter(state, At.AGREED)
+            return _reserved(state)
         case At.AGREED, Room():
             if event.tokens < first_amount(state):
                 return enter(replace(state, back=At.AGREED), At.ESTABLISH_PAYMENT_CHANNEL)
             return enter(state, At.ENCRYPTING)
         case At.ESTABLISH_PAYMENT_CHANNEL, Funded():
-            return enter(state, state.back)
+            return _funded(state)
         case At.ESTABLISH_PAYMENT_CHANNEL, Retry() if state.is_paused:
             return replace(state, is_paused=False), work(state)
         case At.ENCRYPTING, Sealed():
@@ -120,6 +129,20 @@ def _offered(state: LinkState, event: Offered) -> Step:
     if is_too_dear(state, event.offer, state.order.seconds):
         return fail(state, "PRICE: its new price is above the budget", Outcome.REFUSED)
     state = replace(state, offer=event.offer, is_offer_stale=False)
+    return state, work(state)
+
+
+def _reserved(state: LinkState) -> Step:
+    if is_too_dear(state, state.offer, state.order.seconds):
+        return fail(state, "PRICE: its price is above the budget", Outcome.REFUSED)
+    return enter(state, At.AGREED)
+
+
+def _funded(state: LinkState) -> Step:
+    state, effects = enter(state, state.back)
+    if state.at is not At.SENDING_SEGMENT_MAP:
+        return state, effects
+    state = replace(state, attempts=state.setbacks - 1)  # the provider may see it a little later
     return state, work(state)
 
 
@@ -241,7 +264,7 @@ def _silent(state: LinkState, event: NoAnswer | Refused) -> Step:
 def _refused(state: LinkState, event: Refused) -> Step:
     match state.at, event.code:
         case _, Code.BUSY:
-            return state, (replace(event.effect, pause=max(1.0, event.retry_after)),)
+            return state, postponed(work(state), event.retry_after)
         case _, Code.INTERNAL:
             return _silent(state, event)
         case At.CREATED, Code.PRICE if not state.is_asked_again:
@@ -256,7 +279,10 @@ def _refused(state: LinkState, event: Refused) -> Step:
         ) if not state.is_reserved_again:
             forgotten = replace(state, is_reserved_again=True, acked=b"", must_audit=False)
             return enter(forgotten, At.CREATED, "the provider forgot the reservation")
-        case ((At.SENDING_SEGMENT_MAP | At.ASKING_FOR_SIGNATURE), Code.PAYMENT_REQUIRED):
+        case At.SENDING_SEGMENT_MAP, Code.PAYMENT_REQUIRED:
+            asking = replace(state, back=At.SENDING_SEGMENT_MAP)
+            return _set_back(asking, At.ESTABLISH_PAYMENT_CHANNEL, event, Outcome.REFUSED)
+        case At.ASKING_FOR_SIGNATURE, Code.PAYMENT_REQUIRED:
             return _silent(state, event)
         case At.SENDING_DATA, Code.BAD_HASH if event.index not in state.bad_blocks:
             state = replace(state, bad_blocks=(*state.bad_blocks, event.index))
@@ -273,10 +299,11 @@ def _refused(state: LinkState, event: Refused) -> Step:
     return fail(state, f"{event.code.name}: {event.text}", Outcome.REFUSED)
 
 
-def _set_back(state: LinkState, at: At, event: Refused) -> Step:
+def _set_back(
+    state: LinkState, at: At, event: Refused, outcome: Outcome = Outcome.BAD_DATA
+) -> Step:
     if state.setbacks >= SETBACKS_MAX:
-        why = f"{event.code.name}, after it was sent {SETBACKS_MAX} times"
-        return fail(state, why, Outcome.BAD_DATA)
+        return fail(state, f"{event.code.name}, again after {SETBACKS_MAX} times", outcome)
     return enter(replace(state, setbacks=state.setbacks + 1), at, event.text)
 
 

@@ -60,7 +60,8 @@ SYBILS = (Kind.ONE_PAYEE, Kind.ONE_NETWORK, Kind.HIDDEN)
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What is simulated; `counts` of providers by kind. The Sybils behave well until `exit_day` and
-    are gone then, all at once."""
+    are gone then, all at once. `usual_rtt`: from least to most, of those that are neither big nor
+    slow, in seconds."""
 
     counts: tuple[tuple[Kind, int], ...] = (
         (Kind.BIG, 6),
@@ -79,6 +80,7 @@ class Setting:
     chunks_per_day: int = 2
     replicas: int = 3
     exit_day: int = 240
+    usual_rtt: tuple[float, float] = (0.03, 0.15)
 
 
 @dataclass(slots=True)
@@ -209,7 +211,7 @@ def make_hosts(setting: Setting, rng: random.Random) -> list[Host]:
 
 def _make_host(number: int, kind: Kind, setting: Setting, rng: random.Random) -> Host:
     price = USUAL_PRICE * rng.uniform(0.7, 1.3)
-    rtt = rng.uniform(0.03, 0.15)
+    rtt = rng.uniform(*setting.usual_rtt)
     replicas = setting.days * setting.chunks_per_day * setting.replicas
     capacity = replicas // 8  # of a small one: any eight of them could have it all
     since, until, operator = 0, NEVER, number

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from random import Random
@@ -59,6 +60,7 @@ class Figures:
     broken: float  # replicas that were lost later
     price: float  # of a replica-day, beside what is usual
     rtt: float  # seconds, of where replicas are
+    big: float  # what a big provider is given, beside a small one
     gini: float  # of replicas given to small honest providers: 0 all have the same
     late: float  # what a latecomer is given in the second half, beside a small one from the start
 
@@ -84,6 +86,11 @@ def measure(setting: Setting, make_policy: MakePolicy, seed: int) -> Figures:
     chunks, tally = simulate(setting, make_policy(rng), rng, hosts)
     given = sum(host.given for host in hosts)
     counts = dict(setting.counts)
+    sums = Counter[Kind]()
+    for host in hosts:
+        sums[host.kind] += host.given
+    big = sums[Kind.BIG] / counts[Kind.BIG] if Kind.BIG in counts else 0.0
+    small = sums[Kind.SMALL] / counts[Kind.SMALL]
     usual = tally.second_half[Kind.SMALL] / counts[Kind.SMALL]
     late = tally.second_half[Kind.LATE] / counts[Kind.LATE]
     return Figures(
@@ -95,6 +102,7 @@ def measure(setting: Setting, make_policy: MakePolicy, seed: int) -> Figures:
         broken=tally.broken / len(chunks),
         price=tally.price_days / tally.days / USUAL_PRICE,
         rtt=tally.rtt_days / tally.days,
+        big=big / small,
         gini=gini([host.given for host in hosts if host.kind is Kind.SMALL]),
         late=late / usual if usual else 0.0,
     )
@@ -124,9 +132,14 @@ def hidden(setting: Setting) -> Setting:
     return replace(setting, counts=(*counts.items(), (Kind.HIDDEN, number)))
 
 
+def remote(setting: Setting) -> Setting:
+    """The same where all but the big ones are far away."""
+    return replace(setting, usual_rtt=(0.4, 0.8))
+
+
 HEAD = (
     "| choice | chunks lost % | two at one operator % | one operator's most % | to Sybils %"
-    " | links failed | replicas lost | price | rtt ms | Gini | latecomers |"
+    " | links failed | replicas lost | price | rtt ms | big : small | Gini | latecomers |"
 )
 
 
@@ -153,6 +166,7 @@ def _line(name: str, row: dict[str, Interval]) -> str:
         shown("broken"),
         shown("price"),
         shown("rtt", 1000, 0),
+        shown("big"),
         shown("gini"),
         shown("late"),
     )
@@ -171,9 +185,13 @@ def report(argv: Sequence[str]) -> list[str]:
         parser.error("--seeds and --chunks must be at least 1")
     setting = Setting(chunks_per_day=options.chunks)
     seeds = range(options.seed, options.seed + options.seeds)
-    parts = [compare(setting, seeds), compare(hidden(setting), seeds, POLICIES[:3])]
+    parts = [
+        compare(setting, seeds),
+        compare(hidden(setting), seeds, POLICIES[:3]),
+        compare(remote(setting), seeds, (POLICIES[1], POLICIES[2], POLICIES[4])),
+    ]
     if options.json:
-        names = ("groups", "hidden")
+        names = ("groups", "hidden", "remote")
         shown = {
             name: {row: {k: asdict(v) for k, v in part[row].items()} for row in part}
             for name, part in zip(names, parts, strict=True)
@@ -193,4 +211,8 @@ def report(argv: Sequence[str]) -> list[str]:
         "The same with Sybils of whom nothing shows that they are one:",
         "",
         *as_table(parts[1]),
+        "",
+        "The same with groups, where all but the big ones are far away:",
+        "",
+        *as_table(parts[2]),
     ]

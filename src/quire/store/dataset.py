@@ -72,7 +72,8 @@ class TreeState:
     """A snapshot of a tree; `present` is a copy that the caller may change.
 
     padding      leaves of `present` for which zeros stand, not blocks; empty for a complete tree
-    is_withheld  the exchange does not serve it (store/withheld.py)
+    is_replica   it is kept as a sealed replica and as nothing else
+    is_withheld  the exchange does not serve it, because it is (store/withheld.py)
     """
 
     root: bytes
@@ -80,6 +81,7 @@ class TreeState:
     block_size: int
     present: RangeSet
     padding: RangeSet = field(default_factory=RangeSet)
+    is_replica: bool = False
     is_withheld: bool = False
 
     @property

@@ -20,7 +20,8 @@ class Withheld:
         self.is_on = True  # False: replicas cost nothing to read, so whoever names one may have it
 
     def __contains__(self, root: bytes) -> bool:
-        return self.is_on and root in self._roots
+        """Whether it is such a tree, withheld or not."""
+        return root in self._roots
 
     def add(self, root: bytes) -> None:
         self._roots[root] = None

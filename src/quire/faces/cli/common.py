@@ -14,6 +14,7 @@ from quire.base.errors import InputError
 from quire.base.units import parse_duration, parse_size
 from quire.faces.cli.main import Context
 from quire.faces.client import Client
+from quire.formats.cap import Cap, LiteralCap, is_cap_text, parse_cap
 from quire.formats.cid import Cid
 
 T = TypeVar("T")
@@ -82,20 +83,37 @@ def with_client(context: Context, call: Callable[[Client], Awaitable[T]]) -> T:
     return asyncio.run(connected())
 
 
-def resolve(context: Context, text: str) -> str:
-    """What a user wrote for a dataset, or for a path in one: `@name` is looked up at the node, and
-    the CID stands in its place. Raises NotFound."""
-    name, slash, path = text.partition("/")
-    if not name.startswith("@"):
-        return text
-    route = f"/names/{name[1:]}"
-    found = with_client(context, lambda client: client.json("GET", route))
-    return f"{found['cid']}{slash}{path}"
+def target_of(context: Context, text: str) -> tuple[Cid | Cap, str]:
+    """What a user wrote for a dataset, or for a path in one: `CID`, a capability, `@name` (looked
+    up at the node) or `-` (read from standard input), and behind it `/path`.
+
+    Raises BadCid, BadCap, NotFound.
+    """
+    if text == "-":
+        text = sys.stdin.readline().strip()
+    if not text.startswith("@"):
+        return parse_target(text)
+    name, slash, path = text[1:].partition("/")
+    found = with_client(context, lambda client: client.json("GET", f"/names/{name}"))
+    return parse_target(f"{found['cid']}{slash}{path}")
+
+
+def parse_target(text: str) -> tuple[Cid | Cap, str]:
+    """`CID`, `CID/path/within` or the same with a capability -> CID or capability, and path. Raises
+    BadCid, BadCap."""
+    name, _, path = text.partition("/")
+    return (parse_cap(name) if is_cap_text(name) else Cid.parse(name)), path.strip("/")
 
 
 def dataset_of(context: Context, text: str) -> Cid:
-    """The CID that a user means, or the name of. Raises BadCid, NotFound."""
-    return Cid.parse(resolve(context, text))
+    """The CID that a user means, by itself, its capability or its name; a key stays here. Raises
+    BadCid, BadCap, NotFound, InputError."""
+    target, path = target_of(context, text)
+    if path:
+        raise InputError(f"a dataset is wanted here, not {path!r} in it")
+    if isinstance(target, LiteralCap):
+        raise InputError("a literal capability holds its content: no node has a dataset of it")
+    return target if isinstance(target, Cid) else target.cid
 
 
 def show_json(value: object) -> None:

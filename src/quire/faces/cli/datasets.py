@@ -11,7 +11,6 @@ from quire.base.units import format_size, format_time
 from quire.faces.cli.common import (
     dataset_of,
     json_option,
-    resolve,
     show_json,
     timeout_option,
     with_client,
@@ -21,7 +20,7 @@ from quire.faces.cli.tree_list import list_tree
 
 
 @click.command()
-@click.argument("path", required=False, metavar="[CID[/PATH]]")
+@click.argument("path", required=False, metavar="[CID|CAP[/PATH]]")
 @click.option("-r", "--recursive", is_flag=True, help="Of a directory: everything below.")
 @timeout_option
 @json_option
@@ -29,9 +28,9 @@ from quire.faces.cli.tree_list import list_tree
 def ls_command(
     context: Context, path: str | None, recursive: bool, timeout: float | None, as_json: bool
 ) -> None:
-    """List the datasets of the node, or what the directory CID holds."""
+    """List the datasets of the node, or what the directory CID or CAP holds."""
     if path is not None:
-        list_tree(context, resolve(context, path), timeout, is_recursive=recursive, as_json=as_json)
+        list_tree(context, path, timeout, is_recursive=recursive, as_json=as_json)
         return
     found = with_client(context, lambda client: client.json("GET", "/datasets"))
     if as_json:

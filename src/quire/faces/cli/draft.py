@@ -1,7 +1,7 @@
 """A file that is being received: FILE.part, and beside it a note of what it is to become.
 
-What a draft holds is never trusted: each block is hashed again and proved against the tree's root
-with a few digests from the node. Blocks that cannot be proved are received again.
+What a draft holds is never trusted: each block is made and hashed again, and proved against the
+tree's root with a few digests from the node. Blocks that cannot be proved are received again.
 """
 
 from __future__ import annotations
@@ -15,51 +15,46 @@ from typing import BinaryIO
 
 from quire.base.errors import InputError, NotFound
 from quire.base.ranges import RangeSet
+from quire.faces.cli.draft_shape import DIGEST_BYTES, Shape
 from quire.faces.cli.note import decode_note, encode_note
-from quire.faces.client import Client
+from quire.faces.remote import Source
 from quire.formats.cid import Cid
-from quire.formats.manifest import Manifest
-from quire.kernels.hashing import sha256_blocks, verify_leaves
+from quire.kernels.hashing import verify_leaves
 
 BATCH_BLOCKS = 256
 BAD_MAX = 16  # in one batch: beyond that the whole batch is received again
-DIGEST_BYTES = 32
 
 
 class Draft:
-    """An open draft of one dataset."""
+    """An open draft of one file."""
 
-    def __init__(self, file: BinaryIO, cid: Cid, manifest: Manifest) -> None:
+    def __init__(self, file: BinaryIO, source: Source, shape: Shape) -> None:
         self.file = file
-        self.cid = cid
-        self.manifest = manifest
-        self.digests = bytearray(manifest.original_block_count * DIGEST_BYTES)
+        self.shape = shape
+        self._source = source
 
     @property
     def size(self) -> int:
-        return self.manifest.original_size
+        return self.shape.size
 
-    async def proved(self, client: Client) -> RangeSet:
-        """Blocks that are here and right; their digests are noted."""
-        block_size = self.manifest.block_size
+    async def proved(self) -> RangeSet:
+        """Blocks that are here and right."""
         here = os.fstat(self.file.fileno()).st_size
         if here > self.size:
             self.file.truncate(self.size)
             here = self.size
-        blocks = self.manifest.original_block_count
-        count = blocks if here == self.size else here // block_size
         good = RangeSet()
+        count = self.shape.whole_blocks(here)
         for start in range(0, count, BATCH_BLOCKS):
             stop = min(start + BATCH_BLOCKS, count)
-            self.file.seek(start * block_size)
-            data = self.file.read(min(stop * block_size, self.size) - start * block_size)
-            leaves = sha256_blocks(data, block_size)
-            self.digests[start * DIGEST_BYTES : stop * DIGEST_BYTES] = leaves
-            for low, high in await self._proved_in(client, start, leaves):
-                good.add(low, high)
+            low, high = self.shape.span(start, stop)
+            self.file.seek(low)
+            leaves = self.shape.leaves(start, self.file.read(high - low))
+            for first, last in await self._proved_in(start, leaves):
+                good.add(first, last)
         return good
 
-    async def _proved_in(self, client: Client, start: int, leaves: bytes) -> RangeSet:
+    async def _proved_in(self, start: int, leaves: bytes) -> RangeSet:
         """The runs of a batch that lead to the root, found by halving."""
         count = len(leaves) // DIGEST_BYTES
         good = RangeSet()
@@ -68,7 +63,7 @@ class Draft:
         while open_runs and bad <= BAD_MAX:
             low, high = open_runs.pop()
             part = leaves[low * DIGEST_BYTES : high * DIGEST_BYTES]
-            if await self._is_right(client, start + low, part):
+            if await self._is_right(start + low, part):
                 good.add(start + low, start + high)
             elif high - low == 1:
                 bad += 1
@@ -77,13 +72,15 @@ class Draft:
                 open_runs += [(middle, high), (low, middle)]
         return good
 
-    async def _is_right(self, client: Client, start: int, leaves: bytes) -> bool:
+    async def _is_right(self, start: int, leaves: bytes) -> bool:
         try:
-            proof = await client.proof(str(self.cid), start, len(leaves) // DIGEST_BYTES)
+            count = len(leaves) // DIGEST_BYTES
+            proof = await self._source.client.proof(str(self._source.cid), start, count)
         except NotFound:
             return False
-        root = self.manifest.tree_cid.digest
-        return verify_leaves(leaves, start, self.manifest.block_count, proof, root)
+        manifest = self._source.manifest
+        root = manifest.tree_cid.digest
+        return verify_leaves(leaves, start, manifest.block_count, proof, root)
 
 
 @contextmanager

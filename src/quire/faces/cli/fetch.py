@@ -28,7 +28,7 @@ def fetch_command(
     if cancel:
         with_client(context, lambda client: client.json("DELETE", path))
         if as_json:
-            show_json({"cid": cid, "state": "cancelled"})
+            show_json({"cid": str(dataset_of(context, cid)), "state": "cancelled"})
         return
 
     async def fetch(client: Client) -> dict[str, Any]:

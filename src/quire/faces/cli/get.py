@@ -1,11 +1,12 @@
 """quire get: a dataset becomes a file. What is kept under the final name has been verified here,
-against the CID, whatever the node said."""
+against the CID or under the key, whatever the node said."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,20 +20,22 @@ from quire.base.units import format_rate, format_size
 from quire.faces.cli.common import (
     Duration,
     json_option,
-    resolve,
     show_json,
+    target_of,
     timeout_option,
     with_client,
 )
-from quire.faces.cli.draft import DIGEST_BYTES, Draft, discard, draft_of, note_of
+from quire.faces.cli.draft import Draft, discard, draft_of, note_of
+from quire.faces.cli.draft_shape import shape_of
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
 from quire.faces.cli.tree_get import get_from_tree
-from quire.faces.cli.verifier import Verifier, root_of
+from quire.faces.cli.verifier import Verifier
 from quire.faces.client import Client
 from quire.faces.patience import Patience
+from quire.faces.remote import PlainRemote, Remote, open_remote
+from quire.formats.cap import LiteralCap
 from quire.formats.cid import Cid
-from quire.kernels.hashing import sha256_blocks
 
 PATIENCE_SECONDS = 60.0
 ANSWER_SECONDS = 5.0  # that the node gets beyond the timeout it was told
@@ -47,7 +50,7 @@ class Received:
 
 
 @click.command()
-@click.argument("cid")
+@click.argument("cid", metavar="CID|CAP")
 @click.option(
     "-o",
     "--output",
@@ -67,41 +70,44 @@ def get_command(
     timeout: float | None,
     as_json: bool,
 ) -> None:
-    """Download the dataset CID, from this node or through it from the network. A download to a file
-    that broke off is resumed by the same command.
+    """Download the dataset that CID, a read capability or @NAME names, from this node or through it
+    from the network; - reads the name from standard input. What a capability names is decrypted
+    here. A download to a file that broke off is resumed by the same command.
 
     A directory is restored to -o DIR, or CID/path/in/it alone.
     """
     if output is None and as_json:
         raise InputError("--json and the data would both go to standard output; give -o FILE")
-    cid = resolve(context, cid)
-    if get_from_tree(context, cid, output, timeout, as_json=as_json):
+    target, path = target_of(context, cid)
+    if isinstance(target, LiteralCap):
+        write_literal(target, path, output, as_json=as_json)
         return
-    name = Cid.parse(cid)
+    if get_from_tree(context, target, path, output, timeout, as_json=as_json):
+        return
     clock = SystemClock()
     started = clock.monotonic()
 
     async def download(client: Client) -> Received:
-        verifier = Verifier(name, await client.manifest(name, timeout_seconds=timeout))
+        remote = await open_remote(client, target, timeout)
         if output is None:
-            return await _to_stdout(client, name, verifier, timeout)
-        with draft_of(output, name) as (file, path):
+            return await _to_stdout(remote)
+        with draft_of(output, remote.source.cid) as (file, draft):
             # Who says how long the network may be asked does not want to wait much longer.
             most = patience if timeout is None else min(patience, timeout + ANSWER_SECONDS)
             trying = Patience(most, clock.monotonic)
-            receiving = _Receiving(client, name, timeout, trying, is_quiet=as_json)
-            received = await receiving.to_file(file, path, verifier)
+            receiving = _Receiving(remote, trying, is_quiet=as_json)
+            received = await receiving.to_file(file, draft)
             file.flush()
             os.fsync(file.fileno())
-            path.replace(output)
-            note_of(path).unlink(missing_ok=True)
+            draft.replace(output)
+            note_of(draft).unlink(missing_ok=True)
         return received
 
     received = with_client(context, download)
     seconds = clock.monotonic() - started
     if as_json:
         facts: dict[str, Any] = {
-            "cid": str(name),
+            "cid": str(target if isinstance(target, Cid) else target.cid),
             "bytes": received.size,
             "resumedBytes": received.resumed_bytes,
             "seconds": round(seconds, 3),
@@ -114,100 +120,101 @@ def get_command(
         click.echo(f"{output}: {format_size(received.size)} verified{before}, {rate}", err=True)
 
 
-async def _to_stdout(
-    client: Client, cid: Cid, verifier: Verifier, timeout: float | None
-) -> Received:
-    received = 0
-    async with client.get(str(cid), timeout_seconds=timeout) as download:
-        async for piece in download.pieces():
-            verifier.add(piece)
+def write_literal(cap: LiteralCap, path: str, output: Path | None, *, as_json: bool) -> None:
+    """The content is in the capability: nobody is asked."""
+    if path:
+        raise InputError(f"a literal capability holds a few bytes and no {path!r}")
+    if output is None:
+        sys.stdout.buffer.write(cap.content)
+        return
+    try:
+        output.write_bytes(cap.content)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}") from None
+    if as_json:
+        show_json({"cid": None, "bytes": len(cap.content), "output": str(output), "verified": True})
+
+
+async def _to_stdout(remote: Remote) -> Received:
+    """Of a plain dataset the bytes are checked at the end, of an encrypted one before they go."""
+    is_plain = isinstance(remote, PlainRemote)
+    verifier = Verifier(remote.source.cid, remote.source.manifest) if is_plain else None
+    async with aclosing(remote.content(0, remote.size)) as pieces:
+        async for piece in pieces:
+            if verifier is not None:
+                verifier.add(piece)
             sys.stdout.buffer.write(piece)
-            received += len(piece)
-    if received != download.size:
-        raise IntegrityError(f"the node sent {received} of {download.size} bytes of {cid}")
-    verifier.finish()
-    return Received(received)
+    if verifier is not None:
+        verifier.finish()
+    return Received(remote.size)
 
 
 class _Receiving:
     """The missing blocks of one file, run by run, as often as the connection breaks."""
 
-    def __init__(
-        self,
-        client: Client,
-        cid: Cid,
-        timeout: float | None,
-        patience: Patience,
-        *,
-        is_quiet: bool,
-    ) -> None:
-        self._client = client
-        self._cid = cid
-        self._timeout = timeout
+    def __init__(self, remote: Remote, patience: Patience, *, is_quiet: bool) -> None:
+        self._source = remote.source
+        self._shape = shape_of(remote)
         self._patience = patience
         self._is_quiet = is_quiet
 
-    async def to_file(self, file: BinaryIO, path: Path, verifier: Verifier) -> Received:
+    async def to_file(self, file: BinaryIO, path: Path) -> Received:
         """Raises IntegrityError, and leaves nothing, when it is not what the CID names."""
-        draft = Draft(file, self._cid, verifier.manifest)
-        good = await draft.proved(self._client)
-        resumed = _bytes_of(good, draft)
+        draft = Draft(file, self._source, self._shape)
+        good = await draft.proved()
+        resumed = self._bytes_of(good)
         with progress("get", draft.size, is_quiet=self._is_quiet) as report:
             note = f"resumed with {format_size(resumed)}" if resumed else ""
-            while missing := RangeSet([(0, draft.manifest.original_block_count)]).minus(good):
-                self._patience.gained(_bytes_of(good, draft))
-                start, stop = next(iter(missing))
+            while missing := RangeSet([(0, self._shape.block_count)]).minus(good):
+                self._patience.gained(self._bytes_of(good))
+                wanted = next(iter(missing))
                 try:
                     async with self._patience.connection(lambda n: report(n, note)) as moved:
-                        await self._run(draft, good, (start, stop), moved)
+                        await self._run(file, good, wanted, moved)
                 except NotFound:
                     raise
                 except QuireError as error:
                     await self._patience.after(error)
         file.truncate(draft.size)
-        if root_of(bytes(draft.digests)) != draft.manifest.original_tree_cid.digest:
+        if not self._shape.is_right():
             discard(path)
-            raise IntegrityError(f"the bytes received are not those of {self._cid}")
+            raise IntegrityError(f"the bytes received are not those of {self._source.cid}")
         return Received(draft.size, resumed)
 
     async def _run(
         self,
-        draft: Draft,
+        file: BinaryIO,
         good: RangeSet,
         wanted: tuple[int, int],
         received: Callable[[int], None],
     ) -> None:
         """Receive the blocks [start, stop); those that have come whole are added to `good`."""
         start, stop = wanted
-        block_size = draft.manifest.block_size
-        last = min(stop * block_size, draft.size)
+        block_size = self._source.manifest.block_size
+        last = min(stop * block_size, self._source.manifest.original_size)
         held = bytearray()
         at = start
-        draft.file.seek(start * block_size)
-        done = _bytes_of(good, draft)
-        async with self._client.get(
-            str(self._cid), start=start * block_size, stop=last, timeout_seconds=self._timeout
-        ) as download:
-            if download.size != last - start * block_size:
-                raise IntegrityError(f"the node answered another range of {self._cid}")
-            async for piece in download.pieces():
+        file.seek(self._shape.span(start, stop)[0])
+        done = self._bytes_of(good)
+        async with aclosing(self._source.stream(start * block_size, last)) as pieces:
+            async for piece in pieces:
                 held += piece
-                done += len(piece)
                 whole = len(held) // block_size
                 is_end = at * block_size + len(held) == last
                 take = len(held) if is_end else whole * block_size
+                received(min(self._shape.size, done + len(held)))
                 if not take or (whole < 16 and not is_end):
                     continue
                 data = bytes(memoryview(held)[:take])
                 del held[:take]
-                draft.file.write(data)
-                leaves = sha256_blocks(data, block_size)
-                draft.digests[at * DIGEST_BYTES : at * DIGEST_BYTES + len(leaves)] = leaves
-                good.add(at, at + len(leaves) // DIGEST_BYTES)
-                at += len(leaves) // DIGEST_BYTES
+                file.write(self._shape.received(at, data))
+                count = -(-take // block_size)
+                good.add(at, at + count)
+                at += count
+                done = self._bytes_of(good)
                 self._patience.gained(done)
-                received(done)
 
-
-def _bytes_of(blocks: RangeSet, draft: Draft) -> int:
-    return min(draft.size, blocks.count() * draft.manifest.block_size)
+    def _bytes_of(self, blocks: RangeSet) -> int:
+        """Of the file."""
+        spans = (self._shape.span(low, high) for low, high in blocks)
+        return sum(high - low for low, high in spans)

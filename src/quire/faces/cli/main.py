@@ -38,6 +38,7 @@ COMMANDS = {
     "purchases": "purchases",
     "offer": "offer",
     "sales": "sales",
+    "providers": "providers",
     "key": "key",
     "pin": "retention",
     "unpin": "retention",

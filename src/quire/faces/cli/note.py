@@ -1,4 +1,4 @@
-"""The small files in which commands remember what they have begun: one text, by its name, in JSON.
+"""The small files in which commands remember what they have begun: texts by their names, in JSON.
 
 Anybody may have written such a file. What does not hold the text is as good as no file.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 
 
-def encode_note(name: str, text: str) -> bytes:
-    return json.dumps({name: text}).encode()
+def encode_note(name: str, text: str, **more: str) -> bytes:
+    return json.dumps({name: text} | more).encode()
 
 
 def decode_note(data: bytes, name: str) -> str | None:

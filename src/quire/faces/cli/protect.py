@@ -42,7 +42,7 @@ def protect_command(
     if cancel:
         with_client(context, lambda client: client.json("DELETE", _query(path, k=k, m=m)))
         if as_json:
-            show_json({"cid": cid, "state": "cancelled"})
+            show_json({"cid": str(dataset_of(context, cid)), "state": "cancelled"})
         return
     if k is None or m is None:
         raise InputError("how many rows? -k 4 -m 2 survives the loss of any 2 of 6 slots")

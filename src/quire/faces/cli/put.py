@@ -6,7 +6,7 @@ import asyncio
 import mimetypes
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,85 +14,144 @@ import click
 
 from quire.base.clock import SystemClock
 from quire.base.errors import InputError
-from quire.base.units import MIB, format_rate, format_size
+from quire.base.units import format_rate, format_size
 from quire.faces.cli.common import Duration, json_option, show_json, with_client
+from quire.faces.cli.keyring_options import keyring_options
 from quire.faces.cli.main import Context
-from quire.faces.cli.progress import Report, progress
-from quire.faces.cli.sending import PIECE_BYTES, Order, Sent, send_file
+from quire.faces.cli.progress import progress
+from quire.faces.cli.put_file import (
+    Done,
+    Manner,
+    Putting,
+    begin_of,
+    remember,
+    ring_for_put,
+)
 from quire.faces.cli.tree_put import name_of_tree, put_tree
 from quire.faces.client import Client
+from quire.faces.encrypting import Caps, random_plan
+from quire.formats.cap import LiteralCap
 
-RESUMABLE_BYTES = 8 * MIB  # a smaller file is sent again sooner than it is resumed
 PATIENCE_SECONDS = 120.0
 
 
 @click.command()
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--plain", is_flag=True, help="Upload as it is: anyone who learns the CID can read.")
-@click.option("--no-name", is_flag=True, help="Keep file name and media type out of the manifest.")
+@click.option("--plain", is_flag=True,
+              help="Do not encrypt: everybody who learns the CID can read.")  # fmt: skip
+@click.option("--convergent", is_flag=True,
+              help="Equal contents of one key ring become one dataset, without name.")  # fmt: skip
+@click.option("--no-padding", is_flag=True, help="Let the stored length tell the true one.")
+@click.option("--no-literal", is_flag=True, help="Store also what would fit into a capability.")
+@click.option("--no-catalogue", is_flag=True, help="Do not remember it in the key ring.")
+@click.option("--no-name", is_flag=True, help="Keep file name and media type to yourself.")
 @click.option("--name", help="File name to record instead of the file's own.")
 @click.option("--mimetype", help="Media type to record; guessed from the name if not given.")
 @click.option("--no-times", is_flag=True, help="Of a directory: leave out when files changed.")
 @click.option("--skip-special", is_flag=True, help="Of a directory: leave out sockets and devices.")
 @click.option("--patience", type=Duration(), default=PATIENCE_SECONDS, show_default="2m",
               help="How long to go on trying when the node does not answer.")  # fmt: skip
+@keyring_options
 @json_option
 @click.pass_obj
 def put_command(
-    context: Context,
-    file: str,
-    plain: bool,
-    no_name: bool,
-    name: str | None,
-    mimetype: str | None,
-    no_times: bool,
-    skip_special: bool,
-    patience: float,
+    context: Context, file: str, plain: bool, convergent: bool, no_padding: bool, no_literal: bool,
+    no_catalogue: bool, no_name: bool, name: str | None, mimetype: str | None, no_times: bool,
+    skip_special: bool, patience: float, keyring: Path | None, passphrase_file: Path | None,
     as_json: bool,
-) -> None:
-    """Store FILE (- for standard input) or the directory FILE and print its CID. A large file whose
-    upload broke off is resumed by the same command."""
-    if not plain:
-        raise InputError("put needs --plain: encryption does not exist yet, so the bytes are stored"
-                         " as they are and everyone who learns the CID can read them")  # fmt: skip
-    if file != "-" and Path(file).is_dir():
+) -> None:  # fmt: skip
+    """Store FILE (- for standard input) or the directory FILE, encrypted, and print its read
+    capability: whoever has that text can read, nobody else. With --plain the bytes are stored as
+    they are and their CID is printed. A large file whose upload broke off is resumed by the same
+    command."""
+    is_tree = file != "-" and Path(file).is_dir()
+    if plain and (convergent or no_padding or no_literal):
+        raise InputError("--convergent, --no-padding and --no-literal are about encryption")
+    if convergent and (is_tree or file == "-"):
+        raise InputError("--convergent reads its input twice: it takes a file")
+    ring = None
+    if not plain and not (no_catalogue and not convergent):
+        ring = ring_for_put(keyring, passphrase_file, is_needed=convergent)
+    manner = Manner(
+        is_encrypted=not plain,
+        secret=ring.keys.convergence if ring is not None and convergent else None,
+        is_padded=not no_padding,
+        takes_literals=not (plain or no_literal or convergent),
+    )
+    if is_tree:
         tree_name = None if no_name else name or name_of_tree(Path(file))
-        put_tree(context, Path(file), name=tree_name, has_times=not no_times,
-                 skip_special=skip_special, as_json=as_json)  # fmt: skip
-        return
+        plan = partial(random_plan, is_padded=manner.is_padded) if manner.is_encrypted else None
+        caps, size = put_tree(context, Path(file), name=tree_name, has_times=not no_times,
+                              skip_special=skip_special, plan=plan, as_json=as_json)  # fmt: skip
+    else:
+        names = _names(file, no_name, name, mimetype)
+        caps, size = _put_file(context, file, names, manner, patience, as_json=as_json)
+    if ring is not None and not no_catalogue and caps.read is not None:
+        shown = name or (None if file == "-" else Path(file).resolve().name)
+        remember(ring, caps, shown, size)
+
+
+def _names(
+    file: str, no_name: bool, name: str | None, mimetype: str | None
+) -> tuple[str | None, str | None]:
+    """File name and media type to record."""
+    if no_name:
+        return None, None
     if file != "-" and name is None:
         name = Path(file).name
-    if no_name:
-        name = mimetype = None
-    elif name is not None and mimetype is None:
+    if name is not None and mimetype is None:
         mimetype = mimetypes.guess_type(name)[0]
+    return name, mimetype
+
+
+def _put_file(
+    context: Context,
+    file: str,
+    names: tuple[str | None, str | None],
+    manner: Manner,
+    patience: float,
+    *,
+    as_json: bool,
+) -> tuple[Caps, int]:
+    """Store a file or standard input and print what names it; that, and its size in bytes."""
     clock = SystemClock()
     started = clock.monotonic()
     with _open(file) as source:
         size = None if file == "-" else Path(file).stat().st_size
-        with progress("put", size, is_quiet=as_json) as report:
+        begin = begin_of(source, size) if manner.takes_literals else b""
+        if isinstance(begin, LiteralCap):
+            done = Done(Caps.of(begin), len(begin.content))
+        else:
+            with progress("put", size, is_quiet=as_json) as report:
 
-            async def send(client: Client) -> Sent:
-                _end_at_interrupt()
-                if size is not None and size >= RESUMABLE_BYTES:
-                    order = Order(Path(file), name, mimetype, patience)
-                    return await send_file(client, order, source, report)
-                pieces = _pieces(source, report)
-                cid = await client.put(pieces, size=size, filename=name, mimetype=mimetype)
-                return Sent(cid, size or 0, 0)
+                async def send(client: Client) -> Done:
+                    _end_at_interrupt()
+                    put = Putting(client, source, names, report)
+                    if not manner.is_encrypted:
+                        return await put.plain(file, size, patience)
+                    if size is None:
+                        return await put.stream(manner, begin)
+                    return await put.file(Path(file), size, manner, patience)
 
-            sent = with_client(context, send)
+                done = with_client(context, send)
     seconds = clock.monotonic() - started
+    caps = done.caps
     if as_json:
-        facts = {"bytes": None if size is None else sent.size, "resumedBytes": sent.resumed_bytes}
-        show_json({"cid": sent.cid, **facts, "seconds": round(seconds, 3)})
-        return
-    click.echo(sent.cid)
-    if size is not None:
-        rate = format_rate((sent.size - sent.resumed_bytes) / seconds)
-        resumed = sent.resumed_bytes
+        facts: dict[str, Any] = (
+            dict(caps.texts()) if caps.read is not None else {"cid": str(caps.cid)}
+        )
+        known = size is not None or caps.read is not None
+        facts |= {"bytes": done.size if known else None, "resumedBytes": done.resumed_bytes}
+        show_json(facts | {"seconds": round(seconds, 3)})
+        return caps, done.size
+    click.echo(str(caps.cid) if caps.read is None else caps.read.text)
+    if caps.cid is not None and done.size:
+        rate = format_rate((done.size - done.resumed_bytes) / seconds)
+        resumed = done.resumed_bytes
         before = f", {format_size(resumed)} of it sent before" if resumed else ""
-        click.echo(f"{format_size(sent.size)}{before}, at {rate}", err=True)
+        named = "" if caps.read is None else f", encrypted, as {caps.cid}"
+        click.echo(f"{format_size(done.size)}{before}{named}, at {rate}", err=True)
+    return caps, done.size
 
 
 def _end_at_interrupt() -> None:
@@ -117,11 +176,3 @@ def _open(file: str) -> BinaryIO:
         return Path(file).open("rb")
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None
-
-
-async def _pieces(source: BinaryIO, report: Report) -> AsyncGenerator[bytes, None]:
-    sent = 0
-    while piece := source.read(PIECE_BYTES):
-        yield piece
-        sent += len(piece)
-        report(sent, "")

@@ -53,7 +53,9 @@ def rebuild_command(
     if cancel:
         with_client(context, lambda client: client.json("DELETE", path))
         if as_json:
-            show_json({"cid": cid, "slots": list(slots), "state": "cancelled"})
+            show_json(
+                {"cid": str(dataset_of(context, cid)), "slots": list(slots), "state": "cancelled"}
+            )
         return
     query = "?with=" + ",".join(str(slot) for slot in slots[1:])
     query += "" if seconds is None else f"&for={seconds:.6f}"

@@ -88,7 +88,7 @@ def drop_command(context: Context, cid: str, slot: int, as_json: bool) -> None:
     path = _path(context, cid, slot)
     with_client(context, lambda client: client.json("DELETE", path))
     if as_json:
-        show_json({"cid": cid, "slot": slot, "held": False})
+        show_json({"cid": str(dataset_of(context, cid)), "slot": slot, "held": False})
 
 
 def _path(context: Context, cid: str, slot: int) -> str:

@@ -1,6 +1,6 @@
 """quire get of directories: a whole tree, a part of it, or one file of it, verified here.
 
-    manifest -> index, its blocks proved against the tree -> files, each by the SHA-256 in the index
+    manifest -> index, proved or authentic under the key -> files, each by its SHA-256 in the index
 
 What is on the disk already and right is not asked for again; the rest comes in long runs, as it
 lies in the dataset, not file by file.
@@ -24,104 +24,35 @@ from quire.faces.cli.main import Context
 from quire.faces.cli.progress import Report, progress
 from quire.faces.cli.tree_restore import Restorer, restore_order
 from quire.faces.client import Client
-from quire.flow.directory import Directory, NotADirectory, is_directory
+from quire.faces.remote import Remote, open_remote
+from quire.flow.directory import Directory, NotADirectory
+from quire.formats.cap import DatasetCap
 from quire.formats.cid import Cid
-from quire.formats.directory import FILE, SYMLINK, Entry, sort_key
-from quire.formats.manifest import Manifest
-from quire.kernels.hashing import verify_range
+from quire.formats.directory import FILE, MEDIA_TYPE, SYMLINK, Entry, sort_key
 
-PROVED_BYTES = 8 * MIB  # of the index in one answer
 GAP_BYTES = 1 * MIB  # read over within a run rather than asked for anew
 
 
-class RemoteDirectory:
-    """A directory behind a node that need not be trusted."""
-
-    def __init__(self, client: Client, cid: Cid, manifest: Manifest, timeout: float | None) -> None:
-        self._client = client
-        self._cid = cid
-        self._manifest = manifest
-        self._timeout = timeout
-
-    async def open(self) -> Directory:
-        """Its index, every block of which is proved. Raises `IntegrityError`."""
-        return await Directory.open(self._manifest.original_size, self._read)
-
-    async def _read(self, offset: int, length: int) -> bytes:
-        size = self._manifest.block_size
-        first, last = offset // size, -(-(offset + length) // size)
-        step = max(1, PROVED_BYTES // size)
-        parts = [await self._blocks(at, min(step, last - at)) for at in range(first, last, step)]
-        start = offset - first * size
-        return b"".join(parts)[start : start + length]
-
-    async def _blocks(self, start: int, count: int) -> bytes:
-        query = {"start": str(start), "count": str(count)}
-        path = f"/datasets/{self._cid}/blocks"
-        async with self._client.open(path, query=query, timeout_seconds=self._timeout) as answer:
-            cut = int(answer.headers["Quire-Proof-Bytes"])
-            body = await answer.read()
-        manifest = self._manifest
-        proof, data = body[:cut], body[cut:]
-        if len(data) != count * manifest.block_size or (
-            verify_range(
-                data,
-                manifest.block_size,
-                start,
-                manifest.block_count,
-                proof,
-                manifest.tree_cid.digest,
-            )
-            is None
-        ):
-            raise IntegrityError(f"the node sent blocks that are not of {self._cid}")
-        return data
-
-    async def content(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
-        """The bytes [start, stop) as the node says; the caller checks them."""
-        path = f"/data/{self._cid}/network/stream"
-        headers = {"Range": f"bytes={start}-{stop - 1}"}
-        opened = self._client.open(path, headers=headers, timeout_seconds=self._timeout)
-        async with opened as answer:
-            if answer.status != 206 and (start, stop) != (0, self._manifest.original_size):
-                raise IntegrityError("the node sends the whole where a range was asked for")
-            async for piece in answer.content.iter_any():
-                yield piece
-
-
-async def remote_directory(
-    client: Client, cid: Cid, timeout: float | None
-) -> RemoteDirectory | None:
-    """The directory that a CID names; None when it names something else.
-
-    Raises   IntegrityError  the node describes another dataset
-    """
-    manifest = await client.manifest(cid, timeout_seconds=timeout)
-    if not is_directory(manifest):
-        return None
-    return RemoteDirectory(client, cid, manifest, timeout)
-
-
-def split_argument(text: str) -> tuple[Cid, str]:
-    """`CID` or `CID/path/within` -> CID and path."""
-    cid, _, path = text.partition("/")
-    return Cid.parse(cid), path.strip("/")
-
-
 def get_from_tree(
-    context: Context, argument: str, output: Path | None, timeout: float | None, *, as_json: bool
+    context: Context,
+    target: Cid | DatasetCap,
+    path: str,
+    output: Path | None,
+    timeout: float | None,
+    *,
+    as_json: bool,
 ) -> bool:
     """Do what `quire get` was asked when it is about a directory; False when it is not.
 
     Without a place to put it a whole directory is the dataset that it is: a tar archive.
     """
-    cid, path = split_argument(argument)
     if not path and output is None:
         return False
+    cid = target if isinstance(target, Cid) else target.cid
 
     async def get(client: Client) -> dict[str, Any] | None:
-        remote = await remote_directory(client, cid, timeout)
-        if remote is None:
+        remote = await open_remote(client, target, timeout)
+        if remote.media_type != MEDIA_TYPE:
             if path:
                 raise NotADirectory(f"{cid} is not a directory, so there is no {path!r} in it")
             return None
@@ -138,11 +69,11 @@ def get_from_tree(
 
 
 async def get_tree(
-    remote: RemoteDirectory, path: str, output: Path | None, *, is_quiet: bool
+    remote: Remote, path: str, output: Path | None, *, is_quiet: bool
 ) -> dict[str, Any]:
     """Restore a path of a directory to `output`, a file without it to standard output; what was
     done, as facts."""
-    directory = await remote.open()
+    directory = await Directory.open(remote.size, remote.read)
     entry = await directory.find(path)
     if entry.kind == SYMLINK:
         raise InputError(f"{path!r} is a symbolic link to {entry.text!r}; get that instead")
@@ -158,7 +89,7 @@ async def get_tree(
     return await _restore(remote, entries, top, is_quiet=is_quiet) | {"output": str(output)}
 
 
-async def _to_stdout(remote: RemoteDirectory, entry: Entry) -> dict[str, Any]:
+async def _to_stdout(remote: Remote, entry: Entry) -> dict[str, Any]:
     """Raises `IntegrityError` at the end when the bytes are not right."""
     if entry.kind != FILE:
         raise InputError(f"{entry.path!r} is a directory; give -o DIR to restore it")
@@ -175,7 +106,7 @@ async def _to_stdout(remote: RemoteDirectory, entry: Entry) -> dict[str, Any]:
 
 
 async def _restore(
-    remote: RemoteDirectory, entries: list[Entry], top: Path, *, is_quiet: bool
+    remote: Remote, entries: list[Entry], top: Path, *, is_quiet: bool
 ) -> dict[str, Any]:
     directories, files, links = restore_order(entries)
     with Restorer(top) as restorer:
@@ -198,9 +129,7 @@ async def _restore(
     }
 
 
-async def _files(
-    remote: RemoteDirectory, restorer: Restorer, wanted: list[Entry], report: Report
-) -> None:
+async def _files(remote: Remote, restorer: Restorer, wanted: list[Entry], report: Report) -> None:
     done_bytes = done = 0
     for run in runs([entry for entry in wanted if entry.size]):
         async with aclosing(_Run(remote, run)) as content:
@@ -233,7 +162,7 @@ def runs(files: Sequence[Entry]) -> list[list[Entry]]:
 class _Run:
     """The bytes of the files of one run, from one answer."""
 
-    def __init__(self, remote: RemoteDirectory, run: Sequence[Entry]) -> None:
+    def __init__(self, remote: Remote, run: Sequence[Entry]) -> None:
         self._at = run[0].offset
         self._stream = remote.content(self._at, run[-1].offset + run[-1].size)
         self._held = memoryview(b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,12 +14,16 @@ import click
 from quire.base.clock import SystemClock
 from quire.base.errors import InputError
 from quire.base.units import MIB, format_rate, format_size
+from quire.dataset.envelope.header import Header
 from quire.faces.cli.common import show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import Report, progress
 from quire.faces.cli.tree_scan import Found, scan
 from quire.faces.client import Client
+from quire.faces.encrypting import Caps
 from quire.flow.directory_build import planned_size
+from quire.flow.encrypt import Encryption, encrypted
+from quire.formats.cid import Cid
 from quire.formats.directory import FILE, MEDIA_TYPE
 from quire.formats.directory_writer import DirectoryWriter
 
@@ -34,32 +38,45 @@ def put_tree(
     name: str | None,
     has_times: bool,
     skip_special: bool,
+    plan: Callable[[Header], Encryption] | None,
     as_json: bool,
-) -> None:
-    """Store the tree below `top` and print its CID. `name`: of the dataset; None for none."""
+) -> tuple[Caps, int]:
+    """Store the tree below `top` and print what names it; that, and the bytes of its files.
+
+    name   of the dataset; None for none
+    plan   how it is encrypted; None: not at all
+    """
     clock = SystemClock()
     started = clock.monotonic()
     found, skipped = scan(top, keep_times=has_times, skip_special=skip_special)
     for line in skipped:
         click.echo(f"left out: {line}", err=True)
     size = planned_size([each.entry for each in found])
+    encryption = None if plan is None else plan(Header(size, name, MEDIA_TYPE))
     with progress("put", size, is_quiet=as_json) as report:
 
-        async def send(client: Client) -> str:
+        async def send(client: Client) -> Cid:
             pieces = directory_pieces(found, report)
-            return await client.put(pieces, size=size, filename=name, mimetype=MEDIA_TYPE)
+            if encryption is None:
+                text = await client.put(pieces, size=size, filename=name, mimetype=MEDIA_TYPE)
+            else:
+                made = encrypted(encryption, lambda _start: pieces)
+                text = await client.put(made, size=encryption.dataset_bytes)
+            return Cid.parse(text)
 
         cid = with_client(context, send)
+    caps = Caps.of(encryption.read_cap(cid)) if encryption else Caps(None, None, None, cid)
     seconds = clock.monotonic() - started
     files = sum(each.entry.kind == FILE for each in found)
     held = sum(each.entry.size for each in found)
     if as_json:
-        facts = {"cid": cid, "bytes": held, "files": files, "entries": len(found)}
-        show_json(facts | {"skipped": len(skipped), "seconds": round(seconds, 3)})
-        return
-    click.echo(cid)
-    words = f"{files} files, {format_size(held)} at {format_rate(held / seconds)}"
-    click.echo(words, err=True)
+        facts = {"bytes": held, "files": files, "entries": len(found)}
+        more = {"skipped": len(skipped), "seconds": round(seconds, 3)}
+        show_json((caps.texts() if caps.read else {"cid": str(cid)}) | facts | more)
+    else:
+        click.echo(cid if caps.read is None else caps.read.text)
+        click.echo(f"{files} files, {format_size(held)} at {format_rate(held / seconds)}", err=True)
+    return caps, held
 
 
 def name_of_tree(top: Path) -> str:

@@ -23,7 +23,7 @@ MOST_ORIGINS = "Only a single Origin header must be specified"
 # What pages may send and read, besides what every page may.
 ALLOWED_HEADERS = ", ".join((
     "authorization, content-type, content-disposition, content-digest",
-    "range, if-match, if-none-match, if-range, last-event-id, x-request-id",
+    "range, if-match, if-none-match, if-range, last-event-id, x-request-id, quire-cap",
     "tus-resumable, upload-length, upload-offset, upload-metadata, upload-defer-length",
     "upload-concat, upload-checksum, x-http-method-override, x-requested-with",
 ))  # fmt: skip

@@ -61,7 +61,8 @@ def _operation(
         },
     }
     params = [_path_param(n) for n in _BRACES.findall(route.path)]
-    params += [_query_param(p) for p in route.params]
+    params += [_param(p, "query") | {"required": False} for p in route.params]
+    params += [_param(p, "header") | {"required": True} for p in route.headers]
     if params:
         operation["parameters"] = params
     if route.body:
@@ -107,10 +108,6 @@ def _error_content(base: str, code: int, shape: Any) -> dict[str, Any]:
 def _path_param(name: str) -> dict[str, Any]:
     param = PATH_PARAMS.get(name, Param(name, name))
     return _param(param, "path") | {"required": True}
-
-
-def _query_param(param: Param) -> dict[str, Any]:
-    return _param(param, "query") | {"required": False}
 
 
 def _param(param: Param, place: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Route:
     bases: Bases = "all"
     tag: str = "data"
     params: tuple[Param, ...] = ()
+    headers: tuple[Param, ...] = ()
     body: str = ""  # media types of the request's body, with ", " between them
     answers_options: bool = False  # the reference answers OPTIONS here without CORS too
     is_open: bool = False  # needs no token

@@ -31,6 +31,7 @@ class _Fetch:
     size_bytes: int
     asked_at: float
     is_asking: bool = True  # until the reply is here
+    is_unpaid: bool = False  # refused until the peer is paid
     task: asyncio.Task[None] | None = None
 
     def received(self) -> None:
@@ -181,8 +182,10 @@ class Pump:
             if reply.status is Status.OK:
                 member.timeouts = member.lates = 0
                 await self._keep(session, piece, reply)
+                if member.is_waiting:
+                    member.is_waiting, member.resting_until = False, 0.0
             elif reply.status is Status.PAYMENT_DUE and reply.charge is not None:
-                await self._unpaid(member, piece, reply.charge)
+                await self._unpaid(fetch, reply.charge)
             else:
                 self._declined(member, piece, reply.status)
         except PeerSilent as problem:
@@ -280,11 +283,17 @@ class Pump:
         elif self._swarm.members.get(peer) is member:
             self._swarm.drop(member, limits.rest_seconds, f"answers {status.name}")
 
-    async def _unpaid(self, member: Member, piece: Piece, charge: Charge) -> None:
+    async def _unpaid(self, fetch: _Fetch, charge: Charge) -> None:
         """The peer wants to be paid first. Meanwhile others may have the piece."""
-        limits, peer = self._context.limits, member.peer
-        self._scheduler.lost(piece, peer)
-        member.resting_until = self._context.clock.monotonic() + limits.rest_seconds
+        member, limits = fetch.member, self._context.limits
+        peer, now = member.peer, self._context.clock.monotonic()
+        self._scheduler.lost(fetch.piece, peer)
+        fetch.is_unpaid = True
+        under_way = (f for f in self._fetches if f.member is member and not f.is_unpaid)
+        if member.session.pending_bytes or any(under_way):  # that has used its credit
+            member.is_waiting, member.resting_until = True, now + limits.busy_seconds
+            return
+        member.resting_until = now + limits.rest_seconds
         problem = await self._context.toll.pay(peer, charge)
         self._swarm.answered(peer, problem or f"is paid {charge.price} tokens a MiB")
         if not problem:

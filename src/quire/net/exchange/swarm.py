@@ -24,7 +24,8 @@ class Member:
     session: PeerSession
     timeouts: int = 0  # in a row
     lates: int = 0  # overtaken by a second peer without having said a word, in a row
-    resting_until: float = 0.0  # monotonic; it was busy, or late
+    resting_until: float = 0.0  # monotonic; it was busy, or late, or is to be paid first
+    is_waiting: bool = False  # it serves on when what is under way from it is paid
     ask_again_at: float = 0.0  # monotonic; what it holds, if it is of no use until then
     questions: int = 0  # how often that was asked, in a row
 

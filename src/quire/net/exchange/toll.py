@@ -51,6 +51,9 @@ class Toll(Protocol):
         root  of the tree; None for a single block
         """
 
+    def sent(self, peer: PeerId, root: bytes, start: int, count: int) -> None:
+        """Blocks of a tree were sent to a peer."""
+
     def line_ended(self, peer: PeerId) -> None:
         """The last channel on which the peer asked us has ended."""
 
@@ -65,7 +68,8 @@ class Toll(Protocol):
         charges more than was offered, or more bytes than it sent."""
 
     async def pay(self, peer: PeerId, charge: Charge) -> str:
-        """Do what a refusal asks for; empty when the peer can be asked again, else why not."""
+        """Do what a refusal asks for, when nothing is under way that could be paid first; empty
+        when the peer can be asked again, else why not."""
 
 
 class Free:
@@ -84,6 +88,9 @@ class Free:
         self, peer: PeerId, root: bytes | None, size_bytes: int, purse: Purse
     ) -> Permit | Charge | None:
         return None
+
+    def sent(self, peer: PeerId, root: bytes, start: int, count: int) -> None:
+        """Nobody counts."""
 
     def line_ended(self, peer: PeerId) -> None:
         """Nobody owes anything."""

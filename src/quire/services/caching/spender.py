@@ -13,7 +13,7 @@ from quire.base.clock import Clock
 from quire.base.errors import ChainError, ChannelTooSmall, InsufficientFunds, QuireError
 from quire.base.events import EventBus
 from quire.base.units import MIB
-from quire.channels.tab import DAY_SECONDS, cost
+from quire.channels.tab import CREDIT_BYTES, DAY_SECONDS, cost
 from quire.formats.charge import Charge, Purse
 from quire.net.single_flight import SingleFlight
 from quire.net.transport import PeerId
@@ -25,6 +25,7 @@ QUIET_SECONDS = 1.0  # without more from a peer, then the rest is paid
 AGAIN_SECONDS = 30.0  # until a payment that failed is tried again
 INTRODUCTIONS_MAX = 64  # refusals of who was told who pays
 PEERS_MAX = 10_000  # that asked for money; the first is forgotten then
+NOTHING = Purse()
 
 
 class Spender:
@@ -34,16 +35,15 @@ class Spender:
         self,
         terms: CacheTerms,
         books: Books,
-        account: Account | None,
         clock: Clock,
         events: EventBus,
     ) -> None:
         self._terms = terms
         self._books = books
-        self._account = account
+        self._account: Account | None = None
         self._clock = clock
         self._events = events
-        self._purse = Purse(0 if account is None else terms.max_price)
+        self._purse = NOTHING
         self._purses: dict[PeerId, Purse] = {}
         self._introduced: dict[PeerId, int] = {}  # times, without having been understood
         self._prices: dict[PeerId, int] = {}  # last charged or asked
@@ -52,11 +52,18 @@ class Spender:
         self._locks: dict[PeerId, asyncio.Lock] = {}
         self._again: dict[PeerId, float] = {}  # monotonic
         self._unsettled: dict[PeerId, None] = {}  # whose last bill may not have been promised
+        self._spent = self._spent_on = 0  # tokens, on a day
         self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def attach(self, account: Account) -> None:
+        self._account = account
+        self._purse = Purse(self._terms.max_price)
 
     def start(self) -> None:
         """Promise again what may not have been before the last stop."""
-        self._unsettled = {p: None for p, book in self._books.all().items() if book.owing.last}
+        books, self._spent_on = self._books.all(), self._day()
+        self._unsettled = {peer: None for peer, book in books.items() if book.owing.last}
+        self._spent = sum(book.owing.promised_on(self._spent_on) for book in books.values())
 
     async def stop(self) -> None:
         """What is owed is paid after the next start."""
@@ -68,11 +75,21 @@ class Spender:
     # ---- for the toll ----
 
     def purse(self, peer: PeerId) -> Purse:
-        return self._purses.get(peer, self._purse)
+        return self._purses.get(peer, self._purse) if self._has_budget() else NOTHING
 
-    def is_paid(self, peer: PeerId) -> bool:
-        """Whether a peer charges what it sends now."""
-        return peer in self._prices
+    @property
+    def most(self) -> int:
+        """The highest price that is ever offered, for a MiB."""
+        return self._purse.price
+
+    def room(self, peer: PeerId) -> int | None:
+        """Bytes that may be under way from a peer; None while it charges nothing."""
+        price = self._prices.get(peer)
+        return None if price is None else self._room(peer, price)
+
+    def _room(self, peer: PeerId, price: int) -> int:
+        owing = self._books.of(peer).owing
+        return owing.room(price, owing.last if peer in self._unsettled else 0)
 
     def came(self, peer: PeerId, charged: int, price: int) -> None:
         """Bytes came and verified, so many of them charged."""
@@ -103,8 +120,14 @@ class Spender:
 
     def spent_today(self) -> int:
         """Tokens promised."""
-        day = self._day()
-        return sum(book.owing.promised_on(day) for book in self._books.all().values())
+        return self._spent if self._spent_on == self._day() else 0
+
+    def _has_budget(self) -> bool:
+        """Whether more may be bought today, besides what peers have on credit."""
+        if not self._terms.budget:
+            return True
+        credit = cost(CREDIT_BYTES, self._terms.max_price) * max(1, len(self._prices))
+        return self.spent_today() + credit <= self._terms.budget
 
     # ---- paying ----
 
@@ -124,7 +147,7 @@ class Spender:
             return f"{asks}, and has no account to be paid at; what is free today is used up"
         if (charge.chain_id, charge.hub) != (account.domain.chain_id, account.domain.contract):
             return f"{asks}, at a hub that is not this node's"
-        if terms.budget and self.spent_today() + charge.due > terms.budget:
+        if not self._has_budget():
             return f"{asks}; the budget of {terms.budget} tokens a day is spent (cache-budget)"
         return ""
 
@@ -202,7 +225,9 @@ class Spender:
             amount = max(book.owing.owes, ahead)
             if amount <= 0:
                 return
-            number = book.owing.promise(amount, self._day())
+            day = self._day()
+            number = book.owing.promise(amount, day)
+            self._spent, self._spent_on = self.spent_today() + amount, day
             await self._books.write(peer, f"{amount} tokens for what it served")
             self._unsettled[peer] = None
             await self._hand_over(account, peer, number, amount)
@@ -222,6 +247,7 @@ class Spender:
             except (ChannelTooSmall, InsufficientFunds, ChainError):
                 self._unsettled.pop(peer, None)
                 book.owing.withdraw()
+                self._spent -= min(self._spent, amount)
                 self._books.changed(peer)
                 raise
         self._unsettled.pop(peer, None)

@@ -7,7 +7,7 @@ asked by us   what came is noted; a refusal goes to the spender
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 from quire.base.clock import Clock
 from quire.base.errors import PeerLied, QuireError
@@ -28,41 +28,49 @@ LOOKED_SECONDS = 60.0  # until it is asked again
 OTHER_SECONDS = 5.0  # until a peer may show another purse
 
 
+class CachedTrees(Protocol):
+    """What is used of the shelf."""
+
+    def is_cached(self, root: bytes) -> bool: ...
+
+    def asked(self, who: str, root: bytes, start: int, count: int) -> None: ...
+
+
 class CacheToll:
-    """`is_cached`: whether a tree is served at the price; what a node has published itself, or
-    keeps by contract, is free."""
+    """Everything is free until `is_open`. The shelf says what is served at the price: what a node
+    has published itself, or keeps by contract, is free."""
 
     def __init__(
         self,
         terms: CacheTerms,
         books: Books,
         spender: Spender,
-        account: Account | None,
-        is_cached: Callable[[bytes], bool],
+        shelf: CachedTrees,
         clock: Clock,
         events: EventBus,
     ) -> None:
-        self._terms = terms
+        self.terms = terms
         self._books = books
         self._spender = spender
-        self._account = account
-        self._is_cached = is_cached
+        self.account: Account | None = None
+        self.is_open = False
+        self._shelf = shelf
         self._clock = clock
         self._events = events
         self._demand = Demand()
         self._looked: dict[PeerId, tuple[Purse, float]] = {}  # when, monotonic
         self._credit: dict[PeerId, int] = {}  # bytes
-        self._refused: dict[PeerId, None] = {}  # since it was last served
+        self._refused: dict[PeerId, int] = {}  # the day of the last word about it
 
     @property
     def price(self) -> int:
         """Of a MiB, now."""
-        return self._demand.price(self._terms.price, self._clock.monotonic())
+        return self._demand.price(self.terms.price, self._clock.monotonic())
 
     # ---- asked of us ----
 
     def posted(self, peer: PeerId, root: bytes) -> int:
-        return self.price if self._is_cached(root) else 0
+        return self.price if self.is_open and self._shelf.is_cached(root) else 0
 
     def knows(self, peer: PeerId, purse: Purse) -> bool:
         looked = self._looked.get(peer)
@@ -72,10 +80,10 @@ class CacheToll:
         return age < (LOOKED_SECONDS if looked[0] == purse else OTHER_SECONDS)
 
     async def introduce(self, peer: PeerId, purse: Purse) -> None:
-        if self._account is None or not self._terms.price:
+        if self.account is None or not self.is_open or not self.terms.price:
             return
         self._looked[peer] = (purse, self._clock.monotonic())
-        income, book = self._account.income, self._books.of(peer)
+        income, book = self.account.income, self._books.of(peer)
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 if book.payer != purse.payer:
@@ -93,27 +101,31 @@ class CacheToll:
     def admit(
         self, peer: PeerId, root: bytes | None, size_bytes: int, purse: Purse
     ) -> Permit | Charge | None:
-        if not self._terms.price or (root is not None and not self._is_cached(root)):
+        if (
+            not self.is_open
+            or not self.terms.price
+            or (root is not None and not self._shelf.is_cached(root))
+        ):
             return None
         book, price = self._books.of(peer), self.price
         book.tab.on_day(self._day())
         credit, due = self._credit.get(peer, 0), self._due(book, purse, price)
-        request = book.tab.admit(size_bytes, price, self._terms.free_bytes, due, credit)
+        request = book.tab.admit(size_bytes, price, self.terms.free_bytes, due, credit)
         if isinstance(request, Admitted):
             return Permit(self, peer, request)
-        self._say_refused(peer, price, request)
-        if self._account is None:
+        if due is None:
+            self._say_refused(peer, price, book.tab.day)
+        if self.account is None:
             return Charge(price)
-        payee, domain = self._account.income.payee, self._account.domain
+        payee, domain = self.account.income.payee, self.account.domain
         is_known = due is not None
         return Charge(price, 0, request, payee, domain.chain_id, domain.contract, is_known)
 
     def served(self, peer: PeerId, request: Admitted) -> Charge | None:
         """An admitted request is answered with data."""
-        charged = self._books.of(peer).tab.serve(request, self._terms.free_bytes)
+        charged = self._books.of(peer).tab.serve(request, self.terms.free_bytes)
         self._demand.note(request.size_bytes, self._clock.monotonic())
         self._books.changed(peer)
-        self._refused.pop(peer, None)
         return Charge(request.price, charged) if charged else None
 
     def closed(self, peer: PeerId, request: Admitted, was_served: bool, was_sent: bool) -> None:
@@ -124,6 +136,9 @@ class CacheToll:
         elif not was_sent:
             tab.take_back(request)
             self._books.changed(peer)
+
+    def sent(self, peer: PeerId, root: bytes, start: int, count: int) -> None:
+        self._shelf.asked(peer, root, start, count)
 
     def line_ended(self, peer: PeerId) -> None:
         book = self._books.find(peer)
@@ -137,14 +152,17 @@ class CacheToll:
         return self._spender.purse(peer)
 
     def room(self, peer: PeerId) -> int:
-        return CREDIT_BYTES if self._spender.is_paid(peer) else UNLIMITED_BYTES
+        room = self._spender.room(peer)
+        return UNLIMITED_BYTES if room is None else room
 
     def received(self, peer: PeerId, size_bytes: int, charge: Charge | None) -> None:
+        if not self.is_open:
+            return
         charged, price = (0, 0) if charge is None else (charge.charged, charge.price)
-        if charged > size_bytes or (charged and price > self._spender.purse(peer).price):
+        if charged > size_bytes or (charged and price > self._spender.most):
             raise PeerLied(
                 f"{peer} charges {charged} bytes at {price} tokens a MiB for {size_bytes} that it "
-                f"sent, where {self._spender.purse(peer).price} was offered",
+                f"sent, where {self._spender.most} was offered",
                 peer=peer,
             )
         book = self._books.of(peer)
@@ -163,18 +181,16 @@ class CacheToll:
 
     def _due(self, book: Book, purse: Purse, price: int) -> int | None:
         """None while nobody pays for the peer, or not as much."""
-        if self._account is None or not book.payer or purse.price < price:
+        if self.account is None or not book.payer or purse.price < price:
             return None
-        return self._account.income.due(book.payer)
+        return self.account.income.due(book.payer)
 
-    def _say_refused(self, peer: PeerId, price: int, due: int) -> None:
-        if peer in self._refused:
-            return
-        self._refused[peer] = None
-        self._tell(
-            peer,
-            f"has had what is free today and is asked for {due} tokens, at {price} a MiB",
-        )
+    def _say_refused(self, peer: PeerId, price: int, day: int) -> None:
+        """Once a day."""
+        if self._refused.get(peer) != day:
+            self._refused[peer] = day
+            what = f"has had what is free today; more costs {price} tokens a MiB"
+            self._tell(peer, f"{what}, and nobody pays for it")
 
     def _tell(self, peer: PeerId, what: str) -> None:
         self._events.publish("cache.refused", peer, f"{peer} {what}", peer=peer)

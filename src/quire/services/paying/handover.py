@@ -17,6 +17,7 @@ from quire.chain.abi import id_text
 from quire.chain.hub import Hub
 from quire.chain.values import Address
 from quire.channels.channel import Channel, ChannelEvent, Shown
+from quire.channels.paying import Told
 from quire.channels.voucher import Voucher, domain_separator, signer_of, voucher_digest
 from quire.formats.pay import PayAnswer
 from quire.formats.replica_codes import Code
@@ -58,30 +59,27 @@ class Handover:
         self._accepted: dict[Place, int] = {}
         self._locks: dict[Place, asyncio.Lock] = {}
 
-    def accepted(self, peer: str, payee: Address) -> int:
-        """What the payee is known to hold, since this start."""
-        return self._accepted.get((peer, payee), 0)
+    def accepted(self, peer: str, payee: Address) -> int | None:
+        """What the payee is known to hold, since this start; None: he was not asked."""
+        return self._accepted.get((peer, payee))
 
     def voucher(self, payee: Address, cumulative: int) -> Voucher:
         digest = voucher_digest(self._separator, self._payer, payee, cumulative)
         return Voucher(self._payer, payee, cumulative, self._sign(digest))
 
-    async def compare(self, peer: str, payee: Address, bill: str) -> bool:
-        """Learn what the payee holds, unless it is known. Whether this bill was paid by a voucher
-        that this journal knows nothing of.
+    async def compare(self, peer: str, payee: Address, bill: str) -> Told:
+        """Learn what the payee holds, by sending the newest voucher, and what he knows of a bill.
 
         Raises   PeerSilent, PeerGone, PeerRefused, PeerLied, VoucherRefused
         """
         place = (peer, payee)
         async with self._locks.setdefault(place, asyncio.Lock()):
-            if place in self._accepted and not self._known(payee).taken_over:
-                return False
             answer = await self._send(peer, payee, self._known(payee).promised, bill)
             if answer.code is Code.OVERDRAWN:
                 self._accepted[place] = answer.accepted  # the promise looks whether there is room
             elif answer.code is not Code.OK:
                 raise _refused(peer, self._known(payee).promised, bill, answer)
-            return answer.is_settled
+            return Told(answer.accepted, answer.billed, answer.is_billed)
 
     async def until(self, peer: str, payee: Address, bill: str, cumulative: int) -> None:
         """Hand over the newest voucher until the payee holds at least so much.
@@ -92,7 +90,8 @@ class Handover:
         """
         place = (peer, payee)
         async with self._locks.setdefault(place, asyncio.Lock()):
-            if self._accepted.get(place, -1) >= cumulative:
+            accepted = self._accepted.get(place)
+            if accepted is not None and accepted >= cumulative:
                 return
             total = self._known(payee).promised
             answer = await self._send(peer, payee, total, bill)
@@ -150,9 +149,9 @@ class Handover:
     async def _check_deposit(self, payee: Address, total: int) -> None:
         """Raises ChannelTooSmall when the payee is right, by the hub."""
         channel = await self._channels.look(payee)
-        if channel.room >= 0 and not channel.seen.close_at:
+        if not channel.lacks(total):
             return
-        why = "its close is pending" if channel.seen.close_at else "blocks were taken back"
+        why = "its close is pending" if channel.seen.close_at else "what was left went back"
         raise ChannelTooSmall(
             f"the channel to {id_text(payee)} has a deposit of {channel.seen.deposit} tokens for "
             f"{total} promised, {why}: top it up",

@@ -113,6 +113,9 @@ class Payee:
     def due(self, payer: Address) -> int:
         return self.account(payer).due
 
+    def received(self, payer: Address) -> int:
+        return self.account(payer).received
+
     async def take(self, voucher: Voucher) -> int:
         refusal = await self._take(voucher)
         if refusal is not None:
@@ -145,7 +148,8 @@ class Payee:
             Code.OK if refusal is None else refusal.code,
             "" if refusal is None else refusal.text,
             account.signature if account.received > voucher.cumulative else b"",
-            account.due <= 0 and marks is not None and marks.has(request.memo),
+            account.billed,
+            marks is not None and marks.has(request.memo),
         )
 
     async def look(self, payers: Sequence[Address]) -> list[Account]:

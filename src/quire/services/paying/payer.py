@@ -37,10 +37,10 @@ from quire.channels.channel import (
     Fund,
     Promise,
     Seen,
-    Settled,
 )
 from quire.channels.channel_machine import TOP_UP_SECONDS, ChannelMachine, bill_of
 from quire.channels.channel_record import decode_bill, encode_bill
+from quire.channels.paying import Compare, HandOver, Told, next_step
 from quire.channels.topup import TopUpPolicy
 from quire.services.machines import Machines
 from quire.services.paying.channel_effects import ChannelEffects
@@ -240,18 +240,23 @@ class Payer:
                 return known
             if self.machines.state(id_text(payee)) is None:
                 await self.look(payee)
-            if await self._handover.compare(peer, payee, bill):
-                await self.post(payee, Settled(bill, amount))
-                if (settled := self._bills.get(bill)) is not None:
-                    return settled
-            behind = self._bills.unpaid_before(bill, payee, self._handover.accepted(peer, payee))
-            if behind is not None:
-                await self._handover.until(peer, payee, behind.key, behind.sum)
-            channel = await self.post(payee, Promise(bill, amount))
-            promised = self._bills.get(bill)
-            if promised is None:
-                raise too_small(channel, amount)
-            return promised
+            told: Told | None = None
+            while True:
+                accepted = self._handover.accepted(peer, payee)
+                behind = self._bills.unpaid_before(bill, payee, accepted or 0)
+                channel = self._channel(payee)
+                step = next_step(bill, amount, None, behind, channel, accepted=accepted, told=told)
+                match step:
+                    case Compare():
+                        told = await self._handover.compare(peer, payee, bill)
+                    case HandOver() if behind is not None:
+                        await self._handover.until(peer, payee, behind.key, behind.sum)
+                    case Promise():
+                        channel = await self.post(payee, step)
+                        promised = self._bills.get(bill)
+                        if promised is None:
+                            raise too_small(channel, step.amount - step.covered)
+                        return promised
 
     def _promised(self, task: asyncio.Task[Bill]) -> None:
         del self._promises[task]

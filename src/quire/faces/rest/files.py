@@ -1,0 +1,117 @@
+"""/files: contents that this node encrypts and decrypts, for clients that cannot do it themselves.
+
+Capabilities come in the header `Quire-Cap` and go in the answer of a POST; they are in no path, no
+query, no log line, event or error. Who does not trust the node encrypts at home (`quire put`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from aiohttp import web
+
+from quire.base.errors import BadCap, InputError
+from quire.base.rng import system_rng
+from quire.dataset.envelope.derive import repair_of, verify_of
+from quire.dataset.envelope.header import Header
+from quire.dataset.envelope.records import BLOCK_BYTES
+from quire.faces.rest.body import pieces
+from quire.faces.rest.content import Chunks, Content, send_content
+from quire.faces.rest.download import DEFAULT_TYPE
+from quire.faces.rest.file_shapes import FileMade
+from quire.faces.rest.inputs import filename_of, is_wanted, mimetype_of, timeout_of
+from quire.faces.rest.reply import Plain, reply_json
+from quire.flow.decrypt import EncryptedContent
+from quire.flow.encrypt import Encryption, encrypted
+from quire.flow.upload import UploadOrder
+from quire.formats.cap import LiteralCap, ReadCap, parse_cap
+from quire.formats.names import check_received_filename, is_mimetype
+from quire.kernels.cipher import KEY_BYTES, fastest_suite
+from quire.node.node import Node
+
+CAP_HEADER = "Quire-Cap"
+# One URL stands for every content: nobody may keep an answer for the next who asks.
+PRIVATE = {"Cache-Control": "no-store", "Vary": CAP_HEADER}
+
+
+async def put_file(request: web.Request, node: Node) -> web.Response:
+    """Encrypt the body under a key of its own and store the ciphertext; answers with the
+    capabilities, which are kept nowhere here."""
+    size = request.content_length if request.can_read_body else 0
+    if size is None:
+        error = InputError("the length is part of what is encrypted first: send Content-Length")
+        raise Plain(411, error.message, error)
+    header = Header(size, filename_of(request), mimetype_of(request))
+    is_padded = not is_wanted(request, "exact")
+    suite = fastest_suite(node.clock.monotonic)
+    plan = Encryption.of(system_rng().randbytes(KEY_BYTES), suite, header, is_padded=is_padded)
+    order = UploadOrder(BLOCK_BYTES, plan.dataset_bytes)
+    body = pieces(request, node.config.upload_idle_timeout, node.waits)
+    made = encrypted(plan, lambda _start: body)
+    async with aclosing(body), aclosing(made):
+        dataset = await node.uploads.run(made, order)
+    cap = plan.read_cap(dataset.manifest_cid)
+    answer = FileMade(
+        cap.text, repair_of(cap).text, verify_of(cap).text, str(cap.cid), size, plan.dataset_bytes
+    )
+    reply = reply_json(answer, 201)
+    reply.headers.update(PRIVATE)
+    return reply
+
+
+async def get_file(request: web.Request, node: Node) -> web.StreamResponse:
+    """The content that a read capability names, from wherever it is, decrypted here."""
+    lines = request.headers.getall(CAP_HEADER, [])
+    if len(lines) != 1:
+        raise BadCap(f"give one read capability, in the header {CAP_HEADER}")
+    cap = parse_cap(lines[0].strip())
+    if isinstance(cap, LiteralCap):
+        content = Content("literal", len(cap.content), DEFAULT_TYPE, None, _literal(cap))
+        return await send_content(request, content, PRIVATE)
+    if not isinstance(cap, ReadCap):
+        raise BadCap("a repair or verify capability does not read; give the read capability")
+    return await send_content(request, await _content_of(request, node, cap), PRIVATE)
+
+
+async def _content_of(request: web.Request, node: Node, cap: ReadCap) -> Content:
+    idle = timeout_of(request, node)
+    dataset = await node.fetches.manifest(cap.cid, idle)
+    await node.fetches.keep(dataset)
+
+    def ciphertext(start: int, stop: int) -> Chunks:
+        length = stop - start
+        return node.downloads.read(dataset, offset=start, length=length, idle_seconds=idle)
+
+    size = dataset.manifest.original_size
+    opened = await EncryptedContent.open(cap, size, ciphertext)
+
+    async def read(start: int, length: int) -> AsyncGenerator[memoryview, None]:
+        async with aclosing(opened.read(start, start + length, ciphertext)) as plain:
+            async for piece in plain:
+                yield memoryview(piece)
+
+    name, media_type = opened.header.name, opened.header.media_type or DEFAULT_TYPE
+    return Content(
+        cid=str(cap.cid),
+        size=opened.size,
+        media_type=media_type if is_mimetype(media_type) else DEFAULT_TYPE,
+        filename=name if _is_fit(name) else None,
+        read=read,
+    )
+
+
+def _is_fit(name: str | None) -> bool:
+    """Whether a name that somebody encrypted may be told to a browser."""
+    try:
+        check_received_filename(name or "")
+    except InputError:
+        return False
+    return True
+
+
+def _literal(cap: LiteralCap) -> Callable[[int, int], Chunks]:
+    async def read(start: int, length: int) -> Chunks:
+        yield memoryview(cap.content)[start : start + length]
+
+    return read

@@ -1,0 +1,178 @@
+"""What one reader owes one provider for blocks that it has verified, and how that is paid.
+
+    admit ─► asked ─► verified ─► a voucher after each MiB, and for the rest at the end
+                 └─► dropped
+
+What is asked and not yet paid never exceeds the credit that the provider's offer gives; what was
+not verified is never paid.
+Source   point.md 4.2 (exposure limits), 6.5 (billing of retrieval)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from quire.base.errors import ChannelTooSmall, PeerError, Refused
+from quire.base.units import MIB
+from quire.channels.port import Payments
+from quire.point.values import Offer
+
+STEP_BYTES = MIB  # verified bytes that one voucher pays
+PAY_ATTEMPTS = 4
+PAY_PAUSE_SECONDS = 1.0
+FUND_BYTES = 64 * MIB  # a channel is made large enough to read so much, or what is left
+
+
+@dataclass(slots=True)
+class Purse:
+    """What one reading may spend in all, and the names of its bills."""
+
+    session: str
+    size: int  # bytes of the file
+    budget: int | None = None
+    spent: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1 << 62)))
+
+    def bill(self) -> str:
+        return f"get/{self.session}/{next(self._numbers)}"
+
+    def check(self, amount: int) -> None:
+        """Raises Refused when it is not to be spent."""
+        if self.budget is not None and self.spent + amount > self.budget:
+            raise Refused(
+                f"reading on would cost {self.spent + amount} in all, above the budget of "
+                f"{self.budget}; give a larger one",
+                spent=self.spent,
+            )
+
+
+@dataclass(slots=True)
+class _Bill:
+    name: str
+    size: int
+    is_counted: bool = False
+
+
+class Tab:
+    """The account of one reader at one provider."""
+
+    def __init__(self, payments: Payments | None, peer: str, offer: Offer, purse: Purse) -> None:
+        self._payments = payments
+        self._peer = peer
+        self._offer = offer
+        self._purse = purse
+        self._asked = 0  # bytes under way
+        self._verified = 0  # bytes verified and not paid
+        self._open: _Bill | None = None  # promised perhaps; it keeps its amount until it is paid
+        self._paying = asyncio.Lock()
+        self._room = 0  # what the channel could promise when it was last looked at, less since
+        self._funding = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    @property
+    def price(self) -> int:
+        """Tokens per byte read."""
+        return self._offer.price_get_byte
+
+    @property
+    def _unpaid(self) -> int:
+        return self._verified + (0 if self._open is None else self._open.size)
+
+    async def introduction(self) -> tuple[bytes, bytes]:
+        """Who is billed and how he shows it; empty where reading costs nothing."""
+        if not self.price or self._payments is None:
+            return b"", b""
+        return self._payments.payer, await self._payments.introduction(self._offer.payee)
+
+    async def admit(self, size: int) -> None:
+        """Wait until `size` bytes may be asked. Raises what paying raises."""
+        if not self.price:
+            self._asked += size
+            return
+        self._check_can_pay(size)
+        while self._asked and self._asked + self._unpaid + size > self._offer.credit_bytes:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._unpaid and self._unpaid + size > self._offer.credit_bytes:
+            await self.settle()
+        self._asked += size
+        try:
+            await self._have_room()
+        except BaseException:
+            self.dropped(size)
+            raise
+
+    def dropped(self, size: int) -> None:
+        """It did not come, or does not verify."""
+        self._asked -= size
+        self._changed.set()
+
+    async def verified(self, size: int) -> None:
+        """It is here; pay when it is time. Raises as `settle`."""
+        self._asked -= size
+        if self.price:
+            self._verified += size
+            if self._verified >= min(STEP_BYTES, self._offer.credit_bytes):
+                await self.settle()
+        self._changed.set()
+
+    async def settle(self) -> None:
+        """Pay what is verified.
+
+        Raises   InsufficientFunds, ChannelTooSmall, VoucherRefused, Refused (budget), PeerError
+        """
+        async with self._paying:
+            try:
+                while self._open is not None or self._verified:
+                    if self._open is None:
+                        self._open = _Bill(self._purse.bill(), self._verified)
+                        self._verified = 0
+                    await self._pay(self._open)
+                    self._open = None
+            finally:
+                self._changed.set()
+
+    async def _have_room(self) -> None:
+        """Have a channel that can promise all that is asked: who serves looks at it first."""
+        assert self._payments is not None
+        async with self._funding:
+            needed = (self._asked + self._unpaid) * self.price
+            if self._room < needed:
+                self._room = await self._payments.room(self._offer.payee)
+            if self._room < needed:
+                await self._payments.fund(self._offer.payee, max(needed, self._ahead()))
+                self._room = await self._payments.room(self._offer.payee)
+
+    def _check_can_pay(self, size: int) -> None:
+        if self._payments is None:
+            raise Refused(
+                f"{self._peer} wants {self.price} for each byte and this node has no account; "
+                "start it with --eth-provider and a key"
+            )
+        self._purse.check((self._asked + self._unpaid + size) * self.price)
+
+    async def _pay(self, bill: _Bill) -> None:
+        assert self._payments is not None
+        payee, amount = self._offer.payee, bill.size * self.price
+        self._purse.spent += 0 if bill.is_counted else amount
+        bill.is_counted = True
+        for attempt in range(PAY_ATTEMPTS):
+            try:
+                await self._payments.pay(bill.name, self._peer, payee, amount)
+                self._room -= amount
+                return
+            except ChannelTooSmall:
+                await self._payments.fund(payee, max(amount, self._ahead()))
+            except PeerError as error:
+                if attempt == PAY_ATTEMPTS - 1 or not error.retry:
+                    raise
+                await asyncio.sleep(PAY_PAUSE_SECONDS * 2**attempt)
+        raise ChannelTooSmall(f"the channel to {self._peer} cannot promise {amount}")
+
+    def _ahead(self) -> int:
+        """What is worth having in a channel, so that one transaction serves for a while."""
+        wanted = min(FUND_BYTES, self._purse.size) * self.price
+        budget = self._purse.budget
+        return wanted if budget is None else min(wanted, budget - self._purse.spent)
