@@ -8,7 +8,6 @@ from quire.node.config import NodeConfig
 from quire.point.offer import MAX_OPERATOR_BYTES
 from quire.services.providing.settings import ProviderSettings
 
-
 NO_CHAIN = (
     "the setting provider keeps replicas for pay, which needs a chain: give --eth-provider and the "
     "account's key"
