@@ -17,8 +17,10 @@ from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.memory import MemoryNetwork
 from quire.node.node import Node
 from quire.node.parts import Ground
-from quire.node.retail import Retail, RetailPorts, RetailSettings, join_retail
+from quire.node.retail import Retail, RetailPorts, RetailSettings, join_providing, join_retail
 from quire.node.trading import join_trading
+from quire.services.pointers import Pointers
+from quire.services.providing.settings import ProviderSettings
 from quire.store.journal import Journal
 from quire.store.journal_memory import MemoryJournal
 from support.http import send
@@ -46,9 +48,11 @@ async def retail_node(
     *,
     journal: Journal | None = None,
     settings: RetailSettings | None = None,
+    providing: ProviderSettings | None = None,
     **flags: Any,
 ) -> AsyncGenerator[RetailNode, None]:
-    """A node with the account of a key. It offers nothing and buys nothing unless told to."""
+    """A node with the account of a key. It offers nothing and buys nothing unless told to; with
+    `providing` it keeps replicas."""
     node = await make_node(directory, network, **flags)
     account = address_of(key)
     market, hub = MemoryMarket(world, account, node.clock), MemoryHub(world, account, node.clock)
@@ -61,6 +65,10 @@ async def retail_node(
 
     ports = RetailPorts(hub, journal, sign, node.transport, node.profile.protocols)
     node.retail = join_retail(ports, settings or RetailSettings(), ground)
+    if providing is not None:
+        announcer = node.parts.announcer
+        node.retail.pointers = Pointers(journal, node.clock, announcer.announce, announcer.withdraw)
+        join_providing(node.retail, providing, ports, node.identity, ground, node.parts)
     async with serving(node) as url:
         yield RetailNode(node, url, node.retail, hub)
 

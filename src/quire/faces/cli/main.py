@@ -43,6 +43,7 @@ COMMANDS = {
     "offer": "offer",
     "sales": "sales",
     "providers": "providers",
+    "leases": "leases",
     "key": "key",
     "pin": "retention",
     "unpin": "retention",
