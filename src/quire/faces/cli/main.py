@@ -38,6 +38,7 @@ COMMANDS = {
     "purchases": "purchases",
     "offer": "offer",
     "sales": "sales",
+    "channels": "channels",
     "providers": "providers",
     "key": "key",
     "pin": "retention",
