@@ -17,6 +17,7 @@ from quire.base.events import Event
 from quire.node.metrics_choice import choice_metrics
 from quire.node.metrics_market import market_metrics
 from quire.node.metrics_providing import providing_metrics
+from quire.node.metrics_retail import retail_metrics
 
 if TYPE_CHECKING:
     from quire.node.node import Node
@@ -142,6 +143,8 @@ class NodeMetrics(Collector):
         yield self._traffic()
         if self._node.trading is not None:
             yield from market_metrics(self._node.trading)
+        if self._node.retail is not None:
+            yield from retail_metrics(self._node.retail)
         if self._node.retail is not None and self._node.retail.choice is not None:
             yield from choice_metrics(self._node.retail.choice, self._node.clock.now())
         if self._node.retail is not None and self._node.retail.provider is not None:

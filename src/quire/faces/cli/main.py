@@ -42,6 +42,7 @@ COMMANDS = {
     "purchases": "purchases",
     "offer": "offer",
     "sales": "sales",
+    "channels": "channels",
     "providers": "providers",
     "leases": "leases",
     "key": "key",
