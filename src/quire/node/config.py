@@ -9,6 +9,7 @@ from typing import Annotated, get_args, get_type_hints
 import msgspec
 
 from quire.base.units import GIB, MIB
+from quire.channels.tab import FREE_BYTES
 from quire.net.nat import RELAY_DEFAULTS
 from quire.node.setting import NatSetting, Setting
 
@@ -140,12 +141,54 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Setting("whole", "tokens (smallest unit) of a payer from which his vouchers are claimed"),
     ] = 0
+    cache_price: Annotated[
+        int,
+        Setting("whole", "tokens (smallest unit) for a MiB of what is cached here; 0 is free"),
+    ] = 0
+    cache_free_bytes: Annotated[
+        int, Setting("size", "of it, what a peer has a day for nothing beyond what it gave")
+    ] = FREE_BYTES
+    cache_max_price: Annotated[
+        int,
+        Setting("whole", "tokens (smallest unit) paid for a MiB that others have cached, at most"),
+    ] = 0
+    cache_budget: Annotated[
+        int, Setting("whole", "tokens (smallest unit) paid for that in a day, at most; 0: any")
+    ] = 0
+    cache_limit: Annotated[
+        int,
+        Setting("size", "bytes of what was fetched and nothing else keeps; 0: until block-ttl"),
+    ] = 0
     providers: Annotated[
         tuple[str, ...],
         Setting("list", "provider of sealed replicas to ask, besides those that are found"),
     ] = ()
     asn_table: Annotated[
         Path | None, Setting("path", "autonomous systems by address ranges (TSV of ip2asn)")
+    ] = None
+    provider: Annotated[
+        bool, Setting("flag", "keep sealed replicas of others for pay; needs a chain with a hub")
+    ] = False
+    retail_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a byte and second of a replica")
+    ] = 1
+    retail_get_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a byte read; 0: the exchange serves it")
+    ] = 1000
+    retail_put_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a byte written, once")
+    ] = 0
+    retail_space: Annotated[
+        int | None, Setting("size", "of the quota, for all replicas together; else what is free")
+    ] = None
+    retail_term: Annotated[
+        float, Setting("duration", "how long a replica is taken for, at most; it can be renewed")
+    ] = 365 * 86400.0
+    retail_credit: Annotated[int, Setting("size", "what one reader is served ahead of payment")] = (
+        MIB
+    )
+    operator: Annotated[
+        str | None, Setting("text", "who runs this provider, at most 64 bytes; else the account")
     ] = None
     reward_recipient: Annotated[
         str | None, Setting("address", "who gets what this host earns, besides its collateral")
