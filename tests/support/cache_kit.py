@@ -59,6 +59,25 @@ class CacheNode:
         return [event.message for event in self.node.events.history() if event.kind == kind]
 
 
+class AllCached:
+    """A shelf on which everything lies."""
+
+    async def start(self) -> None:
+        """Nothing is looked through."""
+
+    def stop(self) -> None:
+        """Nothing is listened to."""
+
+    async def look(self) -> int:
+        return 0
+
+    def is_cached(self, root: bytes) -> bool:
+        return True
+
+    def asked(self, who: str, root: bytes, start: int, count: int) -> None:
+        """Nobody counts."""
+
+
 @dataclass
 class Money:
     """Both sides of one account."""
@@ -104,14 +123,10 @@ class CacheTown:
                 self.chain.mint(money.hub.account, tokens)
             await money.payer.start()
             await money.payee.start()
-        caching = Caching(
-            CacheTerms(price, free_bytes, max_price, budget),
-            lambda _: True,
-            self.clock,
-            events,
-            journal=journal,
-            account=None if money is None else money.account,
-        )
+        terms = CacheTerms(price, free_bytes, max_price, budget)
+        caching = Caching(terms, AllCached(), self.clock, events)  # type: ignore[arg-type]
+        if money is not None:
+            caching.attach(journal, money.account)
         node = await self.world.node(
             name, LIMITS, transport=transport, toll=caching.toll, events=events
         )

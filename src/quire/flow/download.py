@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from quire.base.clock import Clock
@@ -48,6 +48,7 @@ class Downloads:
         self.active = ActiveTransfers()
         self.finished = 0
         self.sent_bytes = 0
+        self.on_read: Callable[[Dataset, int, int], None] = _unheard
 
     async def read(
         self,
@@ -68,7 +69,8 @@ class Downloads:
         stop = size if length is None else offset + length
         if not 0 <= offset <= stop <= size:
             raise InputError(f"bytes {offset} to {stop} are not inside the {size} of the dataset")
-        subject = str(dataset.manifest_cid)
+        subject, block_size = str(dataset.manifest_cid), dataset.manifest.block_size
+        self.on_read(dataset, offset // block_size, -(-stop // block_size))
         ahead = _Ahead(self._store, self._assembler, self._clock, dataset, idle_seconds)
         async with self._assembler.reading(dataset):
             try:
@@ -84,6 +86,10 @@ class Downloads:
                 self.finished += 1
             finally:
                 await ahead.close()
+
+
+def _unheard(_dataset: Dataset, _start: int, _stop: int) -> None:
+    """Until somebody wants to know what is read."""
 
 
 async def _chunks(ahead: _Ahead, offset: int, stop: int) -> AsyncGenerator[memoryview, None]:

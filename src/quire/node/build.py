@@ -32,6 +32,7 @@ from quire.node.proving import join_proving
 from quire.node.retail import retail_of
 from quire.node.tracing import Tracing, tracing_to
 from quire.node.trading import open_trading
+from quire.services.caching.terms import CacheSettings, CacheTerms
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
 from quire.services.repair import Repairer
@@ -157,9 +158,23 @@ def part_settings(config: NodeConfig, profile: Profile) -> PartSettings:
         keep_seconds=config.block_ttl or None,
         drops_computed=config.drop_computed,
         upload_lifetime_seconds=config.upload_expiry,
+        caching=cache_settings(config),
         book=PeerBook(config.data_dir / "peers.json"),
         bootstrap=bootstrap_peers(config, profile),
     )
+
+
+def cache_settings(config: NodeConfig) -> CacheSettings | None:
+    """None where nothing is asked, nothing is paid and nothing is limited."""
+    if not (config.cache_price or config.cache_max_price or config.cache_limit):
+        return None
+    terms = CacheTerms(
+        config.cache_price,
+        config.cache_free_bytes,
+        config.cache_max_price,
+        config.cache_budget,
+    )
+    return CacheSettings(terms, config.cache_limit)
 
 
 def blockexc_ids(profile: Profile) -> Ids | None:

@@ -9,6 +9,7 @@ from typing import Annotated, get_args, get_type_hints
 import msgspec
 
 from quire.base.units import GIB, MIB
+from quire.channels.tab import FREE_BYTES
 from quire.net.nat import RELAY_DEFAULTS
 from quire.node.setting import NatSetting, Setting
 
@@ -139,6 +140,24 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     claim_from: Annotated[
         int,
         Setting("whole", "tokens (smallest unit) of a payer from which his vouchers are claimed"),
+    ] = 0
+    cache_price: Annotated[
+        int,
+        Setting("whole", "tokens (smallest unit) for a MiB of what is cached here; 0 is free"),
+    ] = 0
+    cache_free_bytes: Annotated[
+        int, Setting("size", "of it, what a peer has a day for nothing beyond what it gave")
+    ] = FREE_BYTES
+    cache_max_price: Annotated[
+        int,
+        Setting("whole", "tokens (smallest unit) paid for a MiB that others have cached, at most"),
+    ] = 0
+    cache_budget: Annotated[
+        int, Setting("whole", "tokens (smallest unit) paid for that in a day, at most; 0: any")
+    ] = 0
+    cache_limit: Annotated[
+        int,
+        Setting("size", "bytes of what was fetched and nothing else keeps; 0: until block-ttl"),
     ] = 0
     providers: Annotated[
         tuple[str, ...],

@@ -1,7 +1,7 @@
 """The life of a node: start in order, run, stop in the opposite order within a deadline.
 
     network -> announcer -> exchange -> connector -> background loops -> trading -> retail
-        -> faces (REST last = ready)
+        -> caching -> faces (REST last = ready)
 
 Stopping first refuses new uploads and lets those under way end, because a client that is sending
 should get its CID. A second signal ends the wait.
@@ -81,6 +81,10 @@ class Lifecycle:
             retail = node.retail
             self._will_stop("retail", lambda _: retail.stop())
             await retail.start()
+        if node.parts.caching is not None:
+            caching = node.parts.caching
+            self._will_stop("caching", lambda _: caching.stop())
+            await caching.start()
         for face in self._faces:
             node.api_urls += await face.start()
             self._will_stop("face", face.stop)

@@ -29,6 +29,9 @@ from quire.net.exchange.engine import Exchange
 from quire.net.known_peer import KnownPeer
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
+from quire.services.caching.caching import Caching
+from quire.services.caching.shelf import Shelf
+from quire.services.caching.terms import CacheSettings
 from quire.store.slot_files import SlotFiles
 from quire.store.store import Store
 
@@ -55,6 +58,7 @@ class PartSettings:
     bootstrap: Sequence[KnownPeer]
     drops_computed: bool = False  # blocks that a download computed, at its end
     blockexc: Ids | None = None  # of nodes of the reference; None: not spoken
+    caching: CacheSettings | None = None  # None: everything is free, and nothing is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Parts:
     slot_holds: SlotHolds
     rebuilds: Rebuilds
     announcing: Announcing
+    caching: Caching | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,8 @@ def join_parts(
     idle = settings.fetch_idle_seconds
     finder = Finder(transport, clock, rng, events, waits=waits)
     announcer = Announcer(transport, clock, rng, events)
-    exchange = _exchange(ground, transport, store, finder, settings)
+    caching = _caching(ground, store, settings)
+    exchange = _exchange(ground, transport, store, finder, settings, caching)
     connector = Connector(
         transport, settings.book, settings.bootstrap, clock=clock, rng=rng, events=events
     )
@@ -117,6 +123,9 @@ def join_parts(
         keep_seconds=settings.keep_seconds,
     )
     slot_holds, rebuilds = _slots(ground, store, slot_files, exchange, fetches, idle)
+    downloads = Downloads(store, assembler, clock)
+    if caching is not None:
+        downloads.on_read = caching.read_here
     return Parts(
         store=store,
         slot_files=slot_files,
@@ -128,13 +137,22 @@ def join_parts(
         uploads=Uploads(store, events, clock),
         resumable=_resumable(ground, store, settings),
         assembler=assembler,
-        downloads=Downloads(store, assembler, clock),
+        downloads=downloads,
         fetches=fetches,
         slot_holds=slot_holds,
         rebuilds=rebuilds,
         protections=_protections(ground, store, slot_files, fetches, settings),
         announcing=Announcing(store, announcer),
+        caching=caching,
     )
+
+
+def _caching(ground: Ground, store: Store, settings: PartSettings) -> Caching | None:
+    if settings.caching is None:
+        return None
+    clock, events = ground.clock, ground.events
+    shelf = Shelf(store, clock, events, size_bytes=settings.caching.limit_bytes)
+    return Caching(settings.caching.terms, shelf, clock, events)
 
 
 def _exchange(
@@ -143,6 +161,7 @@ def _exchange(
     store: Store,
     finder: Finder,
     settings: PartSettings,
+    caching: Caching | None,
 ) -> Exchange:
     ids = settings.blockexc
     return Exchange(
@@ -155,6 +174,7 @@ def _exchange(
         waits=ground.waits,
         protocol_id=settings.exchange_protocol,
         dialect=None if ids is None else Blockexc(transport, store, ids),
+        toll=None if caching is None else caching.toll,
     )
 
 

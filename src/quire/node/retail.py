@@ -24,6 +24,7 @@ from quire.node.profile import Protocols
 from quire.node.retail_choice import choice_of
 from quire.node.retail_providing import provider_settings
 from quire.node.trading import Trading
+from quire.services.caching.terms import Account
 from quire.services.paying.claiming import Claiming
 from quire.services.paying.pay_protocol import serve_payments
 from quire.services.paying.payee import Payee
@@ -121,6 +122,9 @@ def retail_of(
     ports = RetailPorts(chain.hub, trading.journal, sign, parts.transport, protocols)
     settings = RetailSettings(config.channel_deposit, config.claim_from)
     retail = join_retail(ports, settings, ground)
+    if parts.caching is not None:
+        account = Account(retail.payments, retail.income, chain.hub.domain)
+        parts.caching.attach(trading.journal, account)
     retail.choice = choice_of(
         config,
         protocols.replica,

@@ -1,7 +1,7 @@
 """`quire sim`: run seeds, show the stages and the figures, and say how to repeat a failure.
 
-`quire sim audits`, `dispersal`, `lazy-repair` and `provider-choice` are studies of a policy, with
-figures only.
+`quire sim audits`, `cache`, `dispersal`, `lazy-repair` and `provider-choice` are studies of a
+policy, with figures only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 
-from quire.sim import audits, fairness_table, lazy_repair, provider_choice_table
+from quire.sim import audits, cache_table, fairness_table, lazy_repair, provider_choice_table
 from quire.sim.run import SCENARIOS, Outcome, run_seed
 from quire.sim.tally import Tally
 
@@ -19,6 +19,7 @@ EXIT_BROKEN = 70  # as base.errors.Bug
 ALL = "all"
 STUDIES = {
     "audits": audits.report,
+    "cache": cache_table.report,
     "dispersal": fairness_table.report,
     "lazy-repair": lazy_repair.report,
     "provider-choice": provider_choice_table.report,

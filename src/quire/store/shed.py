@@ -19,8 +19,12 @@ from quire.store.treecache import TreeEntry
 SHED_LEAVES_MAX = 2 * PAGE_LEAVES  # by one transaction
 
 
-async def shed(core: Core, root: bytes, start: int, count: int) -> int:
+async def shed(
+    core: Core, root: bytes, start: int, count: int, *, spares_held: bool = False
+) -> int:
     """Give up blocks [start, start + count) of a tree; how many of them were here. Padding stays.
+
+    spares_held  not while somebody reads or fetches the tree
 
     Raises InputError when the range is not one of the tree."""
     entry = core.trees.entry(root)
@@ -30,16 +34,21 @@ async def shed(core: Core, root: bytes, start: int, count: int) -> int:
     at, stop, shed_count = start, start + count, 0
     while at < stop:
         upto = min(stop, at - at % PAGE_LEAVES + SHED_LEAVES_MAX)
-        shed_count += await core.committer.run(_shed_change(core, entry, at, upto))
+        change = _shed_change(core, entry, at, upto, spares_held)
+        shed_count += await core.committer.run(change)
         at = upto
     return shed_count
 
 
-def _shed_change(core: Core, entry: TreeEntry, start: int, stop: int) -> Change[int]:
+def _shed_change(
+    core: Core, entry: TreeEntry, start: int, stop: int, spares_held: bool
+) -> Change[int]:
     lost: list[int] = []
 
     def apply(tables: Tables) -> int:
         lost.clear()
+        if spares_held and entry.id in core.holds.tree_ids():
+            return 0
         growth = Growth.of(tables, entry.id, entry.root)
         if growth is None:
             return 0

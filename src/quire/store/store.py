@@ -213,11 +213,12 @@ class Store:
     async def put_leaf_range(self, root: bytes, start: int, digests: Buffer, proof: Buffer) -> None:
         await self._leaf_lists.put_range(root, start, digests, proof)
 
-    async def shed(self, root: bytes, start: int, count: int) -> int:
+    async def shed(self, root: bytes, start: int, count: int, *, spares_held: bool = False) -> int:
         """Give up blocks [start, start + count) of a tree whose dataset stays; how many were here.
-        Their space is given back soon. Raises InputError."""
+        Their space is given back soon. With `spares_held` none while somebody reads or fetches the
+        tree. Raises InputError."""
         await self.flush()
-        count = await shed(self._core, root, start, count)
+        count = await shed(self._core, root, start, count, spares_held=spares_held)
         self._reclaimer.wake()
         return count
 
@@ -282,6 +283,10 @@ class Store:
         entry = self._core.trees.entry(root)
         with nullcontext() if entry is None else self._core.holds.hold(entry):
             yield
+
+    def is_held(self, root: bytes) -> bool:
+        """Whether somebody reads or fetches a tree; see `holding`."""
+        return self._core.holds.entry(root) is not None
 
     async def doomed(self, datasets_max: int) -> Doomed:
         """What `collect` would delete now, and what that gives back."""

@@ -254,6 +254,9 @@ class Responder:
                 permit.closed(was_sent)
             if was_sent and size:
                 self._ledger.sent(line.peer, line.protocol, size, blocks)
+                if isinstance(job.request, RangeRequest):
+                    asked = job.request
+                    self._toll.sent(line.peer, asked.root, asked.start, asked.count)
             if is_reading:
                 self._release(line.peer)
 

@@ -51,6 +51,9 @@ class Toll(Protocol):
         root  of the tree; None for a single block
         """
 
+    def sent(self, peer: PeerId, root: bytes, start: int, count: int) -> None:
+        """Blocks of a tree were sent to a peer."""
+
     def line_ended(self, peer: PeerId) -> None:
         """The last channel on which the peer asked us has ended."""
 
@@ -85,6 +88,9 @@ class Free:
         self, peer: PeerId, root: bytes | None, size_bytes: int, purse: Purse
     ) -> Permit | Charge | None:
         return None
+
+    def sent(self, peer: PeerId, root: bytes, start: int, count: int) -> None:
+        """Nobody counts."""
 
     def line_ended(self, peer: PeerId) -> None:
         """Nobody owes anything."""

@@ -17,25 +17,25 @@ from quire.services.caching.terms import Account
 class Biller:
     """One node as payee."""
 
-    def __init__(self, books: Books, account: Account | None, events: EventBus) -> None:
+    def __init__(self, books: Books, events: EventBus) -> None:
+        self.account: Account | None = None
         self._books = books
-        self._account = account
         self._events = events
 
     async def start(self) -> None:
         """Send again what may not have been sent. Raises DiskFull."""
-        if self._account is None:
+        if self.account is None:
             return
         for peer, book in self._books.all().items():
             if book.bills and book.payer:
-                await self._send(self._account, peer, book)
+                await self._send(self.account, peer, book)
 
     async def look(self) -> None:
         """Bill whoever has paid ahead of his bills, and write the books. Raises DiskFull."""
-        if self._account is not None:
+        if self.account is not None:
             for peer, book in self._books.all().items():
                 if book.payer and (book.tab.unbilled > 0 or book.tab.doubtful_parts):
-                    await self._bill(self._account, peer, book)
+                    await self._bill(self.account, peer, book)
         await self._books.flush()
 
     async def _bill(self, account: Account, peer: PeerId, book: Book) -> None:

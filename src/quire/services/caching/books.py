@@ -17,14 +17,18 @@ BOOKS_MAX = 10_000  # of peers without money; the one that was opened first is c
 
 
 class Books:
-    """`place`: the contract that the sums are of; empty without a chain."""
+    """In memory alone until they have a journal."""
 
-    def __init__(self, journal: Journal | None, events: EventBus, place: str = "") -> None:
-        self._journal = journal
+    def __init__(self, events: EventBus) -> None:
+        self._journal: Journal | None = None
         self._events = events
-        self._filed = f"{KIND} {place}".strip()
+        self._filed = KIND
         self._books: dict[PeerId, Book] = {}
         self._dirty: dict[PeerId, None] = {}
+
+    def attach(self, journal: Journal, place: str) -> None:
+        """`place`: the contract that the sums are of."""
+        self._journal, self._filed = journal, f"{KIND} {place}"
 
     async def start(self) -> None:
         """Raises StoreCorrupt."""

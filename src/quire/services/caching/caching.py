@@ -9,7 +9,6 @@ Made with the exchange; the account and the journal come when the chain is reach
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from quire.base.clock import Clock
@@ -22,12 +21,15 @@ from quire.net.transport import PeerId
 from quire.services.background import Background
 from quire.services.caching.biller import Biller
 from quire.services.caching.books import Books
+from quire.services.caching.shelf import Shelf
 from quire.services.caching.spender import Spender
 from quire.services.caching.terms import Account, CacheTerms
 from quire.services.caching.toll import CacheToll
+from quire.store.dataset import Dataset
 from quire.store.journal import Journal
 
 LOOK_SECONDS = 1.0
+SHELF_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,44 +53,52 @@ class Trade:
 
 
 class Caching:
-    """`is_cached`: see CacheToll."""
+    """Made with the exchange, which asks `toll`. `attach` comes before `start`, or not at all."""
 
-    def __init__(
-        self,
-        terms: CacheTerms,
-        is_cached: Callable[[bytes], bool],
-        clock: Clock,
-        events: EventBus,
-        *,
-        journal: Journal | None = None,
-        account: Account | None = None,
-    ) -> None:
+    def __init__(self, terms: CacheTerms, shelf: Shelf, clock: Clock, events: EventBus) -> None:
         self.terms = terms
+        self.shelf = shelf
         self._clock = clock
         self._events = events
-        self._account = account
-        self._books = Books(journal, events, _place_of(account))
-        self._spender = Spender(terms, self._books, account, clock, events)
-        self._biller = Biller(self._books, account, events)
-        self.toll = CacheToll(terms, self._books, self._spender, account, is_cached, clock, events)
-        self._background = Background("cache payments", self._run, events)
+        self._has_account = False
+        self._books = Books(events)
+        self._spender = Spender(terms, self._books, clock, events)
+        self._biller = Biller(self._books, events)
+        self.toll = CacheToll(terms, self._books, self._spender, shelf, clock, events)
+        self._background = Background("cache", self._run, events)
+
+    def attach(self, journal: Journal, account: Account) -> None:
+        """There is a chain: books are durable, and there is money."""
+        domain, payee = account.domain, id_text(account.income.payee)
+        self._books.attach(journal, f"{domain.chain_id} {id_text(domain.contract)} {payee}")
+        self._spender.attach(account)
+        self._biller.account = self.toll.account = account
+        self._has_account = True
 
     async def start(self) -> None:
         """Read the books, settle what a stop left open. Raises StoreCorrupt, DiskFull."""
         await self._books.start()
         await self._biller.start()
         self._spender.start()
+        await self.shelf.start()
+        self.toll.is_open = True
         self._background.start()
 
     async def stop(self) -> None:
         """Everything that is known is written."""
+        self.toll.is_open = False
         await self._background.stop()
+        self.shelf.stop()
         await self._spender.stop()
         await self._books.flush()
 
+    def read_here(self, dataset: Dataset, start: int, stop: int) -> None:
+        """Blocks [start, stop) are read on this node."""
+        self.shelf.asked("", dataset.tree_root, start, stop - start)
+
     @property
     def can_pay(self) -> bool:
-        return self._account is not None
+        return self._has_account
 
     @property
     def price(self) -> int:
@@ -130,17 +140,15 @@ class Caching:
         )
 
     async def _run(self) -> None:
+        shelf_at = 0.0
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._spender.look()
+            now = self._clock.monotonic()
             try:
+                self._spender.look()
                 await self._biller.look()
+                if now >= shelf_at:
+                    shelf_at = now + SHELF_SECONDS
+                    await self.shelf.look()
             except QuireError as error:
                 self._events.publish("cache.unwritten", "", error.message, code=error.code)
-
-
-def _place_of(account: Account | None) -> str:
-    if account is None:
-        return ""
-    domain = account.domain
-    return f"{domain.chain_id} {id_text(domain.contract)} {id_text(account.income.payee)}"

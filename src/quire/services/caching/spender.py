@@ -35,16 +35,15 @@ class Spender:
         self,
         terms: CacheTerms,
         books: Books,
-        account: Account | None,
         clock: Clock,
         events: EventBus,
     ) -> None:
         self._terms = terms
         self._books = books
-        self._account = account
+        self._account: Account | None = None
         self._clock = clock
         self._events = events
-        self._purse = Purse(0 if account is None else terms.max_price)
+        self._purse = NOTHING
         self._purses: dict[PeerId, Purse] = {}
         self._introduced: dict[PeerId, int] = {}  # times, without having been understood
         self._prices: dict[PeerId, int] = {}  # last charged or asked
@@ -55,6 +54,10 @@ class Spender:
         self._unsettled: dict[PeerId, None] = {}  # whose last bill may not have been promised
         self._spent = self._spent_on = 0  # tokens, on a day
         self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def attach(self, account: Account) -> None:
+        self._account = account
+        self._purse = Purse(self._terms.max_price)
 
     def start(self) -> None:
         """Promise again what may not have been before the last stop."""

@@ -21,6 +21,14 @@ class CacheTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """What a node is told: its terms, and the bytes of its cache (0: see Shelf)."""
+
+    terms: CacheTerms
+    limit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """The account of this node at one hub."""
 

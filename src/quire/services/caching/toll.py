@@ -7,7 +7,7 @@ asked by us   what came is noted; a refusal goes to the spender
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 from quire.base.clock import Clock
 from quire.base.errors import PeerLied, QuireError
@@ -28,25 +28,33 @@ LOOKED_SECONDS = 60.0  # until it is asked again
 OTHER_SECONDS = 5.0  # until a peer may show another purse
 
 
+class CachedTrees(Protocol):
+    """What is used of the shelf."""
+
+    def is_cached(self, root: bytes) -> bool: ...
+
+    def asked(self, who: str, root: bytes, start: int, count: int) -> None: ...
+
+
 class CacheToll:
-    """`is_cached`: whether a tree is served at the price; what a node has published itself, or
-    keeps by contract, is free."""
+    """Everything is free until `is_open`. The shelf says what is served at the price: what a node
+    has published itself, or keeps by contract, is free."""
 
     def __init__(
         self,
         terms: CacheTerms,
         books: Books,
         spender: Spender,
-        account: Account | None,
-        is_cached: Callable[[bytes], bool],
+        shelf: CachedTrees,
         clock: Clock,
         events: EventBus,
     ) -> None:
         self.terms = terms
         self._books = books
         self._spender = spender
-        self._account = account
-        self._is_cached = is_cached
+        self.account: Account | None = None
+        self.is_open = False
+        self._shelf = shelf
         self._clock = clock
         self._events = events
         self._demand = Demand()
@@ -62,7 +70,7 @@ class CacheToll:
     # ---- asked of us ----
 
     def posted(self, peer: PeerId, root: bytes) -> int:
-        return self.price if self._is_cached(root) else 0
+        return self.price if self.is_open and self._shelf.is_cached(root) else 0
 
     def knows(self, peer: PeerId, purse: Purse) -> bool:
         looked = self._looked.get(peer)
@@ -72,10 +80,10 @@ class CacheToll:
         return age < (LOOKED_SECONDS if looked[0] == purse else OTHER_SECONDS)
 
     async def introduce(self, peer: PeerId, purse: Purse) -> None:
-        if self._account is None or not self.terms.price:
+        if self.account is None or not self.is_open or not self.terms.price:
             return
         self._looked[peer] = (purse, self._clock.monotonic())
-        income, book = self._account.income, self._books.of(peer)
+        income, book = self.account.income, self._books.of(peer)
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 if book.payer != purse.payer:
@@ -93,7 +101,11 @@ class CacheToll:
     def admit(
         self, peer: PeerId, root: bytes | None, size_bytes: int, purse: Purse
     ) -> Permit | Charge | None:
-        if not self.terms.price or (root is not None and not self._is_cached(root)):
+        if (
+            not self.is_open
+            or not self.terms.price
+            or (root is not None and not self._shelf.is_cached(root))
+        ):
             return None
         book, price = self._books.of(peer), self.price
         book.tab.on_day(self._day())
@@ -103,9 +115,9 @@ class CacheToll:
             return Permit(self, peer, request)
         if due is None:
             self._say_refused(peer, price, book.tab.day)
-        if self._account is None:
+        if self.account is None:
             return Charge(price)
-        payee, domain = self._account.income.payee, self._account.domain
+        payee, domain = self.account.income.payee, self.account.domain
         is_known = due is not None
         return Charge(price, 0, request, payee, domain.chain_id, domain.contract, is_known)
 
@@ -125,6 +137,9 @@ class CacheToll:
             tab.take_back(request)
             self._books.changed(peer)
 
+    def sent(self, peer: PeerId, root: bytes, start: int, count: int) -> None:
+        self._shelf.asked(peer, root, start, count)
+
     def line_ended(self, peer: PeerId) -> None:
         book = self._books.find(peer)
         if book is not None:
@@ -141,6 +156,8 @@ class CacheToll:
         return UNLIMITED_BYTES if room is None else room
 
     def received(self, peer: PeerId, size_bytes: int, charge: Charge | None) -> None:
+        if not self.is_open:
+            return
         charged, price = (0, 0) if charge is None else (charge.charged, charge.price)
         if charged > size_bytes or (charged and price > self._spender.most):
             raise PeerLied(
@@ -164,9 +181,9 @@ class CacheToll:
 
     def _due(self, book: Book, purse: Purse, price: int) -> int | None:
         """None while nobody pays for the peer, or not as much."""
-        if self._account is None or not book.payer or purse.price < price:
+        if self.account is None or not book.payer or purse.price < price:
             return None
-        return self._account.income.due(book.payer)
+        return self.account.income.due(book.payer)
 
     def _say_refused(self, peer: PeerId, price: int, day: int) -> None:
         """Once a day."""

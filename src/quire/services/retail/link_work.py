@@ -34,7 +34,7 @@ from quire.formats.replica_asking import (
 from quire.point.audit import Audits
 from quire.point.billing import bill_key, bill_prefix
 from quire.point.choice_port import Outcome
-from quire.point.link import LinkState
+from quire.point.link import At, LinkState
 from quire.point.link_effects import (
     AskOffer,
     AskRenewal,
@@ -263,11 +263,14 @@ class LinkWork:
         if state.outcome is not None:
             await self._ports.choice.report(order.peer, state.outcome, state.why)
         await self._ports.payments.forget(bill_prefix(order.link_id))
-        if state.outcome not in (Outcome.SILENT, Outcome.LOST):
-            try:
-                await self._ask(state, ReleaseRequest())
-            except QuireError:
-                return  # it forgets by itself when the lease ends
+        # One that expired stays with its provider for the days of grace; one that is silent, or
+        # does not have it, need not be told.
+        if state.at is At.EXPIRED or state.outcome in (Outcome.SILENT, Outcome.LOST):
+            return
+        try:
+            await self._ask(state, ReleaseRequest())
+        except QuireError:
+            return  # it forgets by itself when the lease ends
 
     # ---- odds ----
 
