@@ -66,8 +66,7 @@ class Providers:
         """As the port says. Waits for a search only while what is known is not enough."""
         began = self._ports.clock.monotonic()
         deadline = began + CHOOSE_SECONDS
-        subject = need.seed.hex()
-        with self._ports.waits.waiting(subject, "looking for providers", deadline) as wait:
+        with self._ports.waits.waiting(need.subject, "looking for providers", deadline) as wait:
             if self.search.is_stale:
                 self.search.begin()
                 await self.search.until_looked(began + FIRST_LOOK_SECONDS)
@@ -153,7 +152,7 @@ class Providers:
         listed = "; ".join(f"{words} ({n})" for words, n in reasons.most_common(6))
         self._ports.events.publish(
             "provider.short",
-            need.seed.hex(),
+            need.subject,
             f"{len(chosen)} of {count} providers found among {len(self.book)} known; "
             f"of the others: {listed or 'nothing'}",
         )
