@@ -130,6 +130,8 @@ class Providers:
             return away
         offer = known.fresh_offer(ports.clock.monotonic(), ports.chain.now())
         if offer is None:
+            if known.offer is not None:
+                return "its offer is too old, and it has not been asked again since"
             return known.problem or "it has not been asked for its offer yet"
         prospect = self.book.prospect(known, offer)
         unfit = why_not(
