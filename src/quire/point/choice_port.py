@@ -62,5 +62,9 @@ class Choice(Protocol):
     def forget_offer(self, peer: str) -> None:
         """It said that its price has changed."""
 
+    def shuns(self, peer: str) -> str:
+        """Why nothing is asked of this peer now if others can be asked, in words; empty: it is
+        not shunned."""
+
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         """Durable before it returns."""

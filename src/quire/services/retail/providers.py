@@ -99,6 +99,10 @@ class Providers:
         if known is not None:
             known.offer = None
 
+    def shuns(self, peer: str) -> str:
+        known = self.book.get(peer)
+        return "" if known is None else known.reputation.keeps_away(self._ports.clock.now())
+
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         """Raises DiskFull."""
         await self.book.report(self.book.note(peer), outcome, why)
