@@ -24,6 +24,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from quire.base.events import Event
 from quire.base.rng import seeded_rng
+from quire.chain.abi import address_text
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld, Transaction
 from quire.dataset.envelope.derive import repair_of
@@ -185,6 +186,12 @@ class TownNode:
 
     def sign(self, digest: bytes) -> bytes:
         return sign_recoverable(self.key, digest)
+
+    async def links_in_journal(self) -> list[bytes]:
+        """Ids of the links that are known after a start."""
+        domain = self.town.chain.hub
+        kind = f"link {domain.chain_id}/{address_text(domain.contract)}"
+        return [bytes.fromhex(key) for key in await self.journal.read(kind)]
 
     # ---- what users do ----
 

@@ -20,6 +20,7 @@ from quire.faces.rest.protect_table import protect_routes
 from quire.faces.rest.providers import provider_routes
 from quire.faces.rest.purchase_table import purchase_routes
 from quire.faces.rest.rebuild_table import rebuild_routes
+from quire.faces.rest.replica_table import replica_routes
 from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
 from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
@@ -37,6 +38,7 @@ def all_routes(streams: EventStreams) -> list[Route]:
     market = [*sales_routes(), *purchase_routes(), *validator_routes()]
     market += provider_routes() + lease_routes()
     market += [*provider_routes(), *channel_routes()]
+    market += [*provider_routes(), *replica_routes(streams)]
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 
