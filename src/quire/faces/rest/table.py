@@ -8,6 +8,7 @@ from aiohttp import web
 
 from quire.faces.rest import debug, identity, status, tus
 from quire.faces.rest import schemas as s
+from quire.faces.rest.caching import caching_routes
 from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
@@ -31,7 +32,7 @@ def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes(), *protect_routes(), *slot_routes()]
     own += [*rebuild_routes(), *proof_routes(), *file_routes()]
-    market = [*sales_routes(), *purchase_routes(), *validator_routes()]
+    market = [*sales_routes(), *purchase_routes(), *validator_routes(), *caching_routes()]
     market += provider_routes()
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 

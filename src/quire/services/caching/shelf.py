@@ -111,6 +111,11 @@ class Shelf:
         tree = self._trees.get(root)
         return tree is not None and tree.is_cached
 
+    def may_go(self, root: bytes) -> bool:
+        """Whether nothing but the cache keeps a tree, as far as was looked."""
+        tree = self._trees.get(root)
+        return tree is not None and tree.may_go
+
     def asked(self, who: str, root: bytes, start: int, count: int) -> None:
         """Somebody was given blocks of a tree, or reads them here."""
         tree, now = self._trees.get(root), self._clock.monotonic()
