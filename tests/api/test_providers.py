@@ -14,7 +14,8 @@ from quire.faces.rest.route import QUIRE_BASE
 from quire.net.known_peer import KnownPeer
 from quire.point.choice_port import Outcome
 from quire.point.values import SignedOffer
-from quire.services.retail.providers import ProviderPorts, Providers
+from quire.services.retail.provider_search import ProviderPorts
+from quire.services.retail.providers import Providers
 from quire.store.journal_memory import MemoryJournal
 from support.command import quire
 from support.http import send

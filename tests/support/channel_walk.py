@@ -292,7 +292,7 @@ class Payer:
                     return
             case RequestClose() if not hub.channel.close_at:
                 hub.close()
-            case Release() if hub.channel.close_at:
+            case Release() if hub.channel.close_at == self.channel.seen.close_at > 0:
                 hub.release()
             case Look():
                 pass

@@ -29,7 +29,8 @@ from quire.point.offer import sign_offer
 from quire.point.shards import shard_cid, shards_of
 from quire.point.values import Offer, SignedOffer
 from quire.services.retail.offer_client import OfferClient
-from quire.services.retail.providers import ProviderPorts, Providers
+from quire.services.retail.provider_search import ProviderPorts
+from quire.services.retail.providers import Providers
 from quire.services.retail.replica_client import ReplicaClient
 from quire.sim.clock import SimClock
 from quire.sim.loop import SimLoop, run

@@ -415,4 +415,4 @@ def play(scene: Callable[[RetailTown], Coroutine[Any, Any, None]], seed: int = 0
             await town.close()
 
     run(loop, main())
-    assert loop.failures == []
+    assert loop.failures == [], loop.failures

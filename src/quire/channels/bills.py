@@ -13,8 +13,8 @@ from quire.channels.channel import Bill
 
 def series_of(key: str) -> str:
     """What stands before the number of a bill."""
-    head, slash, number = key.rpartition("/")
-    return head if slash and number.isascii() and number.isdigit() else key
+    head, _, number = key.rpartition("/")
+    return head if head and number.isascii() and number.isdigit() else key
 
 
 def number_of(key: str) -> int:

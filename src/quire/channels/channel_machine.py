@@ -153,6 +153,7 @@ def _taken_over(state: Channel, total: int) -> Channel:
 
 
 def _seen(state: Channel, seen: HubChannel) -> Channel:
+    is_same_close = seen.close_at == state.seen.close_at
     state = replace(_taken_over(state, seen.claimed), seen=seen)
     is_closing = bool(seen.close_at)
     match state.at:
@@ -162,7 +163,7 @@ def _seen(state: Channel, seen: HubChannel) -> Channel:
             return replace(state, at=At.OPEN, least=0, want=0, trouble="")
         case At.CLOSING if not is_closing:
             return state
-        case At.RELEASING if is_closing:
+        case At.RELEASING if is_closing and is_same_close:
             return state
         case At.CHALLENGE | At.RELEASING | At.RELEASED if not is_closing and not seen.free:
             return replace(state, at=At.RELEASED)

@@ -3,7 +3,7 @@
     PayReq  {payer=1, payee=2, cumulative=3, sig=4, memo=5}
     PayOk   {accepted=1, code=2, text=3, sig=4, billed=5, is_billed=6}
 
-Amounts are big-endian numbers of at most 16 bytes. The answer says what the payee holds; where that
+Amounts are big-endian numbers of at most 128 bits. The answer says what the payee holds; where that
 is more than was sent, it shows the voucher's signature, so that nobody has to believe it.
 
 Source   point.md 6.4; ADR 0034
@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from quire.base.errors import BadEncoding
 from quire.formats.protobuf import Fields, bytes_field, uint_field
 from quire.formats.replica_codes import Code
+from quire.formats.replica_parts import decode_amount, encode_amount
 from quire.formats.varint import Buffer
 
 MAX_MESSAGE_BYTES = 4096
 ADDRESS_BYTES = 20
-SIGNATURE_BYTES = 65  # of an account's key; contracts have signatures of their own
-MAX_SIGNATURE_BYTES = 1024
-MAX_SUM_BYTES = 16
+MAX_SIGNATURE_BYTES = 1024  # of a contract; an account's is 65
+MAX_SUM = (1 << 128) - 1
 MAX_MEMO_BYTES = 256
 MAX_TEXT_BYTES = 1024
 
@@ -44,7 +44,7 @@ class PayRequest:
         return (
             bytes_field(_PAYER, self.payer)
             + bytes_field(_PAYEE, self.payee)
-            + bytes_field(_CUMULATIVE, encode_sum(self.cumulative))
+            + bytes_field(_CUMULATIVE, encode_amount(self.cumulative))
             + bytes_field(_SIGNATURE, self.signature)
             + bytes_field(_MEMO, self.memo.encode())
         )
@@ -70,11 +70,11 @@ class PayAnswer:
     def encode(self) -> bytes:
         text = self.text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
         return (
-            bytes_field(_ACCEPTED, encode_sum(self.accepted))
+            bytes_field(_ACCEPTED, encode_amount(self.accepted))
             + uint_field(_CODE, self.code)
             + bytes_field(_TEXT, text.encode())
             + bytes_field(_SHOWN, self.signature)
-            + bytes_field(_BILLED, encode_sum(self.billed))
+            + bytes_field(_BILLED, encode_amount(self.billed))
             + uint_field(_IS_BILLED, self.is_billed)
         )
 
@@ -85,7 +85,7 @@ def decode_pay_request(data: Buffer) -> PayRequest:
     return PayRequest(
         _address(fields, _PAYER, "payer"),
         _address(fields, _PAYEE, "payee"),
-        decode_sum(fields.blob(_CUMULATIVE)),
+        _sum(fields, _CUMULATIVE),
         _signature(fields, _SIGNATURE),
         _text(fields, _MEMO, MAX_MEMO_BYTES),
     )
@@ -100,25 +100,20 @@ def decode_pay_answer(data: Buffer) -> PayAnswer:
     except ValueError:
         raise BadEncoding(f"an answer with code {number} is not known") from None
     return PayAnswer(
-        decode_sum(fields.blob(_ACCEPTED)),
+        _sum(fields, _ACCEPTED),
         code,
         _text(fields, _TEXT, MAX_TEXT_BYTES),
         _signature(fields, _SHOWN),
-        decode_sum(fields.blob(_BILLED)),
+        _sum(fields, _BILLED),
         fields.flag(_IS_BILLED),
     )
 
 
-def encode_sum(amount: int) -> bytes:
-    """Without leading zeros; nothing for 0."""
-    return amount.to_bytes((amount.bit_length() + 7) // 8, "big")
-
-
-def decode_sum(data: Buffer) -> int:
-    """Raises BadEncoding."""
-    if len(data) > MAX_SUM_BYTES:
-        raise BadEncoding(f"an amount of {len(data)} bytes is above {MAX_SUM_BYTES}")
-    return int.from_bytes(data, "big")
+def _sum(fields: Fields, number: int) -> int:
+    amount = decode_amount(fields.blob(number))
+    if amount > MAX_SUM:
+        raise BadEncoding(f"an amount of {amount} tokens is above 128 bits")
+    return amount
 
 
 def _address(fields: Fields, number: int, what: str) -> bytes:

@@ -166,6 +166,30 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     asn_table: Annotated[
         Path | None, Setting("path", "autonomous systems by address ranges (TSV of ip2asn)")
     ] = None
+    provider: Annotated[
+        bool, Setting("flag", "keep sealed replicas of others for pay; needs a chain with a hub")
+    ] = False
+    retail_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a byte and second of a replica")
+    ] = 1
+    retail_get_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a byte read; 0: the exchange serves it")
+    ] = 1000
+    retail_put_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a byte written, once")
+    ] = 0
+    retail_space: Annotated[
+        int | None, Setting("size", "of the quota, for all replicas together; else what is free")
+    ] = None
+    retail_term: Annotated[
+        float, Setting("duration", "how long a replica is taken for, at most; it can be renewed")
+    ] = 365 * 86400.0
+    retail_credit: Annotated[int, Setting("size", "what one reader is served ahead of payment")] = (
+        MIB
+    )
+    operator: Annotated[
+        str | None, Setting("text", "who runs this provider, at most 64 bytes; else the account")
+    ] = None
     reward_recipient: Annotated[
         str | None, Setting("address", "who gets what this host earns, besides its collateral")
     ] = None

@@ -27,10 +27,12 @@ def choice_metrics(choice: Providers, now: float) -> Iterator[Metric]:
     asked = CounterMetricFamily(
         "quire_provider_offers", "Offers asked for, by what came of it", labels=("outcome",)
     )
-    for outcome, count in sorted(choice.asked.items()):
+    for outcome, count in sorted(choice.search.asked.items()):
         asked.add_metric((outcome,), count)
     yield asked
-    yield CounterMetricFamily("quire_provider_searches", "Searches for providers", choice.looks)
+    yield CounterMetricFamily(
+        "quire_provider_searches", "Searches for providers", choice.search.looks
+    )
     chosen = CounterMetricFamily(
         "quire_provider_choices", "Replicas for which a provider was wanted", labels=("found",)
     )

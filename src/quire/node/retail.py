@@ -22,6 +22,7 @@ from quire.node.keeping import Keeping, KeepingPorts, join_keeping
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Protocols
 from quire.node.retail_choice import choice_of
+from quire.node.retail_providing import provider_settings
 from quire.node.trading import Trading
 from quire.services.caching.terms import Account
 from quire.services.paying.claiming import Claiming
@@ -30,6 +31,9 @@ from quire.services.paying.payee import Payee
 from quire.services.paying.payer import Payer, PayerPorts
 from quire.services.paying.voucher_line import VoucherLine
 from quire.services.pointers import Pointers
+from quire.services.providing.ports import ProviderPorts
+from quire.services.providing.provider import Provider, serve_replicas
+from quire.services.providing.settings import ProviderSettings
 from quire.services.retail.providers import Providers
 from quire.store.journal import Journal
 
@@ -67,6 +71,7 @@ class Retail:
     choice: Providers | None = None
     pointers: Pointers | None = None
     keeping: Keeping | None = None
+    provider: Provider | None = None
 
     async def start(self) -> None:
         """After trading, whose journal it uses. Raises StoreCorrupt."""
@@ -77,6 +82,8 @@ class Retail:
             await self.choice.start()
         if self.pointers is not None:
             await self.pointers.start()
+        if self.provider is not None:
+            await self.provider.start()
         if self.keeping is not None:
             await self.keeping.start()
 
@@ -89,6 +96,8 @@ class Retail:
         await self.claiming.stop()
         for each in self.answering:
             await each.stop()
+        if self.provider is not None:
+            await self.provider.stop()
         self.requests.stop()
         await self.payments.stop()
         await self.income.stop()
@@ -104,7 +113,7 @@ def retail_of(
 ) -> Retail | None:
     """What the settings say; None where the chain has no hub. Before the transport starts.
 
-    Raises   BadConfig  see retail_choice
+    Raises   BadConfig  see retail_choice, retail_providing
     """
     chain = trading.chain
     if chain is None or chain.hub is None:
@@ -128,6 +137,9 @@ def retail_of(
         trading.journal,
     )
     join_client(retail, retail.choice, ports, identity, ground, parts)
+    terms = provider_settings(config)
+    if terms is not None:
+        join_providing(retail, terms, ports, identity, ground, parts)
     return retail
 
 
@@ -158,6 +170,33 @@ def join_client(
         protocol=ports.protocols.replica,
     )
     retail.keeping = join_keeping(keeping, ground)
+
+
+def join_providing(
+    retail: Retail,
+    settings: ProviderSettings,
+    ports: RetailPorts,
+    identity: Identity,
+    ground: Ground,
+    parts: Parts,
+) -> None:
+    """What a node has that keeps sealed replicas of others. After `join_client`."""
+    assert retail.pointers is not None
+    stands_on = ProviderPorts(
+        store=parts.store,
+        journal=ports.journal,
+        hub=ports.hub,
+        income=retail.income,
+        identity=identity,
+        sign=ports.sign,
+        pointers=retail.pointers,
+        clock=ground.clock,
+        events=ground.events,
+        waits=ground.waits,
+    )
+    retail.provider = Provider(stands_on, settings, parts.announcer.announce)
+    answering = serve_replicas(ports.transport, ports.protocols.replica, retail.provider)
+    retail.answering.append(answering)
 
 
 def join_retail(ports: RetailPorts, settings: RetailSettings, ground: Ground) -> Retail:

@@ -16,7 +16,8 @@ from quire.node.config import NodeConfig
 from quire.node.parts import Ground
 from quire.point.asn_table import AsnTable, parse_asn_table
 from quire.services.retail.offer_client import OfferClient
-from quire.services.retail.providers import ProviderPorts, Providers
+from quire.services.retail.provider_search import ProviderPorts
+from quire.services.retail.providers import Providers
 from quire.services.retail.replica_client import ReplicaClient
 from quire.store.journal import Journal
 

@@ -28,6 +28,7 @@ from quire.point.link_effects import (
     LinkEffect,
     Look,
     Pay,
+    PeerEffect,
     Reserve,
     Seal,
     SendData,
@@ -107,6 +108,12 @@ def renewal_work(state: LinkState) -> Sequence[LinkEffect]:
         return ()
     pause = backoff(state.order.link_id, renewal.attempts)
     return (AskOffer(pause) if renewal.offer is None else AskRenewal(pause),)
+
+
+def postponed(effects: Sequence[LinkEffect], seconds: float) -> Sequence[LinkEffect]:
+    """What is asked of the peer, asked later: it is busy."""
+    pause = max(1.0, seconds)
+    return tuple(replace(each, pause=pause) for each in effects if isinstance(each, PeerEffect))
 
 
 def first_amount(state: LinkState) -> int:

@@ -44,7 +44,16 @@ from quire.point.link_events import (
     SlotLeft,
     SlotTaken,
 )
-from quire.point.link_moves import Step, enter, fail, first_amount, is_too_dear, outcome_of, work
+from quire.point.link_moves import (
+    Step,
+    enter,
+    fail,
+    first_amount,
+    is_too_dear,
+    outcome_of,
+    postponed,
+    work,
+)
 from quire.point.link_upkeep import with_next_audit
 from quire.point.receipt import SKEW_SECONDS, Asked, check_receipt
 from quire.point.values import Code
@@ -255,7 +264,7 @@ def _silent(state: LinkState, event: NoAnswer | Refused) -> Step:
 def _refused(state: LinkState, event: Refused) -> Step:
     match state.at, event.code:
         case _, Code.BUSY:
-            return state, (replace(event.effect, pause=max(1.0, event.retry_after)),)
+            return state, postponed(work(state), event.retry_after)
         case _, Code.INTERNAL:
             return _silent(state, event)
         case At.CREATED, Code.PRICE if not state.is_asked_again:

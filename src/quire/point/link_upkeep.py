@@ -49,6 +49,7 @@ from quire.point.link_moves import (
     end,
     is_too_dear,
     outcome_of,
+    postponed,
     renewal_work,
     upkeep_work,
     work,
@@ -284,7 +285,7 @@ def _not_renewed(state: LinkState, renewal: Renewal, event: Refused) -> Step:
     attempts = renewal.attempts + 1
     match event.code:
         case Code.BUSY:
-            return state, (replace(event.effect, pause=max(1.0, event.retry_after)),)
+            return state, postponed(renewal_work(state), event.retry_after)
         case Code.INTERNAL | Code.PAYMENT_REQUIRED:
             return _ask_again(state, replace(renewal, attempts=attempts))
         case Code.PRICE if attempts < RENEWAL_TRIES:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeAlias
 
 from quire.base.errors import BadEncoding
@@ -34,39 +35,31 @@ def networks_of(addresses: Iterable[str]) -> tuple[str, ...]:
 
 def public_ips(addresses: Iterable[str]) -> list[Ip]:
     """The public IP addresses of these multiaddresses, in order."""
-    hosts = (_host(text) for text in addresses)
-    ips = (_ip(host) for host in hosts if host is not None)
-    return [ip for ip in ips if ip is not None and _is_public(ip)]
+    places = (_place(text) for text in addresses)
+    return [place for place in places if place is not None and not isinstance(place, str)]
 
 
 def _network(text: str) -> str | None:
-    host = _host(text)
-    if host is None:
-        return None
-    ip = _ip(host)
-    if ip is None:
-        name = host.rstrip(".").lower()
-        return None if name == "localhost" or name.endswith(".localhost") else name
-    if not _is_public(ip):
-        return None
-    return str(ipaddress.ip_network((ip, PREFIX_BITS[ip.version]), strict=False))
+    place = _place(text)
+    if place is None or isinstance(place, str):
+        return place
+    return str(ipaddress.ip_network((place, PREFIX_BITS[place.version]), strict=False))
 
 
-def _is_public(ip: Ip) -> bool:
-    return ip.is_global and not ip.is_multicast
-
-
-def _host(text: str) -> str | None:
+@lru_cache(maxsize=4096)
+def _place(text: str) -> Ip | str | None:
+    """A public IP address, or the name of a host; None for everything else. An IPv4 address written
+    as IPv6 is the IPv4 address."""
     try:
-        return Multiaddr.parse(text).host
+        host = Multiaddr.parse(text).host
     except BadEncoding:
         return None
-
-
-def _ip(host: str) -> Ip | None:
-    """None: it is a name. An IPv4 address written as IPv6 is the IPv4 address."""
+    if host is None:
+        return None
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        return None
-    return getattr(ip, "ipv4_mapped", None) or ip
+        name = host.rstrip(".").lower()
+        return None if name == "localhost" or name.endswith(".localhost") else name
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return ip if ip.is_global and not ip.is_multicast else None

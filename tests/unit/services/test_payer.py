@@ -360,3 +360,24 @@ def test_a_top_up_makes_the_room_that_the_policy_says(target):
         assert await town.payer.room(PAYEE) == max(target, 400)
 
     in_town(story, policy=TopUpPolicy(target))
+
+
+def test_a_journal_that_was_set_back_to_a_close_does_not_end_a_later_one():
+    async def story(town):
+        await town.payer.fund(PAYEE, 100)
+        await town.payer.close(PAYEE)
+        await asyncio.sleep(1)
+        old = town.payer_journal.reopened()
+        await town.payer.fund(PAYEE, 100)
+        town.pass_time(CHALLENGE_SECONDS)
+        await town.payer.close(PAYEE)
+        await asyncio.sleep(1)
+        await town.restart_payer(old)
+        await asyncio.sleep(30)
+        assert town.payer.channel(PAYEE).at is At.CHALLENGE
+        town.pass_time(CHALLENGE_SECONDS)
+        await asyncio.sleep(30)
+        assert town.payer.channel(PAYEE).at is At.RELEASED
+        assert await town.payer_hub.balance() == 400
+
+    in_town(story)

@@ -89,7 +89,7 @@ async def list_providers(request: web.Request, node: Node) -> web.Response:
     await choice.look(timeout_of(request, node))
     found = [_provider_body(choice, known, need, node) for known in choice.book]
     found.sort(key=lambda body: (not body.eligible, -body.reputation.reliability, body.peer_id))
-    return reply_json(ProviderList(choice.is_looking, found))
+    return reply_json(ProviderList(choice.search.is_looking, found))
 
 
 def _need_of(request: web.Request) -> Need:

@@ -37,7 +37,7 @@ class ChannelEffects:
                     await self._hub.request_close(payee)
             case Release():
                 seen = await self._see(payee)
-                if seen.close_at:
+                if seen.close_at and seen.close_at == channel.seen.close_at:
                     await self._release(payee)
             case Look():
                 pass

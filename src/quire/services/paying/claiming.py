@@ -94,8 +94,10 @@ class Claiming:
         try:
             while not chain.done():
                 woken = loop.create_task(wake.wait())
-                await asyncio.wait([chain, woken], return_when=asyncio.FIRST_COMPLETED)
-                woken.cancel()
+                try:
+                    await asyncio.wait([chain, woken], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    woken.cancel()
                 wake.clear()
                 if any(self._is_due(account) for account in self._payee.accounts()):
                     return

@@ -68,6 +68,7 @@ class Provider:
         self._ports = ports
         self._announce = announce
         self.events = ports.events
+        self._is_ready = False  # before all leases are known, links would be said to be unknown
         self.room = Room(ports.store, settings.space_bytes)
         self.offering = Offering(
             settings, ports.hub, ports.sign, ports.identity, self.room.free_bytes
@@ -83,17 +84,22 @@ class Provider:
         """Go on with all leases, and be found. Raises StoreCorrupt."""
         self._ports.store.withhold_replicas(self.offering.settings.price_get_byte > 0)
         await self.leases.start()
+        self._is_ready = True
         self.reading.start()
         for shard in shards_of(decode_peer_id(self._ports.identity.peer_id)):
             self._announce(shard_cid(shard))
 
     async def stop(self) -> None:
         """What is under way goes on with the next start."""
+        self._is_ready = False
         await self.reading.stop()
         await self.leases.stop()
 
     async def answer(self, peer: PeerId, payload: memoryview) -> Sequence[Buffer]:
         """What is told to who asks. Every refusal is an answer; raises nothing foreseen."""
+        if not self._is_ready:
+            text = "this node is starting, or stopping"
+            return ReplicaAnswer(Code.BUSY, text, retry_after_ms=RETRY_MS).segments()
         try:
             request = decode_request(payload)
         except BadEncoding as error:

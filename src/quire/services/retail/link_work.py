@@ -31,10 +31,10 @@ from quire.formats.replica_asking import (
     SignRequest,
     StoreRequest,
 )
-from quire.point.audit import pick_blocks
+from quire.point.audit import Audits
 from quire.point.billing import bill_key, bill_prefix
 from quire.point.choice_port import Outcome
-from quire.point.link import LinkState
+from quire.point.link import At, LinkState
 from quire.point.link_effects import (
     AskOffer,
     AskRenewal,
@@ -99,6 +99,7 @@ class LinkWork:
         self._beside = beside
         self._slots = slots
         self._forms: dict[bytes, SealedForm] = {}
+        self._audits = Audits()
         self._sending = LinkSending(ports, post)
 
     async def perform(self, state: LinkState, effect: LinkEffect) -> LinkEvent | None:
@@ -220,9 +221,9 @@ class LinkWork:
         return Signed(receipt, self._now())
 
     async def _audit(self, state: LinkState, effect: Audit) -> LinkEvent:
-        """A few random blocks, at once and bound to a nonce."""
-        count, rng = state.order.blocks, self._ports.rng
-        indexes = pick_blocks(rng, count)
+        """A few random blocks, at once and bound to a nonce; the same ones until they are shown."""
+        count, rng, link_id = state.order.blocks, self._ports.rng, state.order.link_id
+        indexes = self._audits.pick(rng, link_id, count)
         nonce = rng.randbytes(NONCE_BYTES)
         answer = await self._ask(state, AuditRequest(state.sealed_root, nonce, indexes))
         body = answer.body
@@ -235,6 +236,8 @@ class LinkWork:
                 why = "the digest of an audit does not fit its blocks"
         except PeerLied as error:
             why = error.message
+        if not why:
+            self._audits.passed(link_id)
         return Audited(not why, self._now(), rng.random(), why)
 
     # ---- money, and the end ----
@@ -256,14 +259,18 @@ class LinkWork:
     async def _close(self, state: LinkState) -> None:
         self.forget(state)
         order = state.order
+        self._audits.passed(order.link_id)
         if state.outcome is not None:
             await self._ports.choice.report(order.peer, state.outcome, state.why)
         await self._ports.payments.forget(bill_prefix(order.link_id))
-        if state.outcome not in (Outcome.SILENT, Outcome.LOST):
-            try:
-                await self._ask(state, ReleaseRequest())
-            except QuireError:
-                return  # it forgets by itself when the lease ends
+        # One that expired stays with its provider for the days of grace; one that is silent, or
+        # does not have it, need not be told.
+        if state.at is At.EXPIRED or state.outcome in (Outcome.SILENT, Outcome.LOST):
+            return
+        try:
+            await self._ask(state, ReleaseRequest())
+        except QuireError:
+            return  # it forgets by itself when the lease ends
 
     # ---- odds ----
 

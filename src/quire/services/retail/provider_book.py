@@ -7,16 +7,18 @@ a provider that is away for a while makes them forgotten.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from quire.base.clock import Clock
 from quire.base.errors import BadEncoding
 from quire.base.events import EventBus
 from quire.net.transport import Address, PeerId
+from quire.point.choice_port import Outcome
 from quire.point.networks import networks_of
 from quire.point.prospect import Prospect
 from quire.point.reputation import (
+    EXCLUDING,
     MAX_ADDRESSES,
     Reputation,
     decode_reputation,
@@ -33,12 +35,14 @@ NEVER = -math.inf
 
 @dataclass(slots=True)
 class Known:
-    """One provider. `offer_at` and `retry_at` in monotonic seconds; `problem`: why there is no
-    offer of it, in words; `is_met`: it has given a good offer once, so it is in the journal."""
+    """One provider. `addresses`: where it says it is; `met_at`: where it was when it gave its
+    offer. `offer_at` and `retry_at` in monotonic seconds; `problem`: why there is no offer of it,
+    in words; `is_met`: it has given a good offer once, so it is in the journal."""
 
     peer: PeerId
     reputation: Reputation
     addresses: tuple[Address, ...] = ()
+    met_at: Sequence[Address] = ()
     offer: SignedOffer | None = None
     offer_at: float = NEVER
     retry_at: float = NEVER
@@ -54,7 +58,7 @@ class Known:
 
 
 class ProviderBook:
-    """`live`: addresses of the connections to a peer now; `asns_of`: the autonomous systems of
+    """`live`: the addresses of all connections now, by peer; `asns_of`: the autonomous systems of
     addresses, where there is a table of them."""
 
     def __init__(
@@ -63,7 +67,7 @@ class ProviderBook:
         clock: Clock,
         events: EventBus,
         *,
-        live: Callable[[PeerId], Sequence[Address]],
+        live: Callable[[], Mapping[PeerId, Sequence[Address]]],
         asns_of: Callable[[Sequence[Address]], tuple[int, ...]] | None = None,
     ) -> None:
         self._journal = journal
@@ -114,8 +118,21 @@ class ProviderBook:
         value = encode_reputation(known.reputation)
         await self._journal.write([Record(KIND, known.peer, value, note)])
 
+    async def report(self, known: Known, outcome: Outcome, why: str) -> None:
+        """What a provider turned out to be, durable. Raises DiskFull."""
+        now = self._clock.now()
+        known.reputation = known.reputation.after(outcome, now, why)
+        said = f"{outcome.value}: {why}" if why else outcome.value
+        await self.write(known, "" if outcome is Outcome.KEPT else said)
+        if outcome is not Outcome.KEPT:
+            kind = "provider.excluded" if outcome in EXCLUDING else "provider.failed"
+            away = known.reputation.keeps_away(now)
+            self._events.publish(kind, known.peer, f"{said}; {away}", outcome=outcome.value)
+
     def prospect(self, known: Known, offer: SignedOffer) -> Prospect:
-        where = self.where(known)
+        return self._prospect(known, offer, self.where(known))
+
+    def _prospect(self, known: Known, offer: SignedOffer, where: Sequence[Address]) -> Prospect:
         asns = () if self._asns_of is None else self._asns_of(where)
         rtt = known.reputation.rtt
         return Prospect(
@@ -124,16 +141,17 @@ class ProviderBook:
 
     def prospects(self, chain_now: float) -> list[Prospect]:
         """Everybody of whom there is a fresh offer."""
-        monotonic = self._clock.monotonic()
+        monotonic, live = self._clock.monotonic(), self._live()
         return [
-            self.prospect(known, offer)
+            self._prospect(known, offer, live.get(known.peer) or known.met_at or known.addresses)
             for known in self._known.values()
             if (offer := known.fresh_offer(monotonic, chain_now)) is not None
         ]
 
     def where(self, known: Known) -> Sequence[Address]:
-        """Where it is, which it cannot make up; where it says it is, while it is not connected."""
-        return self._live(known.peer) or known.addresses
+        """Where it is, or was when it gave its offer, which it cannot make up; where it says it is,
+        when it was not met since the start."""
+        return self._live().get(known.peer) or known.met_at or known.addresses
 
     def _forget_one(self) -> None:
         """Who has shown the least, and was heard of first, makes room. His record in the journal

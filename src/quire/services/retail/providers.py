@@ -9,60 +9,25 @@ ten minutes or not enough.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
-from quire.base.clock import Clock
-from quire.base.errors import BadOffer, PeerError, PeerLied, PeerSilent, QuireError
-from quire.base.events import EventBus
-from quire.base.waits import Waits
-from quire.chain.hub import HubDomain
-from quire.chain.port import ChainClock
-from quire.formats.peer_id import decode_peer_id, encode_peer_id
-from quire.net.discovery.finder import Finder
+from quire.formats.peer_id import encode_peer_id
 from quire.net.known_peer import KnownPeer
-from quire.net.single_flight import SingleFlight
-from quire.net.transport import Address, PeerId, Transport
+from quire.net.transport import Address, PeerId
 from quire.point.choice_port import Candidate, Need, Outcome
 from quire.point.choosing import WHOLE, Situation, choose, spread_after
-from quire.point.offer import check_offer
 from quire.point.prospect import Company, Prospect, why_not
-from quire.point.reputation import EXCLUDING
-from quire.point.shards import SHARDS, shard_cid
 from quire.point.values import SignedOffer
-from quire.services.background import Background
-from quire.services.retail.provider_book import OFFER_SECONDS, Known, ProviderBook
-from quire.store.journal import Journal
+from quire.services.retail.provider_book import Known, ProviderBook
+from quire.services.retail.provider_search import ProviderPorts, ProviderSearch
 
 CHOOSE_SECONDS = 30.0  # at most, for one choice
 FIRST_LOOK_SECONDS = 5.0  # a choice waits so long for those that answer, when nothing is known yet
-ASK_SECONDS = 10.0
-SEARCH_SECONDS = 20.0  # of one key in the DHT
-ASKED_AT_ONCE = 16
-FAILED_SECONDS = 60.0  # a stranger that gave no good offer is not asked again for so long
-RTT_PULL = 0.25  # of a slower answer
 
-# An offer whose signatures are good. Raises PeerError (PeerLied: they are not), BadOffer.
-AskOffer: TypeAlias = Callable[[PeerId, Sequence[Address], float], Awaitable[SignedOffer]]
 AsnsOf: TypeAlias = Callable[[Sequence[Address]], tuple[int, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderPorts:
-    """`domain`, `chain`: of the hub that this node pays through."""
-
-    transport: Transport
-    finder: Finder
-    ask_offer: AskOffer
-    domain: HubDomain
-    chain: ChainClock
-    journal: Journal
-    clock: Clock
-    events: EventBus
-    waits: Waits
 
 
 class Providers:
@@ -82,15 +47,7 @@ class Providers:
         self.book = ProviderBook(
             ports.journal, ports.clock, ports.events, live=self._live, asns_of=asns_of
         )
-        self._flights: SingleFlight[PeerId, SignedOffer] = SingleFlight()
-        self._places = asyncio.Semaphore(ASKED_AT_ONCE)
-        self._search = Background("provider-search", self._run, ports.events)
-        self._wanted = asyncio.Event()
-        self._news = asyncio.Event()
-        self._is_looking = False
-        self._looked_at: float | None = None  # when the last look ended
-        self.looks = 0
-        self.asked: Counter[str] = Counter()  # offers asked for, by what came of it
+        self.search = ProviderSearch(ports, self.book)
         self.chosen: Counter[str] = Counter()  # replicas for which a provider was wanted
 
     async def start(self) -> None:
@@ -98,10 +55,10 @@ class Providers:
         await self.book.load()
         for each in self._listed:
             self.book.note(each.peer, each.addresses, is_listed=True)
-        self._search.start()
+        self.search.start()
 
     async def stop(self) -> None:
-        await self._search.stop()
+        await self.search.stop()
 
     # ---- Choice ----
 
@@ -111,22 +68,22 @@ class Providers:
         deadline = began + CHOOSE_SECONDS
         subject = need.seed.hex()
         with self._ports.waits.waiting(subject, "looking for providers", deadline) as wait:
-            if self._is_stale():
-                self._begin_look()
-                await self._until_looked(began + FIRST_LOOK_SECONDS)
-            looks = self.looks
+            if self.search.is_stale:
+                self.search.begin()
+                await self.search.until_looked(began + FIRST_LOOK_SECONDS)
+            looks = self.search.looks
             while True:
                 passed = self._ports.clock.monotonic() - began
-                spread = spread_after(passed) if self.is_looking else WHOLE
+                spread = spread_after(passed) if self.search.is_looking else WHOLE
                 chosen = self._draw(need, count, spread)
                 if len(chosen) >= count or passed >= CHOOSE_SECONDS:
                     break
-                if not self.is_looking:
-                    if self.looks > looks:
+                if not self.search.is_looking:
+                    if self.search.looks > looks:
                         break  # looked again for this choice: there are no more
-                    self._begin_look()
+                    self.search.begin()
                 wait.reason = f"looking for providers: {len(chosen)} of {count} so far"
-                await self._until_news(min(deadline, self._ports.clock.monotonic() + 1.0))
+                await self.search.until_news(min(deadline, self._ports.clock.monotonic() + 1.0))
         self.chosen["yes"] += len(chosen)
         self.chosen["no"] += max(0, count - len(chosen))
         if len(chosen) < count:
@@ -136,7 +93,7 @@ class Providers:
     async def offer(self, peer: str, addresses: tuple[str, ...] = ()) -> SignedOffer:
         known = self.book.note(peer, addresses)
         offer = known.fresh_offer(self._ports.clock.monotonic(), self._ports.chain.now())
-        return offer or await self._ask(known)
+        return offer or await self.search.ask(known)
 
     def forget_offer(self, peer: str) -> None:
         known = self.book.get(peer)
@@ -145,27 +102,15 @@ class Providers:
 
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         """Raises DiskFull."""
-        known = self.book.note(peer)
-        before, now = known.reputation, self._ports.clock.now()
-        known.reputation = before.after(outcome, now, why)
-        said = f"{outcome.value}: {why}" if why else outcome.value
-        await self.book.write(known, "" if outcome is Outcome.KEPT else said)
-        if outcome is not Outcome.KEPT:
-            away = known.reputation.keeps_away(now)
-            kind = "provider.excluded" if outcome in EXCLUDING else "provider.failed"
-            self._ports.events.publish(kind, peer, f"{said}; {away}", outcome=outcome.value)
+        await self.book.report(self.book.note(peer), outcome, why)
 
     # ---- what is known ----
 
-    @property
-    def is_looking(self) -> bool:
-        return self._is_looking or self._wanted.is_set()
-
     async def look(self, seconds: float) -> None:
         """Have the offers of now, as far as they come within so many seconds."""
-        if self._is_stale():
-            self._begin_look()
-        await self._until_looked(self._ports.clock.monotonic() + seconds)
+        if self.search.is_stale:
+            self.search.begin()
+        await self.search.until_looked(self._ports.clock.monotonic() + seconds)
 
     def company(self, need: Need, count: int) -> Company:
         """Who has replicas of this chunk."""
@@ -213,130 +158,8 @@ class Providers:
             f"of the others: {listed or 'nothing'}",
         )
 
-    def _live(self, peer: PeerId) -> Sequence[Address]:
-        return [each.address for each in self._ports.transport.connections() if each.peer == peer]
-
-    # ---- offers ----
-
-    async def _ask(self, known: Known) -> SignedOffer:
-        """Raises PeerSilent, PeerGone, PeerRefused, BadOffer."""
-        return await self._flights.run(known.peer, lambda: self._asked(known))
-
-    async def _asked(self, known: Known) -> SignedOffer:
-        try:
-            async with self._places:
-                offer = await self._ask_now(known)
-        except QuireError as error:
-            known.offer, known.problem = None, error.message
-            known.retry_at = self._ports.clock.monotonic() + FAILED_SECONDS
-            self.asked[error.code] += 1
-            await self._blame(known, error)
-            if isinstance(error, PeerLied):
-                raise BadOffer(error.message) from None
-            raise
-        finally:
-            self._tell_news()
-        self.asked["ok"] += 1
-        return offer
-
-    async def _ask_now(self, known: Known) -> SignedOffer:
-        ports = self._ports
-        began = ports.clock.monotonic()
-        offer = await ports.ask_offer(known.peer, known.addresses, began + ASK_SECONDS)
-        took = ports.clock.monotonic() - began
-        check_offer(offer, decode_peer_id(known.peer), ports.domain, ports.chain.now())
-        is_first = not known.is_met
-        known.offer, known.offer_at, known.problem = offer, ports.clock.monotonic(), ""
-        usual = known.reputation.rtt
-        is_quicker = usual == 0 or took < usual
-        rtt = took if is_quicker else usual + RTT_PULL * (took - usual)
-        known.reputation = replace(known.reputation, rtt=rtt)
-        if is_first:
-            terms = offer.offer
-            await self.book.write(known, "met for the first time")
-            ports.events.publish(
-                "provider.met",
-                known.peer,
-                f"it offers {terms.free_bytes} bytes at {terms.price_byte_second} a byte-second",
-                payee=f"0x{terms.payee.hex()}",
-            )
-        return offer
-
-    async def _blame(self, known: Known, error: QuireError) -> None:
-        """No answer is a failure, and a forged offer is worse; terms that do not suit are none.
-        Of strangers nothing is written down: there is no end of them."""
-        if isinstance(error, PeerLied):
-            outcome = Outcome.BAD_SIGNATURE
-        elif isinstance(error, PeerSilent):
-            outcome = Outcome.SILENT
-        else:
-            return
-        if known.is_met:
-            await self.report(known.peer, outcome, error.message)
-        else:
-            now = self._ports.clock.now()
-            known.reputation = known.reputation.after(outcome, now, error.message)
-
-    # ---- looking ----
-
-    def _is_stale(self) -> bool:
-        monotonic = self._ports.clock.monotonic()
-        return self._looked_at is None or monotonic - self._looked_at >= OFFER_SECONDS
-
-    def _begin_look(self) -> None:
-        self._wanted.set()
-
-    async def _run(self) -> None:
-        while True:
-            await self._wanted.wait()
-            self._is_looking = True
-            self._wanted.clear()
-            try:
-                await self._look()
-            finally:
-                self._is_looking = False
-                self._tell_news()
-
-    async def _look(self) -> None:
-        """Ask everybody whose offer is not fresh, while the DHT tells of more."""
-        async with asyncio.TaskGroup() as group:
-            for known in self.book:
-                group.create_task(self._refresh(known))
-            for shard in range(SHARDS):
-                group.create_task(self._search_shard(shard, group))
-        self._looked_at = self._ports.clock.monotonic()
-        self.looks += 1
-
-    async def _search_shard(self, shard: int, group: asyncio.TaskGroup) -> None:
-        deadline = self._ports.clock.monotonic() + SEARCH_SECONDS
-        async for record in self._ports.finder.find(shard_cid(shard), deadline):
-            known = self.book.note(record.peer, record.addresses)
-            group.create_task(self._refresh(known))
-
-    async def _refresh(self, known: Known) -> None:
-        ports = self._ports
-        monotonic = ports.clock.monotonic()
-        if known.peer == ports.transport.peer_id or known.retry_at > monotonic:
-            return
-        if known.reputation.keeps_away(ports.clock.now()):
-            return
-        if known.fresh_offer(monotonic, ports.chain.now()) is None:
-            try:
-                await self._ask(known)
-            except (PeerError, BadOffer):
-                return  # `problem` says it
-
-    def _tell_news(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
-
-    async def _until_news(self, deadline: float) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._news.wait()
-        except TimeoutError:
-            return
-
-    async def _until_looked(self, deadline: float) -> None:
-        while self.is_looking and self._ports.clock.monotonic() < deadline:
-            await self._until_news(deadline)
+    def _live(self) -> dict[PeerId, list[Address]]:
+        found: dict[PeerId, list[Address]] = {}
+        for each in self._ports.transport.connections():
+            found.setdefault(each.peer, []).append(each.address)
+        return found
