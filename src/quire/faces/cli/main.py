@@ -58,6 +58,7 @@ COMMANDS = {
     "scrub": "check",
     "fsck": "check",
     "validator": "validator",
+    "caching": "caching",
     "plan": "plan",
     "why": "insight",
     "peers": "insight",

@@ -9,6 +9,7 @@ from aiohttp import web
 from quire.faces.rest import debug, identity, status, tus
 from quire.faces.rest import schemas as s
 from quire.faces.rest.channel_table import channel_routes
+from quire.faces.rest.caching import caching_routes
 from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
@@ -39,6 +40,8 @@ def all_routes(streams: EventStreams) -> list[Route]:
     market += provider_routes() + lease_routes()
     market += [*provider_routes(), *channel_routes()]
     market += [*provider_routes(), *replica_routes(streams)]
+    market = [*sales_routes(), *purchase_routes(), *validator_routes(), *provider_routes()]
+    market += caching_routes()
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 
