@@ -42,6 +42,7 @@ def all_routes(streams: EventStreams) -> list[Route]:
     market += [*provider_routes(), *replica_routes(streams)]
     market = [*sales_routes(), *purchase_routes(), *validator_routes(), *provider_routes()]
     market += caching_routes()
+    market += [*provider_routes(), *lease_routes(), *replica_routes(streams)]
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 
