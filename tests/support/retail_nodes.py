@@ -94,6 +94,11 @@ async def retail_node(
 
 async def introduce(one: RetailNode, other: RetailNode) -> None:
     """Connect two nodes."""
-    (address,) = other.node.transport.listen_addresses()
-    path = f"{QUIRE_BASE}/connect/{other.peer}?addrs={address}"
-    assert (await send(one.url, "GET", path, {}, b"")).status == 200
+    await connect_nodes(one.url, other.node)
+
+
+async def connect_nodes(url: str, other: Node) -> None:
+    """Connect the node at a URL to another."""
+    (address,) = other.transport.listen_addresses()
+    path = f"{QUIRE_BASE}/connect/{other.transport.peer_id}?addrs={address}"
+    assert (await send(url, "GET", path, {}, b"")).status == 200

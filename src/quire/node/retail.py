@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from quire.base.errors import BadConfig
 from quire.chain.hub import Hub
 from quire.channels.claims import ClaimPolicy
 from quire.channels.topup import TopUpPolicy
@@ -22,7 +23,7 @@ from quire.node.keeping import Keeping, KeepingPorts, join_keeping
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Protocols
 from quire.node.retail_choice import choice_of
-from quire.node.retail_providing import provider_settings
+from quire.node.retail_providing import NO_HUB, provider_settings
 from quire.node.trading import Trading
 from quire.services.caching.terms import Account
 from quire.services.paying.claiming import Claiming
@@ -115,6 +116,8 @@ def retail_of(
     """
     chain = trading.chain
     if chain is None or chain.hub is None:
+        if config.provider:
+            raise BadConfig(NO_HUB)
         return None
     sign = chain.sender.wallet.sign_digest
     ports = RetailPorts(chain.hub, trading.journal, sign, parts.transport, protocols)

@@ -18,6 +18,7 @@ class Need:
     used        peers (text) that ever had a link of this chunk, failed ones too
     sharing     signed offers of the live links of this chunk, for diversity
     budget      most that the whole term may cost; None: whatever the price
+    subject     what events and waits of the choice are about: the upload's id
     """
 
     seed: bytes
@@ -26,6 +27,7 @@ class Need:
     used: Collection[str]
     sharing: Collection[SignedOffer]
     budget: int | None = None
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,7 @@ class Providers:
         """As the port says. Waits for a search only while what is known is not enough."""
         began = self._ports.clock.monotonic()
         deadline = began + CHOOSE_SECONDS
-        subject = need.seed.hex()
-        with self._ports.waits.waiting(subject, "looking for providers", deadline) as wait:
+        with self._ports.waits.waiting(need.subject, "looking for providers", deadline) as wait:
             if self.search.is_stale:
                 self.search.begin()
                 await self.search.until_looked(began + FIRST_LOOK_SECONDS)
@@ -135,6 +134,8 @@ class Providers:
             return away
         offer = known.fresh_offer(ports.clock.monotonic(), ports.chain.now())
         if offer is None:
+            if known.offer is not None:
+                return "its offer is too old, and it has not been asked again since"
             return known.problem or "it has not been asked for its offer yet"
         prospect = self.book.prospect(known, offer)
         unfit = why_not(
@@ -157,7 +158,7 @@ class Providers:
         listed = "; ".join(f"{words} ({n})" for words, n in reasons.most_common(6))
         self._ports.events.publish(
             "provider.short",
-            need.seed.hex(),
+            need.subject,
             f"{len(chosen)} of {count} providers found among {len(self.book)} known; "
             f"of the others: {listed or 'nothing'}",
         )
