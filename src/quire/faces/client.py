@@ -191,8 +191,11 @@ class Client:
         query: dict[str, str] | None = None,
         body: object = None,
     ) -> Any:
-        """Call a route of /api/quire/v1; the decoded answer, None when it has no body."""
+        """Call a route of /api/quire/v1; the decoded answer, None when it has no body. `body` goes
+        as JSON, or as it is when it is bytes."""
         options: dict[str, Any] = {} if body is None else {"json": body}
+        if isinstance(body, bytes):
+            options = {"data": body, "headers": {"Content-Type": "application/octet-stream"}}
         request = self._request(
             method, path, timeout_seconds=timeout_seconds, query=query, **options
         )

@@ -27,6 +27,7 @@ from quire.node.logs import LogLevels, set_up_logs
 from quire.node.metrics import register_metrics
 from quire.node.node import Node
 from quire.node.parts import Ground, PartSettings, join_parts
+from quire.node.pointing import open_pointing, serve_pointing
 from quire.node.profile import Profile, load_profile
 from quire.node.proving import join_proving
 from quire.node.retail import retail_of
@@ -85,11 +86,13 @@ async def build_node(
     try:
         slot_files = SlotFiles(DirectoryDisk(prepare_directory(directory / "slots")), events)
         node = _join(config, profile, identity, ground, transport, store, slot_files, levels)
+        node.pointing = await open_pointing(config, profile.protocols, ground, node.parts)
         node.trading = await open_trading(config, profile, ground, node.parts, node.proving)
         if node.trading is not None:
             node.retail = retail_of(
                 config, profile.protocols, identity, ground, node.parts, node.trading
             )
+        serve_pointing(node.pointing, profile.protocols, ground, node.parts)
         return node
     except QuireError:
         await (store.close() if node is None else node.abandon())

@@ -11,7 +11,7 @@ from quire.faces.rest import schemas as s
 from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
-from quire.faces.rest.file_table import file_routes
+from quire.faces.rest.file_table import file_routes, pointer_routes
 from quire.faces.rest.leases import lease_routes
 from quire.faces.rest.proof_table import proof_routes
 from quire.faces.rest.protect_table import protect_routes
@@ -31,7 +31,7 @@ from quire.node.why import Why
 def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes(), *protect_routes(), *slot_routes()]
-    own += [*rebuild_routes(), *proof_routes(), *file_routes()]
+    own += [*rebuild_routes(), *proof_routes(), *file_routes(), *pointer_routes()]
     market = [*sales_routes(), *purchase_routes(), *validator_routes()]
     market += provider_routes() + lease_routes()
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
