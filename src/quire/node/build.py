@@ -90,9 +90,16 @@ async def build_node(
         node.trading = await open_trading(config, profile, ground, node.parts, node.proving)
         if node.trading is not None:
             node.retail = retail_of(
-                config, profile.protocols, identity, ground, node.parts, node.trading
+                config,
+                profile.protocols,
+                identity,
+                ground,
+                node.parts,
+                node.trading,
+                node.pointing.pointers,
             )
-        serve_pointing(node.pointing, profile.protocols, ground, node.parts)
+        if node.retail is None or node.retail.provider is None:
+            serve_pointing(node.pointing, profile.protocols, ground, node.parts)
         return node
     except QuireError:
         await (store.close() if node is None else node.abandon())

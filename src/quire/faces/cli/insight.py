@@ -15,6 +15,7 @@ from quire.faces.cli.main import Context
 from quire.faces.client import Client
 
 LINK = re.compile("[0-9a-fA-F]{32}")
+ACCOUNT_LETTERS = 42  # 0x and 40 digits
 
 
 @click.command()
@@ -24,8 +25,10 @@ LINK = re.compile("[0-9a-fA-F]{32}")
 def why_command(context: Context, cid: str, as_json: bool) -> None:
     """Explain CID: is it here, who has it, what is being waited for, what happened. Or the 0x id
     of a storage request or slot, or the 32 digits of a link: how it goes, what is waited for until
-    when, what happened."""
-    if cid[:2] in ("0x", "0X"):
+    when, what happened. Or the 0x account at the other end of a payment channel."""
+    if cid[:2] in ("0x", "0X") and len(cid) == ACCOUNT_LETTERS:
+        path = f"/channels/{cid}/why"
+    elif cid[:2] in ("0x", "0X"):
         path = f"/contracts/{cid}/why"
     elif LINK.fullmatch(cid):
         path = f"/links/{cid}/why"
