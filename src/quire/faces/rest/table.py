@@ -8,8 +8,8 @@ from aiohttp import web
 
 from quire.faces.rest import debug, identity, status, tus
 from quire.faces.rest import schemas as s
-from quire.faces.rest.channel_table import channel_routes
 from quire.faces.rest.caching import caching_routes
+from quire.faces.rest.channel_table import channel_routes
 from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
