@@ -16,6 +16,7 @@ from quire.chain.evm import hub_methods as methods
 from quire.chain.evm.funds import Funds
 from quire.chain.evm.methods import Method
 from quire.chain.evm.reader import Reader
+from quire.chain.evm.terms import answers
 from quire.chain.hub import Claim, HubChannel, HubDomain, too_little
 from quire.chain.outgoing import Transaction
 from quire.chain.port import Receipt
@@ -86,6 +87,11 @@ class EvmHub:
         found = await self._reader.ask(methods.DELEGATES, list(payers))
         signers = [bytes.fromhex(text.removeprefix("0x")) for text in found]
         return [None if signer == NO_ADDRESS else signer for signer in signers]
+
+    async def is_signed_by_contract(self, payer: Address, digest: bytes, signature: bytes) -> bool:
+        asked = Reader(self._reader.rpc, payer, self.account)
+        (answer,) = await answers(asked, [(methods.IS_VALID_SIGNATURE, [digest, signature])])
+        return bool(answer == methods.IS_VALID_SIGNATURE.selector)
 
     # ---- what is done ----
 
