@@ -13,7 +13,7 @@ from quire.services.machines import Machines
 from quire.sim.clock import SimClock
 from quire.store.journal import Record
 from quire.store.journal_memory import MemoryJournal
-from support.machine_kit import Bench, Go, Walk, Walker, in_virtual_time
+from support.machine_kit import Bench, Go, Wait, Walk, Walker, in_virtual_time
 
 PATIENCE = 1_000.0  # virtual
 
@@ -206,6 +206,55 @@ def test_a_state_that_is_left_takes_its_deadline_along() -> None:
         await asyncio.sleep(30)
         await machines.post("a", Go("end"))
         assert bench.waits.of() == []
+        await machines.stop()
+
+    in_virtual_time(main)
+
+
+def test_what_was_done_gives_a_state_new_time() -> None:
+    async def main(clock: SimClock) -> None:
+        bench, _ = bench_of(clock)
+        machines = bench.machines()
+        await machines.begin("a", Walk("one", deadline=Deadline("data", after_seconds=40)))
+        for mark in (1, 2, 3):
+            await asyncio.sleep(30)
+            await machines.post("a", Wait(Deadline("data", after_seconds=40, mark=mark)))
+        await asyncio.sleep(30)
+        await machines.post("a", Wait(Deadline("more data", after_seconds=40, mark=3)))  # no more
+        state = machines.state("a")
+        assert state is not None
+        assert state.seen == ()
+        await asyncio.sleep(15)
+        state = machines.state("a")
+        assert state is not None
+        assert state.seen == ("timed out",)
+        await machines.stop()
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize(("while_running", "seen"), [(True, ()), (False, ("timed out",))])
+def test_seconds_of_a_run_do_not_pass_while_the_node_is_stopped(
+    while_running: bool, seen: tuple[str, ...]
+) -> None:
+    async def main(clock: SimClock) -> None:
+        bench, _ = bench_of(clock)
+        machines = bench.machines()
+        deadline = Deadline("an answer", after_seconds=40, while_running=while_running)
+        await machines.begin("a", Walk("one", deadline=deadline))
+        await machines.stop()
+        bench.journal = bench.journal.reopened()
+        await asyncio.sleep(500)
+        machines = bench.machines()
+        await machines.start()
+        await asyncio.sleep(30)
+        state = machines.state("a")
+        assert state is not None
+        assert state.seen == seen
+        await asyncio.sleep(15)
+        state = machines.state("a")
+        assert state is not None
+        assert state.seen[:1] == ("timed out",)
         await machines.stop()
 
     in_virtual_time(main)
