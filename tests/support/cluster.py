@@ -18,6 +18,7 @@ PATIENCE_SECONDS = 8.0
 BLOCK_BYTES = 65_536
 # Grow and shrink for reasons of their own: the index, room kept in reserve, remembered peers.
 UNSTEADY = ("meta.sqlite", "meta.sqlite-wal", "meta.sqlite-shm", "ballast", "peers.json")
+UNSTEADY += ("pointers.db", "pointers.db-wal", "pointers.db-shm")
 
 
 def call(

@@ -174,10 +174,13 @@ class Client:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         timeout_seconds: float | None = None,
+        body: object = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """GET a route of /api/quire/v1; the answer with its body to be read."""
+        """GET a route of /api/quire/v1, or POST to it a body, as JSON; the answer with its body to
+        be read."""
+        method, more = ("GET", {}) if body is None else ("POST", {"json": body})
         request = self._request(
-            "GET", path, query=query, headers=headers, timeout_seconds=timeout_seconds
+            method, path, query=query, headers=headers, timeout_seconds=timeout_seconds, **more
         )
         async with request as answer:
             yield answer
@@ -191,8 +194,11 @@ class Client:
         query: dict[str, str] | None = None,
         body: object = None,
     ) -> Any:
-        """Call a route of /api/quire/v1; the decoded answer, None when it has no body."""
+        """Call a route of /api/quire/v1; the decoded answer, None when it has no body. `body` goes
+        as JSON, or as it is when it is bytes."""
         options: dict[str, Any] = {} if body is None else {"json": body}
+        if isinstance(body, bytes):
+            options = {"data": body, "headers": {"Content-Type": "application/octet-stream"}}
         request = self._request(
             method, path, timeout_seconds=timeout_seconds, query=query, **options
         )

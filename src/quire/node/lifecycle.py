@@ -64,6 +64,10 @@ class Lifecycle:
             if stage.start is not None:
                 await stage.start()
             self._will_stop(stage.name, stage.stop)
+        if node.pointing is not None:
+            pointing = node.pointing
+            self._will_stop("signed values", lambda _: pointing.stop())
+            await pointing.start()
         self._will_stop("proofs", lambda _: node.proving.stop())
         self._will_stop("background loops", lambda _: self._stop_loops())
         self._run_loop(node.lag.run())

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from quire.net.exchange.engine import Exchange
     from quire.net.identity import Identity
     from quire.net.transport import Transport
+    from quire.node.pointing import Pointing
     from quire.node.retail import Retail
     from quire.node.trading import Trading
     from quire.store.store import Store
@@ -69,6 +70,7 @@ class Node:
     lag: LoopLag
     levels: LogLevels
     started_at: float
+    pointing: Pointing | None = None  # set when the node is built
     tracing: Tracing | None = None
     trading: Trading | None = None  # with a chain only
     retail: Retail | None = None  # with a hub of payment channels on it only
@@ -78,6 +80,8 @@ class Node:
         """Let go of what was opened, where the node is not started after all."""
         if self.trading is not None:
             await self.trading.close()
+        if self.pointing is not None:
+            await self.pointing.pointers.stop()
         await self.store.close()
 
     def is_busy(self) -> bool:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,11 +19,21 @@ from quire.store.rows import Rows, mapped
 
 FORMAT_VERSION = 1  # kept in user_version; a database of a newer version is refused
 APPLICATION_ID = 0x51_55_49_4A  # "QUIJ"
-JOURNAL = "the journal of the market"
-ADVICE = (
+
+
+@dataclass(frozen=True, slots=True)
+class JournalWords:
+    """What a journal is called, and what to do when it is damaged ({reason})."""
+
+    name: str
+    advice: str
+
+
+MARKET = JournalWords(
+    "the journal of the market",
     "the journal of the market is damaged ({reason}). Stop the node, keep a copy of the data "
     "directory, then restore market.db from a backup, or move it away: purchases and slots are "
-    "then read from the chain, their histories are lost"
+    "then read from the chain, their histories are lost",
 )
 
 TABLES = """
@@ -43,12 +54,17 @@ class FileJournal:
     """Implements `Journal`. `executor` has one thread, or is a simulated one with one lane."""
 
     def __init__(
-        self, connect: Callable[[], sqlite3.Connection], executor: Executor, clock: Clock
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        executor: Executor,
+        clock: Clock,
+        words: JournalWords = MARKET,
     ) -> None:
         self._executor = executor
         self._clock = clock
-        with mapped(JOURNAL, ADVICE):
-            self._rows = Rows(connect(), JOURNAL, ADVICE)
+        self._words = words
+        with mapped(words.name, words.advice):
+            self._rows = Rows(connect(), words.name, words.advice)
         try:
             self._prepare()
         except BaseException:
@@ -119,7 +135,7 @@ class FileJournal:
         version = self._rows.one("PRAGMA user_version")[0]
         if version > FORMAT_VERSION:
             raise StoreCorrupt(
-                f"{JOURNAL} has format {version}, this version of Quire reads up to "
+                f"{self._words.name} has format {version}, this version of Quire reads up to "
                 f"{FORMAT_VERSION}; use a newer version of Quire"
             )
         if version == 0 and not self._rows.all("SELECT name FROM sqlite_master"):
@@ -128,17 +144,17 @@ class FileJournal:
                 f"PRAGMA user_version={FORMAT_VERSION}; COMMIT;"
             )
         elif version == 0 or self._rows.one("PRAGMA application_id")[0] != APPLICATION_ID:
-            raise StoreCorrupt(ADVICE.format(reason="it is not a journal of Quire"))
+            raise StoreCorrupt(self._words.advice.format(reason="it is not a journal of Quire"))
         found = self._rows.one("PRAGMA quick_check(1)")[0]
         if found != "ok":
-            raise StoreCorrupt(ADVICE.format(reason=found))
+            raise StoreCorrupt(self._words.advice.format(reason=found))
 
 
-def open_journal(path: Path, clock: Clock) -> FileJournal:
+def open_journal(path: Path, clock: Clock, words: JournalWords = MARKET) -> FileJournal:
     """The journal in a file, made if it is not there. Raises StoreCorrupt, EnvironmentProblem."""
     executor = ThreadPoolExecutor(1, thread_name_prefix="quire-journal")
     try:
-        return FileJournal(lambda: connect_file(path, APPLICATION_ID), executor, clock)
+        return FileJournal(lambda: connect_file(path, APPLICATION_ID), executor, clock, words)
     except BaseException:
         executor.shutdown(wait=False)
         raise

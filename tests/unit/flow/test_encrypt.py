@@ -170,15 +170,15 @@ async def test_damage_behind_the_first_record_is_told_and_nothing_wrong_comes_ou
     async def read(start, stop):
         yield bytes(made[start : stop + (damage == "long")])
 
-    got = []
+    got = bytearray()
 
     async def take():
         async for piece in content.read(0, content.size, read):
-            got.append(piece)
+            got.extend(piece)
 
     with pytest.raises(IntegrityError):
         await take()
-    assert data.startswith(b"".join(got))
+    assert data.startswith(got)
 
 
 async def test_equal_contents_have_equal_convergent_keys_under_one_secret():

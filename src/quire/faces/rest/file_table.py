@@ -1,10 +1,11 @@
-"""The routes of contents that this node encrypts and decrypts."""
+"""The routes of contents that this node encrypts and decrypts, and of signed values."""
 
 from __future__ import annotations
 
-from quire.faces.rest import files
+from quire.faces.rest import files, pointers
 from quire.faces.rest.data_routes import ANY, INLINE, NETWORK, NOT_FOUND, STREAM, TIMEOUT
 from quire.faces.rest.file_shapes import FileMade
+from quire.faces.rest.pointer_shapes import PointerPut
 from quire.faces.rest.reply import JSON
 from quire.faces.rest.route import Answer, Param, Route
 
@@ -37,4 +38,21 @@ def file_routes() -> list[Route]:
                416: Answer("the range is outside the content"),
                422: Answer("the capability does not fit the dataset")} | NETWORK,
               bases="quire", tag="files", params=(TIMEOUT, INLINE), headers=(_CAP,)),
+    ]  # fmt: skip
+
+
+def pointer_routes() -> list[Route]:
+    """At Quire's own base."""
+    return [
+        Route("PUT", "/pointers", pointers.put_pointer,
+              "Keep a signed value, and offer it to peers",
+              {200: Answer("where it is kept", JSON, PointerPut),
+               400: Answer("the body is no signed value"),
+               409: Answer("a newer version is here, or there is no room"),
+               413: Answer("it is too long"), 504: Answer("nothing was sent")},
+              bases="quire", tag="pointers", body=STREAM),
+        Route("GET", "/pointers/{locator}", pointers.get_pointer,
+              "The newest version of a signed value, from wherever it is",
+              {200: Answer("the value", STREAM), 404: Answer("nobody has it")},
+              bases="quire", tag="pointers", params=(TIMEOUT,)),
     ]  # fmt: skip
