@@ -126,9 +126,8 @@ def test_the_newest_map_counts_and_a_forged_one_harms_its_sender() -> None:
         keepers = await town.providers(3)
         client, file, _ = await kept(town, keepers)
         keys = map_keys(repair_of(file.cap).seal_root)
-        assert client.retail is not None
-        assert client.retail.pointers is not None
-        newest = client.retail.pointers.get(keys.locator)
+        assert client.pointers is not None
+        newest = client.pointers.get(keys.locator)
         assert newest is not None
         stale = keys.seal(newest.version - 1, bytes(12), b"nothing that could be read")
         forged = replace(newest, version=99)

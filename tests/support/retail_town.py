@@ -50,6 +50,7 @@ from quire.node.keeping import Keeping
 from quire.node.profile import Protocols
 from quire.node.retail import Retail, RetailPorts, RetailSettings, join_client, join_retail
 from quire.node.retail_choice import selection_secret
+from quire.services.pointers import Pointers
 from quire.services.providing.ports import ProviderPorts as KeeperPorts
 from quire.services.providing.provider import Provider
 from quire.services.providing.settings import ProviderSettings
@@ -120,6 +121,7 @@ class TownNode:
     key: bytes
     journal: MemoryJournal
     retail: Retail | None = None
+    pointers: Pointers | None = None
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -172,7 +174,12 @@ class TownNode:
             ),
             selection_secret(self.identity),
         )
-        join_client(retail, choice, ports, self.identity, ground, joined)
+        announcer = joined.announcer
+        pointers = self.pointers = Pointers(
+            self.journal, ground.clock, announcer.announce, announcer.withdraw
+        )
+        join_client(retail, choice, ports, self.identity, ground, joined, pointers)
+        await pointers.start()
         await retail.start()
 
         async def stop(_: float) -> None:
@@ -276,7 +283,7 @@ class Keeper(TownNode):
         stop_rest = await super().join(parts)
         ground, joined, retail = parts.ground.shared, parts.joined, self.retail
         assert retail is not None
-        assert retail.pointers is not None
+        assert self.pointers is not None
         ports = KeeperPorts(
             store=parts.store,
             journal=self.journal,
@@ -284,7 +291,7 @@ class Keeper(TownNode):
             income=retail.income,
             identity=self.identity,
             sign=self.sign,
-            pointers=retail.pointers,
+            pointers=self.pointers,
             clock=ground.clock,
             events=ground.events,
             waits=ground.waits,
