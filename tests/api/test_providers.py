@@ -60,7 +60,7 @@ async def choosing_node(directory) -> AsyncGenerator[Chooser, None]:
 
         providers = _providers(trader, ask, peers)
         await providers.start()
-        trader.node.retail = SimpleNamespace(choice=providers)
+        trader.node.retail = SimpleNamespace(choice=providers, provider=None)
         try:
             yield Chooser(trader.url, providers, peers)
         finally:

@@ -9,7 +9,12 @@ import pytest
 from support.contract_tools import run, why_not
 
 ARITHMETIC = "test/Arithmetic.t.sol:ArithmeticTest"
-CAMPAIGNS = ("test/Invariants.t.sol:OpenMarketTest", "test/Invariants.t.sol:SpreadMarketTest")
+HUB = "test/Hub.t.sol:HubTest"
+CAMPAIGNS = (
+    "test/Invariants.t.sol:OpenMarketTest",
+    "test/Invariants.t.sol:SpreadMarketTest",
+    "test/Hub.t.sol:HubInvariants",
+)
 
 
 @pytest.mark.slow
@@ -27,6 +32,7 @@ def test_forge_finds_nothing() -> None:
     wrong = {name: each for name, each in results.items() if each["status"] != "Success"}
     assert not wrong, json.dumps(wrong, indent=1)[:4000]
     assert sum(name.startswith(ARITHMETIC) for name in results) >= 10
+    assert sum(name.startswith(HUB) for name in results) >= 6
     for campaign in CAMPAIGNS:
         (kind,) = (each["kind"] for name, each in results.items() if name.startswith(campaign))
         assert kind["Invariant"]["calls"] >= 1000

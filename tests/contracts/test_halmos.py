@@ -1,4 +1,5 @@
-"""Halmos proves the pure arithmetic of the contracts for all inputs (contracts/test)."""
+"""Halmos proves the pure arithmetic of the contracts, and rules of the hub, for all inputs
+(contracts/test)."""
 
 from __future__ import annotations
 
@@ -14,18 +15,21 @@ PROVED = 0  # of the exit codes of a test
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_halmos_proves_the_arithmetic(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "contract"), [("Arithmetic", "ArithmeticTest"), ("Hub", "HubTest")]
+)
+def test_halmos_proves_what_forge_tries(tmp_path: Path, file: str, contract: str) -> None:
     if why_not():
         pytest.skip(why_not())
     report = tmp_path / "halmos.json"
     done = run(
         python_tool("halmos"),
-        *("--root", ".", "--forge-build-out", out_directory(), "--contract", "ArithmeticTest"),
+        *("--root", ".", "--forge-build-out", out_directory(), "--contract", contract),
         *("--function", "testProof_", "--solver", "z3", "--solver-timeout-assertion", "60000"),
         *("--loop", "40", "--no-status", "--json-output", report),
     )
     (found,) = json.loads(report.read_text())["test_results"].values()
     assert {each["name"]: each["exitcode"] for each in found if each["exitcode"] != PROVED} == {}
     assert done.returncode == 0, done.stdout[-4000:]
-    source = (CONTRACTS / "test" / "Arithmetic.t.sol").read_text()
+    source = (CONTRACTS / "test" / f"{file}.t.sol").read_text()
     assert len(found) == source.count("function testProof_")

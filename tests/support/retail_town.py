@@ -24,6 +24,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from quire.base.events import Event
 from quire.base.rng import seeded_rng
+from quire.chain.abi import address_text
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld, Transaction
 from quire.dataset.envelope.derive import repair_of
@@ -49,6 +50,7 @@ from quire.node.keeping import Keeping
 from quire.node.profile import Protocols
 from quire.node.retail import Retail, RetailPorts, RetailSettings, join_client, join_retail
 from quire.node.retail_choice import selection_secret
+from quire.services.pointers import Pointers
 from quire.services.providing.ports import ProviderPorts as KeeperPorts
 from quire.services.providing.provider import Provider
 from quire.services.providing.settings import ProviderSettings
@@ -119,6 +121,7 @@ class TownNode:
     key: bytes
     journal: MemoryJournal
     retail: Retail | None = None
+    pointers: Pointers | None = None
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -171,7 +174,12 @@ class TownNode:
             ),
             selection_secret(self.identity),
         )
-        join_client(retail, choice, ports, self.identity, ground, joined)
+        announcer = joined.announcer
+        pointers = self.pointers = Pointers(
+            self.journal, ground.clock, announcer.announce, announcer.withdraw
+        )
+        join_client(retail, choice, ports, self.identity, ground, joined, pointers)
+        await pointers.start()
         await retail.start()
 
         async def stop(_: float) -> None:
@@ -185,6 +193,12 @@ class TownNode:
 
     def sign(self, digest: bytes) -> bytes:
         return sign_recoverable(self.key, digest)
+
+    async def links_in_journal(self) -> list[bytes]:
+        """Ids of the links that are known after a start."""
+        domain = self.town.chain.hub
+        kind = f"link {domain.chain_id}/{address_text(domain.contract)}"
+        return [bytes.fromhex(key) for key in await self.journal.read(kind)]
 
     # ---- what users do ----
 
@@ -269,7 +283,7 @@ class Keeper(TownNode):
         stop_rest = await super().join(parts)
         ground, joined, retail = parts.ground.shared, parts.joined, self.retail
         assert retail is not None
-        assert retail.pointers is not None
+        assert self.pointers is not None
         ports = KeeperPorts(
             store=parts.store,
             journal=self.journal,
@@ -277,7 +291,7 @@ class Keeper(TownNode):
             income=retail.income,
             identity=self.identity,
             sign=self.sign,
-            pointers=retail.pointers,
+            pointers=self.pointers,
             clock=ground.clock,
             events=ground.events,
             waits=ground.waits,

@@ -28,7 +28,7 @@ class Owing:
     bills: int = 0  # how many were paid: the number of the next
     last: int = 0  # tokens of the last one
     day: int = 0
-    today: int = 0  # tokens promised on that day
+    of_day: int = 0  # tokens promised on that day
 
     @property
     def owes(self) -> int:
@@ -55,11 +55,11 @@ class Owing:
         return max(0, min(asked, self.owes + cost(STEP_BYTES, price)))
 
     def promised_on(self, day: int) -> int:
-        return self.today if self.day == day else 0
+        return self.of_day if self.day == day else 0
 
     def promise(self, amount: int, day: int) -> int:
         """Note an amount before it is paid; the number of its bill."""
-        self.today = self.promised_on(day) + amount
+        self.of_day = self.promised_on(day) + amount
         self.day = day
         self.promised += amount
         self.last = amount
@@ -69,6 +69,6 @@ class Owing:
     def withdraw(self) -> None:
         """The last bill was not promised after all: it is the next again."""
         self.promised -= self.last
-        self.today = max(0, self.today - self.last)
+        self.of_day = max(0, self.of_day - self.last)
         self.bills -= 1
         self.last = 0

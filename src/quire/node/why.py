@@ -69,6 +69,8 @@ async def why(node: Node, cid: Cid) -> Why:
         sentences.append(_fetch(fetch, node.clock.now()))
     if dataset is not None:
         sentences.append(_kept(dataset, node.clock.now()))
+        if node.parts.caching is not None:
+            sentences += node.parts.caching.explain(dataset)
         sentences.append(_announced(node, cid))
     sentences += [f"{s[0].upper()}{s[1:]}." for s in node.parts.assembler.explain(cid)]
     state = node.exchange.explain(cid)

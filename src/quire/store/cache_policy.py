@@ -48,6 +48,10 @@ class CachePolicy(Generic[K]):
         """0 for what is not in the cache."""
         return self._queue(key).sizes.get(key, 0)
 
+    def count(self, key: K) -> int:
+        """How often it was asked for, as far as that counts."""
+        return self._counts.get(key, 0)
+
     def asked(self, key: K) -> bool:
         """A key was asked for; whether it is in the cache."""
         count = self._counts.get(key)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
 from quire.base.events import EventBus
+from quire.base.units import format_size
 from quire.chain.abi import id_text
 from quire.channels.book import Book
 from quire.channels.tab import DAY_SECONDS
@@ -97,7 +98,7 @@ class Caching:
         self.shelf.asked("", dataset.tree_root, start, stop - start)
 
     @property
-    def can_pay(self) -> bool:
+    def has_account(self) -> bool:
         return self._has_account
 
     @property
@@ -108,6 +109,24 @@ class Caching:
     def set_price(self, price: int) -> None:
         """Ask for another price from now on; what is under way keeps its own."""
         self.terms = self.toll.terms = replace(self.terms, price=price)
+
+    def explain(self, dataset: Dataset) -> list[str]:
+        """What the cache has to do with a dataset, as sentences."""
+        if not self.shelf.is_cached(dataset.tree_root):
+            return []
+        found = ["It came from the network and is cached."]
+        if self.terms.price:
+            free = format_size(self.terms.free_bytes)
+            found.append(
+                f"Others have {free} a day of this cache for nothing, and what they give; beyond "
+                f"that a MiB costs {self.price} tokens."
+            )
+        if self.shelf.size_bytes and self.shelf.may_go(dataset.tree_root):
+            found.append(
+                f"It may go when others are asked for more: {format_size(self.shelf.cached_bytes)} "
+                f"of at most {format_size(self.shelf.size_bytes)} are cached."
+            )
+        return found
 
     def peers(self) -> dict[PeerId, Trade]:
         """Everybody who gave or took, oldest first."""

@@ -79,14 +79,21 @@ class Shelf:
     allow, and nothing is evicted."""
 
     def __init__(
-        self, store: ShelfStore, clock: Clock, events: EventBus, *, size_bytes: int = 0
+        self,
+        store: ShelfStore,
+        clock: Clock,
+        events: EventBus,
+        *,
+        size_bytes: int = 0,
+        region_bytes: int = REGION_BYTES,
     ) -> None:
         self.size_bytes = size_bytes
         self.evicted_bytes = 0
         self._store = store
         self._clock = clock
         self._events = events
-        self._policy: CachePolicy[Region] = CachePolicy(size_bytes)
+        self._region_bytes = region_bytes
+        self.policy: CachePolicy[Region] = CachePolicy(size_bytes)
         self._trees: dict[bytes, _Tree] = {}
         self._visits: OrderedDict[tuple[str, Region], float] = OrderedDict()
         self._asked_at: dict[Region, float] = {}
@@ -100,16 +107,22 @@ class Shelf:
 
     def stop(self) -> None:
         self._unlisten()
+        self._unlisten = _nothing
 
     @property
     def cached_bytes(self) -> int:
         """Of what may go."""
-        return self._policy.used_bytes
+        return self.policy.used_bytes
 
     def is_cached(self, root: bytes) -> bool:
         """Whether a tree came from the network, and is not kept by contract."""
         tree = self._trees.get(root)
         return tree is not None and tree.is_cached
+
+    def may_go(self, root: bytes) -> bool:
+        """Whether nothing but the cache keeps a tree, as far as was looked."""
+        tree = self._trees.get(root)
+        return tree is not None and tree.may_go
 
     def asked(self, who: str, root: bytes, start: int, count: int) -> None:
         """Somebody was given blocks of a tree, or reads them here."""
@@ -123,7 +136,7 @@ class Shelf:
             last = self._visits.pop((who, region), None)
             if last is None or now - last > VISIT_SECONDS:
                 last = now
-                self._policy.asked(region)
+                self.policy.asked(region)
             self._visits[who, region] = last
         while len(self._visits) > VISITS_MAX:
             self._visits.popitem(last=False)
@@ -138,9 +151,9 @@ class Shelf:
         for root, tree in self._trees.items():
             if tree.may_go and not tree.is_complete:
                 self._measure(root, tree)
-        self._policy.capacity_bytes = self._capacity()
+        self.policy.capacity_bytes = self._capacity()
         evicted = 0
-        for region in self._policy.evict(self._is_spared):
+        for region in self.policy.evict(self._is_spared):
             evicted += await self._give_up(region)
         self._asked_at = {r: at for r, at in self._asked_at.items() if now - at < SPARED_SECONDS}
         self.evicted_bytes += evicted
@@ -172,7 +185,7 @@ class Shelf:
         root, now = dataset.tree_root, self._clock.now()
         tree = self._trees.get(root)
         if tree is None:
-            blocks = max(1, REGION_BYTES // dataset.manifest.block_size)
+            blocks = max(1, self._region_bytes // dataset.manifest.block_size)
             regions = -(-dataset.block_count // blocks)
             tree = self._trees[root] = _Tree(blocks, regions)
         lasting = (r.kind for r in dataset.roots if r.expires_at is None or r.expires_at > now)
@@ -190,14 +203,14 @@ class Shelf:
         for number in range(tree.regions):
             count = blocks.within(number * step, (number + 1) * step).count()
             if count:
-                self._policy.add((root, number), count * state.block_size)
+                self.policy.add((root, number), count * state.block_size)
             else:
-                self._policy.remove((root, number))
+                self.policy.remove((root, number))
         tree.is_complete = state.present.covers(0, state.leaf_count)
 
     def _drop_regions(self, root: bytes, tree: _Tree) -> None:
         for number in range(tree.regions):
-            self._policy.remove((root, number))
+            self.policy.remove((root, number))
 
     def _forget(self, root: bytes) -> None:
         self._drop_regions(root, self._trees.pop(root))
@@ -207,7 +220,7 @@ class Shelf:
     def _capacity(self) -> int:
         """What is set, and no more than the quota leaves beside everything else."""
         space = self._store.space()
-        others = max(0, space.quota_used_bytes - self._policy.used_bytes)
+        others = max(0, space.quota_used_bytes - self.policy.used_bytes)
         headroom = int(HEADROOM_SHARE * space.quota_max_bytes)
         room = space.quota_max_bytes - space.quota_reserved_bytes - others - headroom
         return max(0, min(self.size_bytes, room))

@@ -12,6 +12,7 @@ Source   point.md 6.4, 6.5; docs/reference/replica-protocol.md
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from quire.base.errors import BadEncoding, ChainError, DiskFull, QuireError, QuotaExceeded
@@ -68,6 +69,8 @@ class Provider:
         self._ports = ports
         self._announce = announce
         self.events = ports.events
+        self.income = ports.income
+        self.answered: Counter[Code] = Counter()
         self._is_ready = False  # before all leases are known, links would be said to be unknown
         self.room = Room(ports.store, settings.space_bytes)
         self.offering = Offering(
@@ -114,6 +117,7 @@ class Provider:
         except QuireError as error:
             code = Code.BUSY if error.retry else Code.INTERNAL
             answer = ReplicaAnswer(code, error.message, retry_after_ms=RETRY_MS * error.retry)
+        self.answered[answer.code] += 1
         self._tell(request, answer)
         return answer.segments()
 

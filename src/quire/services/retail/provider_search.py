@@ -179,7 +179,9 @@ class ProviderSearch:
     async def _ask_now(self, known: Known) -> SignedOffer:
         ports = self._ports
         began = ports.clock.monotonic()
-        offer = await ports.ask_offer(known.peer, known.addresses, began + ASK_SECONDS)
+        deadline = began + ASK_SECONDS
+        with ports.waits.waiting(known.peer, "asking a provider for its offer", deadline):
+            offer = await ports.ask_offer(known.peer, known.addresses, deadline)
         took = ports.clock.monotonic() - began
         check_offer(offer, decode_peer_id(known.peer), ports.domain, ports.chain.now())
         known.offer, known.offer_at, known.problem = offer, ports.clock.monotonic(), ""

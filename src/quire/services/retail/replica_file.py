@@ -42,7 +42,7 @@ from quire.formats.replica_answers import BlockRun, Blocks
 from quire.formats.replica_asking import GetRequest
 from quire.point.choice_port import Choice, Outcome
 from quire.point.values import BLOCK_BYTES, Code
-from quire.services.retail.holder_pace import Paces
+from quire.services.retail.holder_pace import FAILURES_MAX, Paces
 from quire.services.retail.replica_client import ReplicaClient
 from quire.services.retail.served import open_served
 from quire.services.retail.tab import Purse, Tab
@@ -94,6 +94,9 @@ class ReplicaFile:
         self._of_chunk: dict[int, list[Holder]] = {}
         for each in holders.replicas:
             self._of_chunk.setdefault(each.chunk, []).append(each)
+        for peer in holders.addresses:
+            if ports.choice.shuns(peer):
+                self._paces.of(peer).failures = FAILURES_MAX
         self.asked_blocks = 0  # of all holders, hedged ones too
         self.lied: dict[str, None] = {}  # peers that served what does not verify
 
@@ -149,6 +152,7 @@ class ReplicaFile:
             holder = self._paces.next(holders, tried, run.size) if len(asked) < AT_ONCE else None
             if holder is not None:
                 tried[holder.peer] = None
+                self._paces.began(holder.peer, run.size)
                 asked[self._spawn(self._ask(run, holder))] = holder.peer
             elif not asked:
                 raise self._nobody(run, problems)
@@ -168,21 +172,22 @@ class ReplicaFile:
 
     async def _ask(self, run: _Run, holder: Holder) -> bytes:
         """The run from one holder, unsealed. Raises QuireError."""
-        peer, place = holder.peer, self._place(run)
-        tab = await self._tab(holder)
-        await tab.admit(run.size)
-        self.asked_blocks += run.count
-        self._paces.began(peer, run.size)
-        began = self._ports.clock.monotonic()
+        peer = holder.peer
         try:
-            data = await self._get(run, holder, place, tab)
+            tab = await self._tab(holder)
+            await tab.admit(run.size)
+            self.asked_blocks += run.count
+            began = self._ports.clock.monotonic()
+            try:
+                data = await self._get(run, holder, self._place(run), tab)
+            except BaseException:
+                tab.dropped(run.size)
+                raise
         except QuireError as error:
-            tab.dropped(run.size)
             self._paces.failed(peer, run.size, is_out=isinstance(error, PeerLied))
             await self._report(peer, error)
             raise
         except BaseException:
-            tab.dropped(run.size)
             self._paces.failed(peer, run.size)
             raise
         self._paces.served(peer, run.size, self._ports.clock.monotonic() - began)
