@@ -8,13 +8,12 @@ from aiohttp import web
 
 from quire.faces.rest import debug, identity, status, tus
 from quire.faces.rest import schemas as s
-from quire.faces.rest.channel_table import channel_routes
 from quire.faces.rest.caching import caching_routes
+from quire.faces.rest.channel_table import channel_routes
 from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.file_table import file_routes, pointer_routes
-from quire.faces.rest.file_table import file_routes
 from quire.faces.rest.leases import lease_routes
 from quire.faces.rest.proof_table import proof_routes
 from quire.faces.rest.protect_table import protect_routes
