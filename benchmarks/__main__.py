@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.coding import coding
+from benchmarks.encryption import encryption
 from benchmarks.idle import idle
 from benchmarks.lines import lines
 from benchmarks.maintenance import maintenance
@@ -47,6 +48,7 @@ def main() -> None:
     size = parse_size(wanted.size)
     benches: dict[str, Callable[[Path], list[Row] | list[Cell]]] = {
         "merkle": lambda directory: merkle(),
+        "encryption": lambda directory: encryption(),
         "coding": lambda directory: coding(),
         "transfer": lambda directory: upload_and_download(directory, size),
         "network": lambda directory: network(directory, size),
