@@ -39,6 +39,7 @@ from quire.formats.varint import Buffer
 from quire.net.answering import Answering, serve_requests
 from quire.net.transport import PeerId, Transport
 from quire.point.shards import shard_cid, shards_of
+from quire.services.paying.payer import place_of
 from quire.services.pointer_answers import answer_pointers
 from quire.services.providing.admission import Admission
 from quire.services.providing.introductions import Introductions
@@ -75,7 +76,7 @@ class Provider:
         self.offering = Offering(
             settings, ports.hub, ports.sign, ports.identity, self.room.free_bytes
         )
-        blocks = ReplicaBlocks(ports.store, self.room)
+        blocks = ReplicaBlocks(ports.store, self.room, place_of(ports.hub))
         introductions = Introductions(ports.income, ports.clock)
         self.leases = Leases(ports, blocks, self.room)
         self.reading = Reading(ports, self.leases, blocks, self.offering, introductions, limits)
