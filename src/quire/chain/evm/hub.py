@@ -17,6 +17,7 @@ from quire.chain.evm import hub_methods as methods
 from quire.chain.evm.funds import Funds
 from quire.chain.evm.methods import Method
 from quire.chain.evm.reader import Reader
+from quire.chain.evm.terms import answers
 from quire.chain.hub import Claim, HubChannel, HubDomain, too_little
 from quire.chain.outgoing import Transaction
 from quire.chain.port import Receipt
@@ -90,6 +91,11 @@ class EvmHub:
         texts = [text for answer in _all_good(found) for text in answer]
         signers = [bytes.fromhex(text.removeprefix("0x")) for text in texts]
         return [None if signer == NO_ADDRESS else signer for signer in signers]
+
+    async def is_signed_by_contract(self, payer: Address, digest: bytes, signature: bytes) -> bool:
+        asked = Reader(self._reader.rpc, payer, self.account)
+        (answer,) = await answers(asked, [(methods.IS_VALID_SIGNATURE, [digest, signature])])
+        return bool(answer == methods.IS_VALID_SIGNATURE.selector)
 
     # ---- what is done ----
 
