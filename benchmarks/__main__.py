@@ -29,6 +29,7 @@ from benchmarks.proving import proving
 from benchmarks.report import Cell, Report, Row
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
+from benchmarks.vouchers import vouchers
 from quire.base.units import parse_size
 
 
@@ -60,6 +61,7 @@ def main() -> None:
         "proving": proving,
         "protect": lambda directory: protect(directory, size, _sizes(wanted.protect)),
         "proofs": lambda directory: proofs(directory, _numbers(wanted.samples)),
+        "vouchers": lambda directory: vouchers(),
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),
     }
     names = [name for name in wanted.only.split(",") if name] or list(benches)

@@ -27,7 +27,6 @@ from quire.node.retail import (
 )
 from quire.node.retail_choice import choice_of
 from quire.node.trading import join_trading
-from quire.services.pointers import Pointers
 from quire.services.providing.settings import ProviderSettings
 from quire.store.journal import Journal
 from quire.store.journal_memory import MemoryJournal

@@ -99,11 +99,16 @@ class Tab:
             raise
 
     async def _admit(self, size: int) -> None:
-        while self._asked and self._asked + self._unpaid + size > self._offer.credit_bytes:
-            self._changed.clear()
-            await self._changed.wait()
-        if self._unpaid and self._unpaid + size > self._offer.credit_bytes:
-            await self.settle()
+        # What is larger than the credit goes alone. Nothing is awaited between the look and the
+        # entry, as others are admitted at the same time.
+        while self._asked or self._unpaid:
+            if self._asked + self._unpaid + size <= self._offer.credit_bytes:
+                break
+            if self._asked:
+                self._changed.clear()
+                await self._changed.wait()
+            else:
+                await self.settle()
         self._asked += size
         try:
             await self._have_room()
