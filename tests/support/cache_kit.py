@@ -164,6 +164,10 @@ class CacheTown:
         self.nodes.remove(it)
         return journal if is_kill else it.journal.reopened()
 
+    def journal_of(self, it: CacheNode) -> MemoryJournal:
+        """What the next start finds if the power goes now."""
+        return it.journal.reopened()
+
     async def connect(self, one: CacheNode, *others: CacheNode) -> None:
         await self.world.connect(one.node, *(other.node for other in others))
 
