@@ -1,5 +1,5 @@
-"""Fuzz the records of channels, bills and accounts: what is accepted is written the same way, and
-the machine goes on."""
+"""Fuzz `ChannelMachine.decode` and the records of bills and accounts: what is accepted is written
+the same way, and the machine goes on."""
 
 from quire.base.errors import BadEncoding
 from quire.chain.hub import HubChannel

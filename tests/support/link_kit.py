@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -82,3 +83,11 @@ def terms(state: LinkState, **changes: Any) -> ReceiptTerms:
 
 def receipt(state: LinkState, key: bytes = PAYEE_KEY, **changes: Any) -> Receipt:
     return sign_receipt(partial(sign_recoverable, key), DOMAIN, terms(state, **changes))
+
+
+def go(state: LinkState, *events: Any) -> tuple[LinkState, Sequence[Any]]:
+    """The state after these events, and what the last of them asks for."""
+    effects: Sequence[Any] = ()
+    for event in events:
+        state, effects = MACHINE.step(state, event)
+    return state, effects

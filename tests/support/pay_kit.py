@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from quire.base.clock import Clock
 from quire.base.errors import PeerSilent
 from quire.base.events import Event, EventBus
 from quire.base.waits import Waits
+from quire.chain.hub import Hub
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld
 from quire.channels.claims import ClaimPolicy
@@ -18,7 +20,6 @@ from quire.services.paying.claiming import Claiming
 from quire.services.paying.payee import Payee
 from quire.services.paying.payer import Payer, PayerPorts
 from quire.services.paying.voucher_line import VoucherLine
-from quire.sim.clock import SimClock
 from quire.store.journal_memory import MemoryJournal
 from support.memory_world import RIGHT_NOW, TERMS
 
@@ -83,18 +84,21 @@ class Wire:
 class Town:
     """One payer and one payee, `peer`, as services; both can be started again."""
 
-    clock: SimClock
-    world: MemoryWorld
+    clock: Clock
+    world: MemoryWorld | None
     wire: Wire = field(default_factory=Wire)
     policy: TopUpPolicy = field(default_factory=TopUpPolicy)
     claims: ClaimPolicy = field(default_factory=lambda: ClaimPolicy(threshold=10**18))
     peer: str = "peer"
+    hubs: tuple[Hub, Hub] | None = None  # where there is no world; of payer and payee
+    payer_key: bytes = PAYER_KEY
 
     def __post_init__(self) -> None:
         self.events = EventBus(self.clock)
         self.waits = Waits(self.clock)
-        self.payer_hub = MemoryHub(self.world, PAYER)
-        self.payee_hub = MemoryHub(self.world, PAYEE)
+        if self.world is not None:
+            self.hubs = (MemoryHub(self.world, PAYER), MemoryHub(self.world, PAYEE))
+        self.payer_hub, self.payee_hub = self.hubs
         self.payer_journal = MemoryJournal(self.clock)
         self.payee_journal = MemoryJournal(self.clock)
         self.make_payer()
@@ -106,7 +110,7 @@ class Town:
             self.payer_hub,
             self.payer_journal,
             line,
-            lambda digest: sign_recoverable(PAYER_KEY, digest),
+            lambda digest: sign_recoverable(self.payer_key, digest),
         )
         self.payer = Payer(
             ports, clock=self.clock, events=self.events, waits=self.waits, policy=self.policy
@@ -145,14 +149,16 @@ class Town:
     async def pay(self, bill: str, amount: int, *, is_billed: bool = True) -> int:
         """As after a delivery: the payee has billed it."""
         if is_billed:
-            await self.payee.bill(PAYER, bill, amount)
-        return await self.payer.pay(bill, self.peer, PAYEE, amount)
+            await self.payee.bill(self.payer_hub.account, bill, amount)
+        return await self.payer.pay(bill, self.peer, self.payee_hub.account, amount)
 
     async def channel(self):
-        return (await self.payer_hub.channels([(PAYER, PAYEE)]))[0]
+        pair = (self.payer_hub.account, self.payee_hub.account)
+        return (await self.payer_hub.channels([pair]))[0]
 
     def pass_time(self, seconds: int) -> None:
         """On the chain."""
+        assert self.world is not None
         self.world.set_time(self.world.head.timestamp + seconds)
         self.world.mine()
 

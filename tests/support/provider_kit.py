@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from quire.base.clock import SystemClock
+from quire.base.clock import Clock, SystemClock
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.chain.memory.hub import MemoryHub
@@ -92,7 +92,7 @@ class Customer:
     key: bytes
     transport: MemoryTransport
     client: ReplicaClient
-    place: Place
+    place: At
     requests: Requests
 
     @property
@@ -109,7 +109,7 @@ class Customer:
 
     async def ask(self, link_id: bytes, body: Asking) -> ReplicaAnswer:
         place = self.place
-        return await self.client.ask(place.identity.peer_id, place.addresses, link_id, body)
+        return await self.client.ask(place.provider_peer, place.addresses, link_id, body)
 
     async def offer(self) -> SignedOffer:
         answer = await self.ask(bytes(16), OfferRequest(0, 0))
@@ -121,7 +121,7 @@ class Customer:
         return StoreRequest(
             replica.sealed_bytes,
             replica.blocks,
-            self.place.now + seconds,
+            int(self.place.hub.clock.now()) + seconds,
             self.account,
             (await self.offer()).digest,
             self.introduction,
@@ -156,8 +156,48 @@ class Customer:
         await self.send_all(link_id, replica)
         return await self.sign(link_id, replica)
 
+    async def leave(self) -> None:
+        self.requests.stop()
+        await self.transport.stop(asyncio.get_running_loop().time() + 5)
+
     async def pay(self, cumulative: int) -> None:
         await self.place.income.take(self.voucher(cumulative))
+
+
+class At(Protocol):
+    """Where a customer finds a provider."""
+
+    @property
+    def provider_peer(self) -> str: ...
+
+    @property
+    def addresses(self) -> list[str]: ...
+
+    @property
+    def hub(self) -> MemoryHub: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def network(self) -> MemoryNetwork: ...
+
+    @property
+    def income(self) -> Payee: ...
+
+
+async def customer_of(at: At, key: bytes, number: int, deposit: int) -> Customer:
+    """A client, the `number`th of a network, with so much in its channel."""
+    identity = Identity.of(bytes([7, number]) * 16)
+    transport = MemoryTransport(at.network, identity.peer_id, f"/memory/customer-{number}")
+    await transport.start()
+    requests = Requests(transport)
+    customer = Customer(key, transport, ReplicaClient(requests, PROTOCOL, at.clock), at, requests)
+    if deposit:
+        hub = MemoryHub(at.hub.world, address_of(key))
+        await hub.deposit(deposit)
+        await hub.allocate([(PROVIDER, deposit)])
+    return customer
 
 
 @dataclass
@@ -183,6 +223,10 @@ class Place:
     @property
     def now(self) -> int:
         return int(self.hub.clock.now())
+
+    @property
+    def provider_peer(self) -> str:
+        return self.identity.peer_id
 
     @property
     def addresses(self) -> list[str]:
@@ -220,18 +264,8 @@ class Place:
 
     async def customer(self, key: bytes = CLIENT_KEY, *, deposit: int = DEPOSIT) -> Customer:
         """A peer of its own; `deposit` goes into its channel."""
-        name = f"{len(self.customers)}"
-        identity = Identity.of(bytes([7, len(self.customers)]) * 16)
-        transport = MemoryTransport(self.network, identity.peer_id, f"/memory/{name}")
-        await transport.start()
-        requests = Requests(transport)
-        client = ReplicaClient(requests, PROTOCOL, self.clock)
-        customer = Customer(key, transport, client, self, requests)
+        customer = await customer_of(self, key, len(self.customers), deposit)
         self.customers.append(customer)
-        if deposit:
-            hub = MemoryHub(self.world, address_of(key))
-            await hub.deposit(deposit)
-            await hub.allocate([(PROVIDER, deposit)])
         return customer
 
     def lease(self, link_id: bytes) -> Lease:
@@ -275,6 +309,5 @@ async def provider_in(directory: Path, **options: Any) -> AsyncGenerator[Place, 
             yield place
         finally:
             for customer in place.customers:
-                customer.requests.stop()
-                await customer.transport.stop(asyncio.get_running_loop().time() + 5)
+                await customer.leave()
             await place.close()

@@ -17,8 +17,17 @@ from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.memory import MemoryNetwork
 from quire.node.node import Node
 from quire.node.parts import Ground
-from quire.node.retail import Retail, RetailPorts, RetailSettings, join_retail
+from quire.node.retail import (
+    Retail,
+    RetailPorts,
+    RetailSettings,
+    join_client,
+    join_providing,
+    join_retail,
+)
+from quire.node.retail_choice import choice_of
 from quire.node.trading import join_trading
+from quire.services.providing.settings import ProviderSettings
 from quire.store.journal import Journal
 from quire.store.journal_memory import MemoryJournal
 from support.http import send
@@ -46,14 +55,16 @@ async def retail_node(
     *,
     journal: Journal | None = None,
     settings: RetailSettings | None = None,
+    providing: ProviderSettings | None = None,
     **flags: Any,
 ) -> AsyncGenerator[RetailNode, None]:
-    """A node with the account of a key. It offers nothing and buys nothing unless told to."""
+    """A node with the account of a key. It offers nothing and buys nothing unless told to; with
+    `providing` it keeps replicas."""
     node = await make_node(directory, network, **flags)
     account = address_of(key)
     market, hub = MemoryMarket(world, account, node.clock), MemoryHub(world, account, node.clock)
     journal = journal or MemoryJournal(node.clock)
-    ground = Ground(node.clock, seeded_rng(3), node.events, node.waits)
+    ground = Ground(node.clock, seeded_rng(key[0]), node.events, node.waits)
     node.trading = join_trading(market, journal, ground, node.parts)
 
     def sign(digest: bytes) -> bytes:
@@ -61,12 +72,33 @@ async def retail_node(
 
     ports = RetailPorts(hub, journal, sign, node.transport, node.profile.protocols)
     node.retail = join_retail(ports, settings or RetailSettings(), ground)
+    choice = choice_of(
+        node.config,
+        node.profile.protocols.replica,
+        node.identity,
+        ground,
+        node.transport,
+        node.finder,
+        node.retail.requests,
+        hub,
+        journal,
+    )
+    assert node.pointing is not None
+    rest = (ports, node.identity, ground, node.parts, node.pointing.pointers)
+    join_client(node.retail, choice, *rest)
+    if providing is not None:
+        join_providing(node.retail, providing, *rest)
     async with serving(node) as url:
         yield RetailNode(node, url, node.retail, hub)
 
 
 async def introduce(one: RetailNode, other: RetailNode) -> None:
     """Connect two nodes."""
-    (address,) = other.node.transport.listen_addresses()
-    path = f"{QUIRE_BASE}/connect/{other.peer}?addrs={address}"
-    assert (await send(one.url, "GET", path, {}, b"")).status == 200
+    await connect_nodes(one.url, other.node)
+
+
+async def connect_nodes(url: str, other: Node) -> None:
+    """Connect the node at a URL to another."""
+    (address,) = other.transport.listen_addresses()
+    path = f"{QUIRE_BASE}/connect/{other.transport.peer_id}?addrs={address}"
+    assert (await send(url, "GET", path, {}, b"")).status == 200

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from quire.base.units import format_time
 from quire.chain.hub import HubChannel
 from quire.chain.values import Address
 
@@ -86,3 +87,18 @@ class Account:
         """Whether the channel can pay so much beyond all that is owed, by the last look."""
         owed = max(self.billed, self.received)
         return not self.seen.close_at and owed + amount <= self.seen.deposit
+
+
+def words_of_account(account: Account) -> str:
+    """For people; amounts in the smallest unit of the token."""
+    seen = account.seen
+    due = f"{account.due} tokens are due" if account.due > 0 else "nothing is due"
+    if account.due < 0:
+        due = f"{-account.due} tokens are paid ahead"
+    told = (
+        f"{account.billed} tokens were billed, {account.received} received in vouchers, "
+        f"{seen.claimed} claimed; {due}"
+    )
+    if seen.close_at:
+        told += f"; it closes its channel at {format_time(seen.close_at)}"
+    return told

@@ -174,10 +174,13 @@ class Client:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         timeout_seconds: float | None = None,
+        body: object = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """GET a route of /api/quire/v1; the answer with its body to be read."""
+        """GET a route of /api/quire/v1, or POST to it a body, as JSON; the answer with its body to
+        be read."""
+        method, more = ("GET", {}) if body is None else ("POST", {"json": body})
         request = self._request(
-            "GET", path, query=query, headers=headers, timeout_seconds=timeout_seconds
+            method, path, query=query, headers=headers, timeout_seconds=timeout_seconds, **more
         )
         async with request as answer:
             yield answer

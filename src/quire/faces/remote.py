@@ -15,6 +15,7 @@ from typing import TypeAlias
 from quire.base.errors import BadCap, IntegrityError
 from quire.base.units import MIB
 from quire.faces.client import Client
+from quire.faces.replicas import Replicas, is_here
 from quire.flow.decrypt import EncryptedContent
 from quire.formats.cap import DatasetCap, ReadCap
 from quire.formats.cid import Cid
@@ -71,6 +72,20 @@ class Source:
                 raise IntegrityError(f"the node answered another range of {self.cid}")
             async for piece in download.pieces():
                 yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSource(Source):
+    """A dataset at the holders of its replicas. The node checked what they sent; that it is what
+    was put, every record shows under the file key."""
+
+    cap: ReadCap
+
+    def proved(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        return self.stream(start, stop)
+
+    def stream(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        return Replicas(self.client).read(self.cap, start, stop, self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +159,21 @@ async def open_remote(client: Client, target: Cid | DatasetCap, timeout: float |
         manifest = await client.manifest(target, timeout_seconds=timeout)
         return PlainRemote(Source(client, target, manifest, timeout))
     cap = reading(target)
-    manifest = await client.manifest(cap.cid, timeout_seconds=timeout)
-    source = Source(client, cap.cid, manifest, timeout)
+    source = await _source_of(client, cap, timeout)
+    manifest = source.manifest
     opened = await EncryptedContent.open(cap, manifest.original_size, source.proved)
     return EncryptedRemote(source, opened)
+
+
+async def _source_of(client: Client, cap: ReadCap, timeout: float | None) -> Source:
+    """Where a file is read from: the node itself, the holders of its replicas, or else whoever has
+    the dataset."""
+    if not await is_here(client, cap):
+        found = await Replicas(client).find(cap, timeout)
+        if found is not None:
+            return ReplicaSource(client, cap.cid, found, timeout, cap)
+    manifest = await client.manifest(cap.cid, timeout_seconds=timeout)
+    return Source(client, cap.cid, manifest, timeout)
 
 
 def reading(cap: DatasetCap) -> ReadCap:

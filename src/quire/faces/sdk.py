@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self, TypeAlias, cast
+from typing import BinaryIO, Self, cast
 
 from quire.base.errors import InputError
 from quire.dataset.envelope.header import Header
@@ -35,20 +35,17 @@ from quire.faces.encrypting import (
 )
 from quire.faces.keyring import Keyring, default_keyring
 from quire.faces.remote import Remote, open_remote
+from quire.faces.sdk_files import Content, Encrypt, KeptFiles, Target
 from quire.flow.encrypt import ContentFrom, Spooled, encrypted
 from quire.formats.cap import Cap, LiteralCap, is_cap_text, parse_cap
 from quire.formats.cid import Cid
 from quire.formats.varint import Buffer
 
-Encrypt: TypeAlias = Literal["random", "convergent", "none"]
-Content: TypeAlias = str | Path | bytes | AsyncIterable[Buffer]
-Target: TypeAlias = str | Cid | Cap
-
 DEFAULT_URL = "http://127.0.0.1:8080"
 _ENCRYPT = ("random", "convergent", "none")
 
 
-class Client:
+class Client(KeptFiles):
     """A client of one node. Errors are those of `quire.base.errors`."""
 
     def __init__(

@@ -31,6 +31,7 @@ from quire.node.pointing import open_pointing, serve_pointing
 from quire.node.profile import Profile, load_profile
 from quire.node.proving import join_proving
 from quire.node.retail import retail_of
+from quire.node.retail_providing import provider_settings
 from quire.node.tracing import Tracing, tracing_to
 from quire.node.trading import open_trading
 from quire.services.caching.terms import CacheSettings, CacheTerms
@@ -57,14 +58,15 @@ async def build_node(
 ) -> Node:
     """A node that is wired but not started; its store is open and its key is loaded.
 
-    Raises   BadConfig           the network profile does not exist or is not valid, or a chain is
-                                 wanted and no account is set
+    Raises   BadConfig           the network profile does not exist or is not valid, a chain is
+                                 wanted and no account is set, or replicas cannot be kept like that
              WrongChain, ChainUnreachable  the chain is another one, or does not answer
              EnvironmentProblem  data directory, key or lock are not fit
              StoreCorrupt        the store cannot be opened
     """
     profile = load_profile(config.profile)
     check_account(config)
+    provider_settings(config)  # what is wrong with them is told before anything is opened
     clock = SystemClock()
     events = EventBus(clock)
     ground = Ground(clock, system_rng(), events, Waits(clock))
@@ -80,6 +82,7 @@ async def build_node(
         events=events,
         default_ttl=config.block_ttl or None,
     )
+    node = None
     try:
         slot_files = SlotFiles(DirectoryDisk(prepare_directory(directory / "slots")), events)
         node = _join(config, profile, identity, ground, transport, store, slot_files, levels)
@@ -87,12 +90,19 @@ async def build_node(
         node.trading = await open_trading(config, profile, ground, node.parts, node.proving)
         if node.trading is not None:
             node.retail = retail_of(
-                config, profile.protocols, identity, ground, node.parts, node.trading
+                config,
+                profile.protocols,
+                identity,
+                ground,
+                node.parts,
+                node.trading,
+                node.pointing.pointers,
             )
-        serve_pointing(node.pointing, profile.protocols, ground, node.parts)
+        if node.retail is None or node.retail.provider is None:
+            serve_pointing(node.pointing, profile.protocols, ground, node.parts)
         return node
     except QuireError:
-        await store.close()
+        await (store.close() if node is None else node.abandon())
         raise
 
 

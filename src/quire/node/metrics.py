@@ -17,6 +17,8 @@ from quire.base.events import Event
 from quire.node.metrics_caching import caching_metrics
 from quire.node.metrics_choice import choice_metrics
 from quire.node.metrics_market import market_metrics
+from quire.node.metrics_providing import providing_metrics
+from quire.node.metrics_retail import retail_metrics
 
 if TYPE_CHECKING:
     from quire.node.node import Node
@@ -142,8 +144,12 @@ class NodeMetrics(Collector):
         yield self._traffic()
         if self._node.trading is not None:
             yield from market_metrics(self._node.trading)
+        if self._node.retail is not None:
+            yield from retail_metrics(self._node.retail)
         if self._node.retail is not None and self._node.retail.choice is not None:
             yield from choice_metrics(self._node.retail.choice, self._node.clock.now())
+        if self._node.retail is not None and self._node.retail.provider is not None:
+            yield from providing_metrics(self._node.retail.provider)
         if self._node.parts.caching is not None:
             yield from caching_metrics(self._node.parts.caching)
         events = CounterMetricFamily("quire_events", "Events of a kind", labels=("kind",))

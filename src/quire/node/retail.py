@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from quire.base.errors import BadConfig
 from quire.chain.hub import Hub
 from quire.channels.claims import ClaimPolicy
 from quire.channels.topup import TopUpPolicy
@@ -22,7 +23,7 @@ from quire.node.keeping import Keeping, KeepingPorts, join_keeping
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Protocols
 from quire.node.retail_choice import choice_of
-from quire.node.retail_providing import provider_settings
+from quire.node.retail_providing import NO_HUB, provider_settings
 from quire.node.trading import Trading
 from quire.services.caching.terms import Account
 from quire.services.paying.claiming import Claiming
@@ -69,7 +70,6 @@ class Retail:
     requests: Requests
     answering: list[Answering]
     choice: Providers | None = None
-    pointers: Pointers | None = None
     keeping: Keeping | None = None
     provider: Provider | None = None
 
@@ -80,8 +80,6 @@ class Retail:
         self.claiming.start()
         if self.choice is not None:
             await self.choice.start()
-        if self.pointers is not None:
-            await self.pointers.start()
         if self.provider is not None:
             await self.provider.start()
         if self.keeping is not None:
@@ -110,6 +108,7 @@ def retail_of(
     ground: Ground,
     parts: Parts,
     trading: Trading,
+    pointers: Pointers,
 ) -> Retail | None:
     """What the settings say; None where the chain has no hub. Before the transport starts.
 
@@ -117,6 +116,8 @@ def retail_of(
     """
     chain = trading.chain
     if chain is None or chain.hub is None:
+        if config.provider:
+            raise BadConfig(NO_HUB)
         return None
     sign = chain.sender.wallet.sign_digest
     ports = RetailPorts(chain.hub, trading.journal, sign, parts.transport, protocols)
@@ -136,10 +137,10 @@ def retail_of(
         chain.hub,
         trading.journal,
     )
-    join_client(retail, retail.choice, ports, identity, ground, parts)
+    join_client(retail, retail.choice, ports, identity, ground, parts, pointers)
     terms = provider_settings(config)
     if terms is not None:
-        join_providing(retail, terms, ports, identity, ground, parts)
+        join_providing(retail, terms, ports, identity, ground, parts, pointers)
     return retail
 
 
@@ -150,13 +151,10 @@ def join_client(
     identity: Identity,
     ground: Ground,
     parts: Parts,
+    pointers: Pointers,
 ) -> None:
     """What a node has that keeps files at providers, and reads them."""
-    announcer = parts.announcer
     retail.choice = choice
-    pointers = retail.pointers = Pointers(
-        ports.journal, ground.clock, announcer.announce, announcer.withdraw
-    )
     keeping = KeepingPorts(
         hub=ports.hub,
         journal=ports.journal,
@@ -179,9 +177,9 @@ def join_providing(
     identity: Identity,
     ground: Ground,
     parts: Parts,
+    pointers: Pointers,
 ) -> None:
-    """What a node has that keeps sealed replicas of others. After `join_client`."""
-    assert retail.pointers is not None
+    """What a node has that keeps sealed replicas of others."""
     stands_on = ProviderPorts(
         store=parts.store,
         journal=ports.journal,
@@ -189,7 +187,7 @@ def join_providing(
         income=retail.income,
         identity=identity,
         sign=ports.sign,
-        pointers=retail.pointers,
+        pointers=pointers,
         clock=ground.clock,
         events=ground.events,
         waits=ground.waits,

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from quire.base.errors import BadConfig
+from quire.node.chain_settings import wants_chain
 from quire.node.config import NodeConfig
 from quire.point.offer import MAX_OPERATOR_BYTES
 from quire.services.providing.settings import ProviderSettings
+
+NO_CHAIN = (
+    "the setting provider keeps replicas for pay, which needs a chain: give --eth-provider and the "
+    "account's key"
+)
+NO_HUB = (
+    "the setting provider needs a hub of payment channels, and none is known for this chain; give "
+    "its address: --hub-address"
+)
 
 
 def provider_settings(config: NodeConfig) -> ProviderSettings | None:
     """None where the node keeps no replicas. Raises BadConfig."""
     if not config.provider:
         return None
+    if not wants_chain(config):
+        raise BadConfig(NO_CHAIN)
     operator = (config.operator or "").encode()
     if len(operator) > MAX_OPERATOR_BYTES:
         raise BadConfig(

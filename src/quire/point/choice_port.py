@@ -18,6 +18,7 @@ class Need:
     used        peers (text) that ever had a link of this chunk, failed ones too
     sharing     signed offers of the live links of this chunk, for diversity
     budget      most that the whole term may cost; None: whatever the price
+    subject     what events and waits of the choice are about: the upload's id
     """
 
     seed: bytes
@@ -26,6 +27,7 @@ class Need:
     used: Collection[str]
     sharing: Collection[SignedOffer]
     budget: int | None = None
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Choice(Protocol):
 
     def forget_offer(self, peer: str) -> None:
         """It said that its price has changed."""
+
+    def shuns(self, peer: str) -> str:
+        """Why nothing is asked of this peer now if others can be asked, in words; empty: it is
+        not shunned."""
 
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         """Durable before it returns."""

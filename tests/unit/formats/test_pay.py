@@ -22,7 +22,7 @@ from quire.formats.protobuf import bytes_field, uint_field
 from quire.formats.replica_codes import Code
 
 PAYER, PAYEE = bytes(range(20)), bytes(range(20, 40))
-SIGNATURE = bytes(range(65))
+SIGNATURE = bytes(range(100, 165))
 
 SUMS = st.one_of(st.integers(0, 300), st.integers(0, MAX_SUM))
 REQUESTS = st.builds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,9 @@ from quire.faces.cli.common import dataset_of, json_option, show_json, with_clie
 from quire.faces.cli.main import Context
 from quire.faces.client import Client
 
+LINK = re.compile("[0-9a-fA-F]{32}")
+ACCOUNT_LETTERS = 42  # 0x and 40 digits
+
 
 @click.command()
 @click.argument("cid")
@@ -20,9 +24,14 @@ from quire.faces.client import Client
 @click.pass_obj
 def why_command(context: Context, cid: str, as_json: bool) -> None:
     """Explain CID: is it here, who has it, what is being waited for, what happened. Or the 0x id
-    of a storage request or slot: how it goes, what is waited for until when, what happened."""
-    if cid[:2] in ("0x", "0X"):
+    of a storage request or slot, or the 32 digits of a link: how it goes, what is waited for until
+    when, what happened. Or the 0x account at the other end of a payment channel."""
+    if cid[:2] in ("0x", "0X") and len(cid) == ACCOUNT_LETTERS:
+        path = f"/channels/{cid}/why"
+    elif cid[:2] in ("0x", "0X"):
         path = f"/contracts/{cid}/why"
+    elif LINK.fullmatch(cid):
+        path = f"/links/{cid}/why"
     else:
         path = f"/datasets/{dataset_of(context, cid)}/why"
     found = with_client(context, lambda client: client.json("GET", path))

@@ -16,6 +16,7 @@ from quire.base.clock import SystemClock
 from quire.base.errors import InputError
 from quire.base.units import format_rate, format_size
 from quire.faces.cli.common import Duration, json_option, show_json, with_client
+from quire.faces.cli.keep import keep, keep_of, keep_options
 from quire.faces.cli.keyring_options import keyring_options
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
@@ -51,24 +52,29 @@ PATIENCE_SECONDS = 120.0
 @click.option("--skip-special", is_flag=True, help="Of a directory: leave out sockets and devices.")
 @click.option("--patience", type=Duration(), default=PATIENCE_SECONDS, show_default="2m",
               help="How long to go on trying when the node does not answer.")  # fmt: skip
+@keep_options
 @keyring_options
 @json_option
 @click.pass_obj
 def put_command(
-    context: Context, file: str, plain: bool, convergent: bool, no_padding: bool, no_literal: bool,
-    no_catalogue: bool, no_name: bool, name: str | None, mimetype: str | None, no_times: bool,
-    skip_special: bool, patience: float, keyring: Path | None, passphrase_file: Path | None,
-    as_json: bool,
+    context: Context, /, file: str, plain: bool, convergent: bool, no_padding: bool,
+    no_literal: bool, no_catalogue: bool, no_name: bool, name: str | None, mimetype: str | None,
+    no_times: bool, skip_special: bool, patience: float, keyring: Path | None,
+    passphrase_file: Path | None, as_json: bool, **keep_flags: Any,
 ) -> None:  # fmt: skip
     """Store FILE (- for standard input) or the directory FILE, encrypted, and print its read
     capability: whoever has that text can read, nobody else. With --plain the bytes are stored as
     they are and their CID is printed. A large file whose upload broke off is resumed by the same
-    command."""
+    command. With --retail it is kept at paid providers as well; with --json that is a second line.
+    """
     is_tree = file != "-" and Path(file).is_dir()
     if plain and (convergent or no_padding or no_literal):
         raise InputError("--convergent, --no-padding and --no-literal are about encryption")
     if convergent and (is_tree or file == "-"):
         raise InputError("--convergent reads its input twice: it takes a file")
+    wanted = keep_of(**keep_flags)
+    if plain and wanted is not None:
+        raise InputError("replicas are sealed from ciphertext: --retail does not go with --plain")
     ring = None
     if not plain and not (no_catalogue and not convergent):
         ring = ring_for_put(keyring, passphrase_file, is_needed=convergent)
@@ -76,7 +82,7 @@ def put_command(
         is_encrypted=not plain,
         secret=ring.keys.convergence if ring is not None and convergent else None,
         is_padded=not no_padding,
-        takes_literals=not (plain or no_literal or convergent),
+        takes_literals=not (plain or no_literal or convergent or wanted is not None),
     )
     if is_tree:
         tree_name = None if no_name else name or name_of_tree(Path(file))
@@ -89,6 +95,8 @@ def put_command(
     if ring is not None and not no_catalogue and caps.read is not None:
         shown = name or (None if file == "-" else Path(file).resolve().name)
         remember(ring, caps, shown, size)
+    if wanted is not None:
+        keep(context, caps, wanted, as_json=as_json)
 
 
 def _names(

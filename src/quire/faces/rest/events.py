@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
@@ -29,8 +30,11 @@ class EventStreams:
     def __init__(self) -> None:
         self._open: set[_Reader] = set()
 
-    async def stream(self, request: web.Request, node: Node) -> web.StreamResponse:
-        reader = _Reader(request.query.get("subject"), request.query.get("kind", ""))
+    async def stream(
+        self, request: web.Request, node: Node, is_wanted: Callable[[Event], bool] | None = None
+    ) -> web.StreamResponse:
+        """Those that the query asks for, of those that are wanted at all."""
+        reader = _Reader(request.query.get("subject"), request.query.get("kind", ""), is_wanted)
         since = _last_serial(request)
         answer = web.StreamResponse(
             headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store"}
@@ -63,10 +67,13 @@ class EventStreams:
 class _Reader:
     """The queue of one stream. `take` never waits."""
 
-    def __init__(self, subject: str | None, kind: str) -> None:
+    def __init__(
+        self, subject: str | None, kind: str, is_wanted: Callable[[Event], bool] | None
+    ) -> None:
         self.subject = subject
         self.is_closed = False
         self._kind = kind
+        self._is_wanted = is_wanted
         self._queue: deque[Event] = deque()
         self._lost = 0
         self._wake = asyncio.Event()
@@ -75,6 +82,8 @@ class _Reader:
         if self.subject is not None and event.subject != self.subject:
             return
         if not event.kind.startswith(self._kind):
+            return
+        if self._is_wanted is not None and not self._is_wanted(event):
             return
         if len(self._queue) >= QUEUED_EVENTS:
             self._queue.popleft()

@@ -26,6 +26,12 @@ def no_chain_here() -> Plain:
     return Plain(503, NO_CHAIN, Busy(f"{NO_CHAIN}: this node has no chain to trade on"))
 
 
+def no_hub_here() -> Plain:
+    """A node with a chain on which no hub of payment channels is known."""
+    words = "Payment channels are not enabled"
+    return Plain(503, words, Busy(f"{words}: no hub of them is known on this chain; quire doctor"))
+
+
 def no_selling_here() -> Plain:
     """A node with a chain and without a key to prove with."""
     words = "Selling is not enabled"

@@ -69,6 +69,15 @@ class MarketBody:
             raise InputError(f"{name} is not a whole number of 64 bits: {str(value)[:40]!r}")
         return value
 
+    def text(self, name: str) -> str:
+        """Empty when it is not there."""
+        value = self._fields.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise InputError(f"{name} is no text")
+        return value
+
     def truth(self, name: str, default: bool) -> bool:
         value = self._fields.get(name)
         if value is None:

@@ -71,6 +71,8 @@ PATH_PARAMS = {
         Param("slotId", "32 bytes in hexadecimal"),
         Param("slot", "number of a slot, from 0", "integer", limits={"minimum": 0}),
         Param("locator", "32 bytes in hexadecimal"),
+        Param("payee", "an account, 0x and 40 hexadecimal digits"),
+        Param("account", "an account, 0x and 40 hexadecimal digits"),
         Param("proofId", "the id of a proof that was asked for"),
     )
 }  # fmt: skip

@@ -9,15 +9,18 @@ from aiohttp import web
 from quire.faces.rest import debug, identity, status, tus
 from quire.faces.rest import schemas as s
 from quire.faces.rest.caching import caching_routes
+from quire.faces.rest.channel_table import channel_routes
 from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.file_table import file_routes, pointer_routes
+from quire.faces.rest.leases import lease_routes
 from quire.faces.rest.proof_table import proof_routes
 from quire.faces.rest.protect_table import protect_routes
 from quire.faces.rest.providers import provider_routes
 from quire.faces.rest.purchase_table import purchase_routes
 from quire.faces.rest.rebuild_table import rebuild_routes
+from quire.faces.rest.replica_table import replica_routes
 from quire.faces.rest.reply import EVENT_STREAM, JSON, TEXT
 from quire.faces.rest.retention_table import retention_routes
 from quire.faces.rest.route import Answer, Param, Route
@@ -32,8 +35,13 @@ def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes(), *protect_routes(), *slot_routes()]
     own += [*rebuild_routes(), *proof_routes(), *file_routes(), *pointer_routes()]
+    market = [*sales_routes(), *purchase_routes(), *validator_routes()]
+    market += provider_routes() + lease_routes()
+    market += [*provider_routes(), *channel_routes()]
+    market += [*provider_routes(), *replica_routes(streams)]
     market = [*sales_routes(), *purchase_routes(), *validator_routes(), *provider_routes()]
     market += caching_routes()
+    market += [*provider_routes(), *lease_routes(), *replica_routes(streams)]
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 

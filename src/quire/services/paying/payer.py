@@ -18,6 +18,7 @@ from quire.base.errors import (
     NotFound,
     NotMined,
     QuireError,
+    Refused,
     VoucherRefused,
 )
 from quire.base.events import EventBus
@@ -133,6 +134,13 @@ class Payer:
         return max(0, (await self.look(payee)).room)
 
     async def fund(self, payee: Address, at_least: int) -> None:
+        await self._fund(payee, at_least, self._policy.wish(at_least))
+
+    async def top_up(self, payee: Address, room: int) -> None:
+        """Have exactly so much room, or what there is already. Raises as `fund`."""
+        await self._fund(payee, room, room)
+
+    async def _fund(self, payee: Address, at_least: int, wish: int) -> None:
         channel = await self.look(payee)
         if channel.room >= at_least:
             return
@@ -142,8 +150,7 @@ class Payer:
                 "soon as the hub has done that"
             )
         self._failures.pop(payee, None)
-        event = Fund(at_least, self._policy.wish(at_least))
-        await self.machines.post(id_text(payee), event)
+        await self.machines.post(id_text(payee), Fund(at_least, wish))
         await self._until_topped_up(payee, at_least)
         channel = self._channel(payee)
         if channel.room < at_least:
@@ -191,13 +198,13 @@ class Payer:
         """Take what is left, now that the challenge is over; that is also done by itself.
 
         Raises   NotFound, ChainUnreachable
-                 Busy  the challenge is not over
+                 Refused  the challenge is not over
         """
         channel = await self._existing(payee)
         left = channel.seen.close_at - self._hub.clock.now()
         if channel.at is not At.CHALLENGE or left > 0:
             when = f"in {left:.0f} s" if channel.at is At.CHALLENGE else "a day after its close"
-            raise Busy(
+            raise Refused(
                 f"what is left in the channel to {id_text(payee)} can be had {when}; it is "
                 f"{channel.at.value}"
             )
@@ -215,6 +222,15 @@ class Payer:
 
     def bills(self, payee: Address) -> list[Bill]:
         return self._bills.of(payee)
+
+    def next_deadline(self, payee: Address) -> tuple[str, float] | None:
+        """What is waited for, and unix seconds of the chain or of this machine."""
+        return self.machines.next_deadline(id_text(payee))
+
+    def trouble(self, payee: Address) -> str:
+        """Why something is tried again, or the last act at the hub came to nothing."""
+        error = self.machines.trouble(id_text(payee))
+        return self._channel(payee).trouble if error is None else error.message
 
     async def history(self, payee: Address) -> list[Note]:
         return await self.machines.history(id_text(payee))

@@ -52,8 +52,9 @@ class Leases:
         self._room = room
         self._by_root: dict[bytes, dict[LinkId, None]] = {}
         self._by_client: dict[Address, dict[LinkId, None]] = {}
+        self._machine = LeaseMachine()
         self.machines: Machines[Lease, LeaseEvent, LeaseEffect] = Machines(
-            LeaseMachine(),
+            self._machine,
             ports.journal,
             self._perform,
             clock=ports.clock,
@@ -117,6 +118,10 @@ class Leases:
         bills = [bill for lease in self.of_client(client) for bill in charged(lease.terms)]
         since = owing_since(bills, self._ports.income.due(client))
         return 0 if since is None else max(0, int(self._ports.hub.clock.now()) - since)
+
+    def words(self, lease: Lease) -> str:
+        """What is going on with it, for people."""
+        return self._machine.words(lease)
 
     async def begin(self, lease: Lease) -> None:
         """A new lease, with its room. Raises DiskFull, Busy."""

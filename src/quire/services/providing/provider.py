@@ -12,10 +12,10 @@ Source   point.md 6.4, 6.5; docs/reference/replica-protocol.md
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from quire.base.errors import BadEncoding, ChainError, DiskFull, QuireError, QuotaExceeded
-from quire.dataset.envelope.signed_blob import SignedBlob
 from quire.formats.cid import Cid
 from quire.formats.peer_id import decode_peer_id
 from quire.formats.replica import MAX_MESSAGE_BYTES, ReplicaAnswer, ReplicaRequest, decode_request
@@ -34,12 +34,12 @@ from quire.formats.replica_asking import (
     StatusRequest,
     StoreRequest,
 )
-from quire.formats.replica_blob import MapBlob
 from quire.formats.replica_codes import Code
 from quire.formats.varint import Buffer
 from quire.net.answering import Answering, serve_requests
 from quire.net.transport import PeerId, Transport
 from quire.point.shards import shard_cid, shards_of
+from quire.services.pointer_answers import answer_pointers
 from quire.services.providing.admission import Admission
 from quire.services.providing.introductions import Introductions
 from quire.services.providing.leases import Leases
@@ -68,6 +68,8 @@ class Provider:
         self._ports = ports
         self._announce = announce
         self.events = ports.events
+        self.income = ports.income
+        self.answered: Counter[Code] = Counter()
         self._is_ready = False  # before all leases are known, links would be said to be unknown
         self.room = Room(ports.store, settings.space_bytes)
         self.offering = Offering(
@@ -114,6 +116,7 @@ class Provider:
         except QuireError as error:
             code = Code.BUSY if error.retry else Code.INTERNAL
             answer = ReplicaAnswer(code, error.message, retry_after_ms=RETRY_MS * error.retry)
+        self.answered[answer.code] += 1
         self._tell(request, answer)
         return answer.segments()
 
@@ -142,28 +145,8 @@ class Provider:
                 return await taking.renew(peer, link_id, asked)
             case ReleaseRequest() as asked:
                 return await taking.release(peer, link_id, asked)
-            case MapPut() as asked:
-                return await self._put_map(peer, asked.blob)
-            case MapGet() as asked:
-                return self._get_map(asked.locator)
-
-    async def _put_map(self, peer: PeerId, blob: MapBlob) -> ReplicaAnswer:
-        signed = SignedBlob(
-            blob.public_key, blob.version, blob.nonce, blob.ciphertext, blob.signature
-        )
-        if await self._ports.pointers.put(signed, peer):
-            return ReplicaAnswer(Code.OK)
-        text = "it is not signed, too large, older than the one here, or there is no room for it"
-        return ReplicaAnswer(Code.REFUSED, text)
-
-    def _get_map(self, locator: bytes) -> ReplicaAnswer:
-        found = self._ports.pointers.get(locator)
-        if found is None:
-            return ReplicaAnswer(Code.NOT_FOUND, "there is no such map or pointer here")
-        blob = MapBlob(
-            found.public_key, found.version, found.nonce, found.ciphertext, found.signature
-        )
-        return ReplicaAnswer(Code.OK, "", blob)
+            case (MapPut() | MapGet()) as asked:
+                return await answer_pointers(self._ports.pointers, peer, asked)
 
     def _tell(self, request: ReplicaRequest, answer: ReplicaAnswer) -> None:
         """What was refused, for who asks why."""

@@ -49,8 +49,8 @@ class MapKeeper:
     def start(self) -> None:
         """After a start every provider is told again: who knows what got there?"""
         for upload in self._table.every():
-            if not upload.is_released and upload.map_version:
-                self._untold[upload.key] = dict.fromkeys(self._addresses(self._held(upload)))
+            if not upload.is_released:
+                self._touched[upload.key] = None
         self._task.start()
 
     async def stop(self) -> None:
@@ -92,13 +92,13 @@ class MapKeeper:
         except BadEncoding as error:
             self._ports.events.publish("upload.no-map", key, error.message)
             return
-        upload = await self._table.change(
-            key, lambda now: replace(now, map_version=now.map_version + 1)
-        )
-        cap = self._table.cap(upload)
-        nonce = self._ports.rng.randbytes(NONCE_BYTES)
-        blob = map_keys(cap.seal_root).seal(upload.map_version, nonce, plain)
-        await self._ports.pointers.put(blob)
+        keys = map_keys(self._table.cap(upload).seal_root)
+        newest = self._ports.pointers.get(keys.locator)
+        if newest is None or keys.open(newest) != plain:
+            version = 1 + max(upload.map_version, 0 if newest is None else newest.version)
+            await self._table.change(key, lambda now: replace(now, map_version=version))
+            nonce = self._ports.rng.randbytes(NONCE_BYTES)
+            await self._ports.pointers.put(keys.seal(version, nonce, plain))
         self._untold[key] = dict.fromkeys(self._addresses(links))
 
     async def _tell(self, key: str) -> None:

@@ -66,15 +66,14 @@ class Providers:
         """As the port says. Waits for a search only while what is known is not enough."""
         began = self._ports.clock.monotonic()
         deadline = began + CHOOSE_SECONDS
-        subject = need.seed.hex()
-        with self._ports.waits.waiting(subject, "looking for providers", deadline) as wait:
+        with self._ports.waits.waiting(need.subject, "looking for providers", deadline) as wait:
             if self.search.is_stale:
                 self.search.begin()
-                await self.search.until_looked(began + FIRST_LOOK_SECONDS)
+                await self.search.until_settled(began + FIRST_LOOK_SECONDS)
             looks = self.search.looks
             while True:
                 passed = self._ports.clock.monotonic() - began
-                spread = spread_after(passed) if self.search.is_looking else WHOLE
+                spread = WHOLE if self.search.is_settled else spread_after(passed)
                 chosen = self._draw(need, count, spread)
                 if len(chosen) >= count or passed >= CHOOSE_SECONDS:
                     break
@@ -99,6 +98,10 @@ class Providers:
         known = self.book.get(peer)
         if known is not None:
             known.offer = None
+
+    def shuns(self, peer: str) -> str:
+        known = self.book.get(peer)
+        return "" if known is None else known.reputation.keeps_away(self._ports.clock.now())
 
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         """Raises DiskFull."""
@@ -131,6 +134,8 @@ class Providers:
             return away
         offer = known.fresh_offer(ports.clock.monotonic(), ports.chain.now())
         if offer is None:
+            if known.offer is not None:
+                return "its offer is too old, and it has not been asked again since"
             return known.problem or "it has not been asked for its offer yet"
         prospect = self.book.prospect(known, offer)
         unfit = why_not(
@@ -153,7 +158,7 @@ class Providers:
         listed = "; ".join(f"{words} ({n})" for words, n in reasons.most_common(6))
         self._ports.events.publish(
             "provider.short",
-            need.seed.hex(),
+            need.subject,
             f"{len(chosen)} of {count} providers found among {len(self.book)} known; "
             f"of the others: {listed or 'nothing'}",
         )

@@ -42,7 +42,7 @@ from quire.formats.replica_answers import BlockRun, Blocks
 from quire.formats.replica_asking import GetRequest
 from quire.point.choice_port import Choice, Outcome
 from quire.point.values import BLOCK_BYTES, Code
-from quire.services.retail.holder_pace import Paces
+from quire.services.retail.holder_pace import FAILURES_MAX, Paces
 from quire.services.retail.replica_client import ReplicaClient
 from quire.services.retail.served import open_served
 from quire.services.retail.tab import Purse, Tab
@@ -94,8 +94,12 @@ class ReplicaFile:
         self._of_chunk: dict[int, list[Holder]] = {}
         for each in holders.replicas:
             self._of_chunk.setdefault(each.chunk, []).append(each)
+        for peer in holders.addresses:
+            if ports.choice.shuns(peer):
+                self._paces.of(peer).failures = FAILURES_MAX
         self.asked_blocks = 0  # of all holders, hedged ones too
         self.lied: dict[str, None] = {}  # peers that served what does not verify
+        self._has_served: dict[str, bool] = {}  # peers that were asked: well, every time
 
     # ---- reading ----
 
@@ -125,7 +129,7 @@ class ReplicaFile:
         return b"".join(await asyncio.gather(*(self._fetch(run) for run in runs)))
 
     async def close(self) -> None:
-        """Let what is under way end, and pay for it."""
+        """Let what is under way end, pay for it, and speak well of who served. Raises DiskFull."""
         while self._tasks:
             await asyncio.wait(list(self._tasks))
 
@@ -136,6 +140,10 @@ class ReplicaFile:
                 self._tell_unpaid(peer, error)
 
         await asyncio.gather(*(settle(*each) for each in self._tabs.items()))
+        for peer, is_good in self._has_served.items():
+            if is_good:
+                await self._ports.choice.report(peer, Outcome.KEPT)
+        self._has_served.clear()
 
     # ---- one run ----
 
@@ -149,6 +157,7 @@ class ReplicaFile:
             holder = self._paces.next(holders, tried, run.size) if len(asked) < AT_ONCE else None
             if holder is not None:
                 tried[holder.peer] = None
+                self._paces.began(holder.peer, run.size)
                 asked[self._spawn(self._ask(run, holder))] = holder.peer
             elif not asked:
                 raise self._nobody(run, problems)
@@ -168,23 +177,26 @@ class ReplicaFile:
 
     async def _ask(self, run: _Run, holder: Holder) -> bytes:
         """The run from one holder, unsealed. Raises QuireError."""
-        peer, place = holder.peer, self._place(run)
-        tab = await self._tab(holder)
-        await tab.admit(run.size)
-        self.asked_blocks += run.count
-        self._paces.began(peer, run.size)
-        began = self._ports.clock.monotonic()
+        peer = holder.peer
         try:
-            data = await self._get(run, holder, place, tab)
+            tab = await self._tab(holder)
+            await tab.admit(run.size)
+            self.asked_blocks += run.count
+            began = self._ports.clock.monotonic()
+            try:
+                data = await self._get(run, holder, self._place(run), tab)
+            except BaseException:
+                tab.dropped(run.size)
+                raise
         except QuireError as error:
-            tab.dropped(run.size)
+            self._has_served[peer] = False
             self._paces.failed(peer, run.size, is_out=isinstance(error, PeerLied))
             await self._report(peer, error)
             raise
         except BaseException:
-            tab.dropped(run.size)
             self._paces.failed(peer, run.size)
             raise
+        self._has_served.setdefault(peer, True)
         self._paces.served(peer, run.size, self._ports.clock.monotonic() - began)
         self._spawn(self._pay(peer, tab, run.size))
         return data

@@ -26,6 +26,8 @@ from quire.services.retail.tab import Purse
 from quire.store.port import BlockStore
 
 FIND_SECONDS = 30.0
+FOUND_SECONDS = 60.0  # how long a map is taken for the newest one
+FOUND_MAX = 64  # maps that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Retrieval:
         self._ports = ports
         self._store = store
         self._rng = rng
+        self._found: dict[bytes, tuple[float, FoundFile]] = {}  # by seal root and CID
 
     async def find(self, cap: RepairCap, seconds: float = FIND_SECONDS) -> FoundFile:
         """Who holds the file.
@@ -54,6 +57,18 @@ class Retrieval:
         Raises   NotFound        nobody shows a map of its replicas
                  IntegrityError  the newest map is of another dataset, or broken
         """
+        now, key = self._ports.clock.monotonic(), cap.seal_root + cap.cid.encode()
+        at, known = self._found.get(key, (-FOUND_SECONDS, None))
+        if known is not None and now - at < FOUND_SECONDS:
+            return known
+        known = await self._search_for(cap, seconds)
+        self._found.pop(key, None)
+        self._found[key] = now, known
+        while len(self._found) > FOUND_MAX:
+            del self._found[next(iter(self._found))]
+        return known
+
+    async def _search_for(self, cap: RepairCap, seconds: float) -> FoundFile:
         found = await self._search.find(cap, seconds)
         if found is None:
             raise NotFound(

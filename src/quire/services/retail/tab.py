@@ -32,27 +32,27 @@ class Purse:
     session: str
     size: int  # bytes of the file
     budget: int | None = None
-    spent: int = 0
+    committed: int = 0  # for what is asked, verified or paid
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1 << 62)))
 
     def bill(self) -> str:
         return f"get/{self.session}/{next(self._numbers)}"
 
-    def check(self, amount: int) -> None:
+    def commit(self, amount: int) -> None:
         """Raises Refused when it is not to be spent."""
-        if self.budget is not None and self.spent + amount > self.budget:
+        if self.budget is not None and self.committed + amount > self.budget:
             raise Refused(
-                f"reading on would cost {self.spent + amount} in all, above the budget of "
+                f"reading on would cost {self.committed + amount} in all, above the budget of "
                 f"{self.budget}; give a larger one",
-                spent=self.spent,
+                committed=self.committed,
             )
+        self.committed += amount
 
 
 @dataclass(slots=True)
 class _Bill:
     name: str
     size: int
-    is_counted: bool = False
 
 
 class Tab:
@@ -91,22 +91,36 @@ class Tab:
         if not self.price:
             self._asked += size
             return
-        self._check_can_pay(size)
-        while self._asked and self._asked + self._unpaid + size > self._offer.credit_bytes:
-            self._changed.clear()
-            await self._changed.wait()
-        if self._unpaid and self._unpaid + size > self._offer.credit_bytes:
-            await self.settle()
+        self._commit(size)
+        try:
+            await self._admit(size)
+        except BaseException:
+            self._purse.committed -= size * self.price
+            raise
+
+    async def _admit(self, size: int) -> None:
+        # What is larger than the credit goes alone. Nothing is awaited between the look and the
+        # entry, as others are admitted at the same time.
+        while self._asked or self._unpaid:
+            if self._asked + self._unpaid + size <= self._offer.credit_bytes:
+                break
+            if self._asked:
+                self._changed.clear()
+                await self._changed.wait()
+            else:
+                await self.settle()
         self._asked += size
         try:
             await self._have_room()
         except BaseException:
-            self.dropped(size)
+            self._asked -= size
+            self._changed.set()
             raise
 
     def dropped(self, size: int) -> None:
         """It did not come, or does not verify."""
         self._asked -= size
+        self._purse.committed -= size * self.price
         self._changed.set()
 
     async def verified(self, size: int) -> None:
@@ -145,19 +159,17 @@ class Tab:
                 await self._payments.fund(self._offer.payee, max(needed, self._ahead()))
                 self._room = await self._payments.room(self._offer.payee)
 
-    def _check_can_pay(self, size: int) -> None:
+    def _commit(self, size: int) -> None:
         if self._payments is None:
             raise Refused(
                 f"{self._peer} wants {self.price} for each byte and this node has no account; "
                 "start it with --eth-provider and a key"
             )
-        self._purse.check((self._asked + self._unpaid + size) * self.price)
+        self._purse.commit(size * self.price)
 
     async def _pay(self, bill: _Bill) -> None:
         assert self._payments is not None
         payee, amount = self._offer.payee, bill.size * self.price
-        self._purse.spent += 0 if bill.is_counted else amount
-        bill.is_counted = True
         for attempt in range(PAY_ATTEMPTS):
             try:
                 await self._payments.pay(bill.name, self._peer, payee, amount)
@@ -175,4 +187,4 @@ class Tab:
         """What is worth having in a channel, so that one transaction serves for a while."""
         wanted = min(FUND_BYTES, self._purse.size) * self.price
         budget = self._purse.budget
-        return wanted if budget is None else min(wanted, budget - self._purse.spent)
+        return wanted if budget is None else min(wanted, budget)

@@ -165,6 +165,7 @@ class UploadTick:
             used=used_peers(links),
             sharing=tuple(link.offer for link in links if link.is_live),
             budget=budget_of(upload, size),
+            subject=upload.upload_id.hex(),
         )
         return await self._ports.choice.choose(need, lacks)
 

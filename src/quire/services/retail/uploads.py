@@ -41,6 +41,7 @@ from quire.services.retail.upload_table import UploadTable
 from quire.services.retail.upload_tick import TickPorts, UploadTick
 from quire.services.retail.upload_watch import KEPT_SECONDS, UploadWatch, root_name
 from quire.store.dataset import Dataset, RetentionRoot
+from quire.store.journal import Note
 
 REDUNDANCY = 3
 SECONDS = 30 * 86_400
@@ -215,8 +216,8 @@ class Uploads:
             except TimeoutError:
                 raise DeadlineExceeded(f"the upload is not through: {status.words}") from None
 
-    def events(self, key: str) -> AsyncGenerator[Event, None]:
-        """What happens to it and to its links, from now on. Raises NotFound."""
+    def concerning(self, key: str) -> Callable[[Event], bool]:
+        """Whether an event is about it or one of its links. Raises NotFound."""
         upload_id = self._table.get(key).upload_id
 
         def is_ours(event: Event) -> bool:
@@ -225,7 +226,15 @@ class Uploads:
             link = self.links.machines.state(event.subject)
             return link is not None and link.order.upload_id == upload_id
 
-        return follow(self._ports.events, is_ours)
+        return is_ours
+
+    def events(self, key: str) -> AsyncGenerator[Event, None]:
+        """What happens to it and to its links, from now on. Raises NotFound."""
+        return follow(self._ports.events, self.concerning(key))
+
+    async def history(self, key: str) -> list[Note]:
+        """What happened to it, oldest first."""
+        return await self._table.history(key)
 
     # ---- odds ----
 
