@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.coding import coding
+from benchmarks.encryption import encryption
 from benchmarks.idle import idle
 from benchmarks.lines import lines
 from benchmarks.maintenance import maintenance
@@ -28,6 +29,7 @@ from benchmarks.proving import proving
 from benchmarks.report import Cell, Report, Row
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
+from benchmarks.vouchers import vouchers
 from quire.base.units import parse_size
 
 
@@ -46,6 +48,7 @@ def main() -> None:
     size = parse_size(wanted.size)
     benches: dict[str, Callable[[Path], list[Row] | list[Cell]]] = {
         "merkle": lambda directory: merkle(),
+        "encryption": lambda directory: encryption(),
         "coding": lambda directory: coding(),
         "transfer": lambda directory: upload_and_download(directory, size),
         "network": lambda directory: network(directory, size),
@@ -58,6 +61,7 @@ def main() -> None:
         "proving": proving,
         "protect": lambda directory: protect(directory, size, _sizes(wanted.protect)),
         "proofs": lambda directory: proofs(directory, _numbers(wanted.samples)),
+        "vouchers": lambda directory: vouchers(),
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),
     }
     names = [name for name in wanted.only.split(",") if name] or list(benches)

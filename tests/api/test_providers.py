@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
 from quire.base.errors import PeerSilent
 from quire.faces.rest.route import QUIRE_BASE
@@ -23,7 +22,7 @@ from support.live import live_node
 from support.memory_world import a_world
 from support.offering import DAY, DOMAIN, MIB
 from support.prospects import offer, prospect
-from support.trading import Trader, trading_node
+from support.retail_nodes import RetailNode, retail_node
 
 NAMES = ("good", "small", "silent", "bad")
 
@@ -38,10 +37,9 @@ class Chooser:
 @asynccontextmanager
 async def choosing_node(directory) -> AsyncGenerator[Chooser, None]:
     """Four providers are on its list: one is good, one small, one silent, one has lied."""
-    async with trading_node(directory, a_world()) as trader:
+    async with retail_node(directory, a_world(), bytes([7]) * 32) as found:
         peers = {name: prospect(number).peer for number, name in enumerate(NAMES)}
-        chain = trader.market.clock
-        until = int(chain.now()) + 3600
+        until = int(found.hub.clock.now()) + 3600
 
         async def ask(peer: str, addresses: Sequence[str], deadline: float) -> SignedOffer:
             if peer == peers["silent"]:
@@ -58,24 +56,22 @@ async def choosing_node(directory) -> AsyncGenerator[Chooser, None]:
             )
             return replace(signed, offer=terms)
 
-        providers = _providers(trader, ask, peers)
+        providers = _providers(found, ask, peers)
         await providers.start()
-        trader.node.retail = SimpleNamespace(choice=providers, provider=None)
-        try:
-            yield Chooser(trader.url, providers, peers)
-        finally:
-            trader.node.retail = None
-            await providers.stop()
+        assert found.retail.choice is not None
+        await found.retail.choice.stop()
+        found.retail.choice = providers  # the node stops it
+        yield Chooser(found.url, providers, peers)
 
 
-def _providers(trader: Trader, ask, peers: dict[str, str]) -> Providers:
-    node = trader.node
+def _providers(found: RetailNode, ask, peers: dict[str, str]) -> Providers:
+    node = found.node
     ports = ProviderPorts(
         transport=node.transport,
         finder=node.finder,
         ask_offer=ask,
         domain=DOMAIN,
-        chain=trader.market.clock,
+        chain=found.hub.clock,
         journal=MemoryJournal(node.clock),
         clock=node.clock,
         events=node.events,

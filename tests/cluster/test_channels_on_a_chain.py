@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from quire.base.clock import SystemClock
+from quire.base.errors import VoucherRefused
 from quire.chain.abi import address_text
 from quire.chain.deploy import Deployment
 from quire.chain.deployment import DEPLOYER
@@ -15,6 +18,7 @@ from quire.chain.dev_accounts import dev_account
 from quire.chain.dev_chain import DevChain, DevChainOptions
 from quire.chain.evm.opening import MarketSettings, OpenMarket, open_market
 from quire.chain.wallet import Wallet
+from quire.channels.voucher import Voucher
 from support import channel_scenes
 from support.live import live_node, memory_network
 from support.local_chain import deployed_chain
@@ -23,6 +27,9 @@ from support.retail_nodes import connect_nodes
 
 PAYER, PAYEE = dev_account(1), dev_account(2)
 BURNT = bytes(19) + b"\x01"
+# Contracts that answer everything with the yes of ERC-1271, and with nothing.
+SAYS_YES = bytes.fromhex("631626ba7e60e01b5f5260205ff3")
+SAYS_NO = bytes.fromhex("5f5ff3")
 
 
 @asynccontextmanager
@@ -80,6 +87,21 @@ async def test_old_vouchers_revert_the_newest_is_paid_and_the_rest_comes_back(tm
             await chain.warp(close_at)
 
         await channel_scenes.replay_and_close(town, PAYER.key, pass_time)
+
+
+async def test_a_contract_signs_vouchers_as_it_likes(tmp_path):
+    async with a_chain(tmp_path) as (chain, deployment), a_town(chain, deployment) as town:
+        payee, payer = town.payee, PAYER.address
+        await town.payer.fund(PAYEE.address, 100)
+        voucher = Voucher(payer, PAYEE.address, 70, b"whatever it likes")
+        with pytest.raises(VoucherRefused):
+            await payee.take(voucher)
+        await chain.call("anvil_setCode", address_text(payer), f"0x{SAYS_YES.hex()}")
+        assert await payee.take(voucher) == 70
+        assert await town.claiming.claim_all() == 70
+        await chain.call("anvil_setCode", address_text(payer), f"0x{SAYS_NO.hex()}")
+        with pytest.raises(VoucherRefused):
+            await payee.take(Voucher(payer, PAYEE.address, 80, b"whatever it likes"))
 
 
 async def test_two_nodes_pay_each_other_through_the_contract(tmp_path):

@@ -124,6 +124,21 @@ def test_a_directory_is_listed_and_restored_by_its_capability(nodes, home, tmp_p
     assert quire("ls", put.json["verifyCap"], api=two.api, **home).code == 2
 
 
+def test_a_protected_capability_reads_what_strangers_repair(nodes, home, tmp_path):
+    one, two = nodes
+    content = random.Random(11).randbytes(700_000)
+    cap = quire("put", "-", api=one.api, stdin=content, **home).out.decode().strip()
+    done = quire("protect", cap, "-k", "3", "-m", "2", api=one.api, **home)
+    protected = done.out.decode().strip()
+    assert done.code == 0, done.err
+    assert parse_cap(protected).cid != parse_cap(cap).cid
+    assert parse_cap(protected).file_key == parse_cap(cap).file_key
+    assert quire("get", protected, api=two.api, **home).out == content
+    output = str(tmp_path / "out")
+    assert quire("get", protected, "-o", output, api=two.api, **home).code == 0
+    assert (tmp_path / "out").read_bytes() == content
+
+
 def test_small_contents_are_their_own_capability(nodes, home, tmp_path):
     nowhere = "http://127.0.0.1:1"
     done = quire("put", "-", api=nowhere, stdin=b"hello", **home)

@@ -162,30 +162,12 @@ class HubConformance:
         await payee.claim([promise(harbour, 20), promise(harbour, 30)])  # of one payer: in a row
         assert await payee.balance() == 80
 
-    @pytest.mark.parametrize(
-        ("spoil", "error"),
-        [
-            (lambda h: promise(h, 1001), "Hub_AboveDeposit"),
-            (lambda h: promise(h, 0), "Hub_NothingToClaim"),
-            (lambda h: promise(h, 5, key=STRANGER_KEY), "Hub_BadSignature"),
-            (lambda h: promise(h, 5, payee=h.other), "Hub_BadSignature"),
-            (lambda h: promise(h, 5, payer=h.other), "Hub_AboveDeposit"),
-            (lambda h: changed(promise(h, 5), cumulative=6), "Hub_BadSignature"),
-            (lambda h: changed(promise(h, 5), cut=64), "Hub_BadSignature"),
-            (lambda h: changed(promise(h, 5), more=b"\0"), "Hub_BadSignature"),
-            (lambda h: changed(promise(h, 5), cut=0), "Hub_BadSignature"),
-            (lambda h: changed(promise(h, 5), cut=64, more=b"\0"), "Hub_BadSignature"),
-            (lambda h: changed(promise(h, 5), cut=64, more=b"\x1d"), "Hub_BadSignature"),
-            (lambda h: high_s(promise(h, 5)), "Hub_BadSignature"),
-            (lambda h: Claim(bytes(20), 5, bytes(65)), "Hub_ZeroAddress"),
-        ],
-    )
-    async def test_a_voucher_that_does_not_count_is_refused(
-        self, harbour: Harbour, spoil: Callable[[Harbour], Claim], error: str
-    ) -> None:
+    async def test_a_voucher_that_does_not_count_is_refused(self, harbour: Harbour) -> None:
         await opened(harbour)
-        with pytest.raises(Reverted, match=error):
-            await harbour.payee.claim([spoil(harbour)])
+        for name, spoil, error in SPOILT:
+            with pytest.raises(Reverted) as refused:
+                await harbour.payee.claim([spoil(harbour)])
+            assert refused.value.facts["name"] == error, name
         assert await harbour.payee.balance() == 0
 
     async def test_a_claimed_voucher_counts_once_and_an_older_one_not_any_more(
@@ -290,3 +272,20 @@ def high_s(claim: Claim) -> Claim:
     return Claim(
         claim.payer, claim.cumulative, r + other.to_bytes(32, "big") + bytes([27 + 28 - v])
     )
+
+
+SPOILT: list[tuple[str, Callable[[Harbour], Claim], str]] = [
+    ("above the deposit", lambda h: promise(h, 1001), "Hub_AboveDeposit"),
+    ("of nothing", lambda h: promise(h, 0), "Hub_NothingToClaim"),
+    ("of a stranger", lambda h: promise(h, 5, key=STRANGER_KEY), "Hub_BadSignature"),
+    ("for another payee", lambda h: promise(h, 5, payee=h.other), "Hub_BadSignature"),
+    ("of another payer", lambda h: promise(h, 5, payer=h.other), "Hub_AboveDeposit"),
+    ("another sum", lambda h: changed(promise(h, 5), cumulative=6), "Hub_BadSignature"),
+    ("64 bytes", lambda h: changed(promise(h, 5), cut=64), "Hub_BadSignature"),
+    ("66 bytes", lambda h: changed(promise(h, 5), more=b"\0"), "Hub_BadSignature"),
+    ("no bytes", lambda h: changed(promise(h, 5), cut=0), "Hub_BadSignature"),
+    ("v 0", lambda h: changed(promise(h, 5), cut=64, more=b"\0"), "Hub_BadSignature"),
+    ("v 29", lambda h: changed(promise(h, 5), cut=64, more=b"\x1d"), "Hub_BadSignature"),
+    ("high s", lambda h: high_s(promise(h, 5)), "Hub_BadSignature"),
+    ("of nobody", lambda h: Claim(bytes(20), 5, bytes(65)), "Hub_ZeroAddress"),
+]

@@ -24,7 +24,7 @@ def test_halmos_proves_what_forge_tries(tmp_path: Path, file: str, contract: str
     report = tmp_path / "halmos.json"
     done = run(
         python_tool("halmos"),
-        *("--root", ".", "--forge-build-out", out_directory(), "--contract", contract),
+        *("--root", ".", "--forge-build-out", out_directory(), "--contract", f"{file}Test"),
         *("--function", "testProof_", "--solver", "z3", "--solver-timeout-assertion", "60000"),
         *("--loop", "40", "--no-status", "--json-output", report),
     )

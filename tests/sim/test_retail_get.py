@@ -61,6 +61,14 @@ def test_a_flipped_bit_is_not_paid_and_the_block_comes_from_another() -> None:
         assert any("excluded" in words for words in reader.said("provider.excluded"))
         blocks = -(-file_bytes(file) // 65536)
         assert sum(k.paid(reader) for k in keepers) == blocks * 65536
+        assert reader.retail is not None
+        assert reader.retail.choice is not None
+        for keeper in keepers:
+            if keeper.asked["GetRequest"]:
+                known = reader.retail.choice.book.get(keeper.peer)
+                assert known is not None
+                good = known.reputation.successes
+                assert (good == 0) is (keeper is liar)
         before = liar.asked["GetRequest"]
         assert await reader.read(file.cap) == file.content
         assert liar.asked["GetRequest"] <= before + 1

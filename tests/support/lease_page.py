@@ -26,6 +26,7 @@ from quire.point.lease import (
     SignAsked,
 )
 from quire.point.lease_machine import LeaseMachine
+from quire.point.values import Code
 from support.link_kit import BLOCKS, CLIENT, DAY, LINK_ID, NOW, ROOT, SEALED_BYTES, SIGNED_OFFER
 from support.machine_page import Page
 
@@ -83,6 +84,18 @@ EVENTS: dict[str, Any] = {
     "Dropped": Dropped(),
     "TimedOut": TimedOut(),
     "Failed": Failed(Hold(NOW), StoreCorrupt("no")),
+}
+_OK, _NONE, _GONE = Code.OK, Code.NOT_FOUND, Code.EXPIRED
+# What is answered in each state to a map, another map, data, sign, audit, renew.
+CODES = {
+    "RESERVED": (_OK, _OK, _NONE, _NONE, _NONE, Code.REFUSED),
+    "MAPPED": (_OK, Code.CONFLICT, _OK, Code.INCOMPLETE, _NONE, Code.REFUSED),
+    "RECEIVING": (_OK, Code.CONFLICT, _OK, Code.INCOMPLETE, _NONE, Code.REFUSED),
+    "COMPLETE": (_OK, Code.CONFLICT, _OK, _OK, _OK, Code.REFUSED),
+    "STORED": (Code.ALREADY_STORED, Code.CONFLICT, _OK, _OK, _OK, _OK),
+    "GRACE": (Code.ALREADY_STORED, Code.CONFLICT, _OK, _OK, _OK, _OK),
+    "GRACE, unpaid": (Code.ALREADY_STORED, Code.CONFLICT, _OK, _OK, _OK, Code.PAYMENT_REQUIRED),
+    "DELETED": (_GONE,) * 6,
 }
 PAGE = Page(
     "A lease",

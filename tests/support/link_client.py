@@ -1,8 +1,4 @@
-"""The client of the model: production links and chunks on a small runner that can be killed.
-
-The runner does what `services/machines.py` does: the next state is written down first, then its
-effects begin; those of a state that is left are stopped; an outcome comes back as an event.
-"""
+"""The client of the model: production links, chunks and channels, and what they have done."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from quire.base.errors import QuireError
-from quire.base.machine import Failed, TimedOut
+from quire.base.machine import Failed
 from quire.channels.channel import Bill
 from quire.point.audit import pick_blocks
 from quire.point.billing import bill_key
@@ -55,12 +51,11 @@ from quire.point.link_events import (
     SlotLeft,
     SlotTaken,
 )
-from quire.point.link_machine import LinkMachine
 from quire.point.values import BLOCK_BYTES, Code
-from support.link_kit import CLIENT, DOMAIN, UPLOAD_ID
+from support.link_kit import UPLOAD_ID
 from support.link_ledger import Ledger
 from support.link_providers import Provider, Reply
-from support.link_world import Crash, World
+from support.link_runner import LinkRunner
 
 
 @dataclass
@@ -76,71 +71,23 @@ class Plan:
 
 
 @dataclass
-class Client:
-    """What survives a crash: `journal`, the ledger, `uploaded`, `broke`."""
+class Client(LinkRunner):
+    """What survives a crash besides the journal: the ledger, `uploaded`, `is_dry`."""
 
-    world: World
     providers: Sequence[Provider]
     ledger: Ledger
     plan: Plan
-    machine: LinkMachine = field(default_factory=lambda: LinkMachine(CLIENT, DOMAIN))
-    journal: dict[bytes, bytes] = field(default_factory=dict)
-    uploaded: dict[int, bool] = field(default_factory=dict)
-    is_dry: bool = False  # there was a moment without candidates
-    links: dict[bytes, LinkState] = field(default_factory=dict)
-    passed: dict[bytes, int] = field(default_factory=dict)  # link -> when an audit went well
-    sent: dict[bytes, int] = field(default_factory=dict)  # blocks
-    epoch: int = 0
-    opened: int = 0
-    on_step: Callable[[LinkState, LinkState], None] = lambda before, after: None
-    on_view: Callable[[int, ChunkView], None] = lambda chunk, view: None
-    _tokens: dict[tuple[bytes, Any], object] = field(default_factory=dict)
-    _again: dict[tuple[bytes, Any], bool] = field(default_factory=dict)
-    _entered: dict[bytes, float] = field(default_factory=dict)
+    uploaded: dict[int, bool] = field(default_factory=dict, init=False)
+    is_dry: bool = field(default=False, init=False)  # there was a moment without candidates
+    passed: dict[bytes, int] = field(default_factory=dict, init=False)  # its last good audit
+    opened: int = field(default=0, init=False)
+    on_view: Callable[[int, ChunkView], None] = field(default=lambda chunk, view: None, init=False)
 
     def __post_init__(self) -> None:
         self.wanted = Wanted(
             self.plan.redundancy, self.world.now + self.plan.seconds, self.plan.is_autorenewed
         )
         self.by_peer = {provider.who.peer: provider for provider in self.providers}
-
-    # ---- life ----
-
-    def guarded(self, act: Callable[..., None], *args: Any) -> None:
-        """Do something that a crash may end."""
-        try:
-            act(*args)
-        except Crash:
-            self.crash()
-
-    def later(self, seconds: float, act: Callable[..., None], *args: Any) -> None:
-        """What a crash forgets."""
-        epoch = self.epoch
-
-        def run() -> None:
-            if self.epoch == epoch:
-                self.guarded(act, *args)
-
-        self.world.after(seconds, run)
-
-    def crash(self) -> None:
-        self.epoch += 1
-        self.links, self._tokens, self._again, self._entered = {}, {}, {}, {}
-        self.world.after(1 + self.world.rng.random() * 60, partial(self.guarded, self.start))
-
-    def may_crash(self) -> None:
-        if self.world.chance(self.world.faults.client_crash):
-            raise Crash
-
-    def start(self) -> None:
-        self.epoch += 1
-        self.links = {key: self.machine.decode(data) for key, data in self.journal.items()}
-        for key, link in list(self.links.items()):
-            if not self.machine.has_ended(link):
-                self._entered[key] = self.world.time
-                self._arm(key)
-                self._begin(key, self.machine.resume(link))
-        self.tick()
 
     # ---- chunks ----
 
@@ -193,78 +140,7 @@ class Client:
             plan.seconds, plan.budget,
         )  # fmt: skip
         link = LinkState(order, provider.offer, order.expires_at, plan.is_autorenewed)
-        self.may_crash()
-        self.journal[link_id] = self.machine.encode(link)
-        self.links[link_id] = link
-        self._entered[link_id] = self.world.time
-        self.may_crash()
-        self._arm(link_id)
-        self._begin(link_id, self.machine.resume(link))
-
-    # ---- the runner ----
-
-    def post(self, key: bytes, event: LinkEvent | TimedOut | Failed) -> None:
-        before = self.links[key]
-        link, effects = self.machine.step(before, event)
-        is_other = link.at != before.at
-        if link != before:
-            self.may_crash()
-            self.journal[key] = self.machine.encode(link)
-            self.links[key] = link
-            self.on_step(before, link)
-            old, new = self.machine.deadline(before), self.machine.deadline(link)
-            marks = old is not None and new is not None and old.mark != new.mark
-            if is_other or isinstance(event, TimedOut) or marks:
-                self._entered[key] = self.world.time
-            self.may_crash()
-            if is_other:
-                for token in [token for token in self._tokens if token[0] == key]:
-                    del self._tokens[token]
-                    self._again.pop(token, None)
-            if old != new or is_other or isinstance(event, TimedOut):
-                self._arm(key)
-        elif isinstance(event, TimedOut):
-            self._entered[key] = self.world.time
-            self._arm(key)
-        self._begin(key, effects)
-        if is_other:
-            self.tick()
-
-    def _arm(self, key: bytes) -> None:
-        deadline = self.machine.deadline(self.links[key])
-        if deadline is None:
-            return
-        if deadline.chain_time is not None:
-            wait = max(0.0, deadline.chain_time - self.world.time)
-        else:
-            wait = max(0.0, self._entered[key] + (deadline.after_seconds or 0) - self.world.time)
-        self.later(wait, self._expire, key, deadline, self._entered[key])
-
-    def _expire(self, key: bytes, deadline: Any, entered: float) -> None:
-        if self.machine.deadline(self.links[key]) == deadline and self._entered[key] == entered:
-            self.post(key, TimedOut())
-
-    def _begin(self, key: bytes, effects: Sequence[Any]) -> None:
-        for effect in effects:
-            if (key, effect) in self._tokens:
-                self._again[key, effect] = True
-                continue
-            token = self._tokens[key, effect] = object()
-            self.later(getattr(effect, "pause", 0.0), self._do, key, effect, token)
-
-    def _is_running(self, key: bytes, effect: Any, token: object) -> bool:
-        return self._tokens.get((key, effect)) is token
-
-    def _done(self, key: bytes, effect: Any, token: object, event: Any) -> None:
-        """An effect of a state that was left is mostly stopped, but not always in time."""
-        if self._is_running(key, effect, token):
-            del self._tokens[key, effect]
-            if self._again.pop((key, effect), False):
-                self._begin(key, (effect,))
-        elif self.world.chance(0.5):
-            return
-        if event is not None:
-            self.post(key, event)
+        self.add(link)
 
     # ---- effects ----
 
@@ -394,7 +270,6 @@ class Client:
             return
         start = missing[0]
         count = 2 if start + 1 in missing else 1
-        self.sent[key] = self.sent.get(key, 0) + count
         is_damaged = self.world.chance(self.world.faults.loss / 40)
 
         def answered(reply: Reply | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, TypeVar
 
 from quire.base.errors import BadEncoding, DeadlineExceeded
@@ -52,6 +52,13 @@ class Go:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """The state stays, with another deadline."""
+
+    deadline: Deadline
+
+
+@dataclass(frozen=True, slots=True)
 class Walk:
     """The state of a machine that goes where it is told."""
 
@@ -72,6 +79,8 @@ class Walker:
         match event:
             case Go(to, effects):
                 return replace(state, at=to), effects
+            case Wait(deadline):
+                return replace(state, deadline=deadline), ()
             case TimedOut():
                 return replace(state, seen=(*state.seen, "timed out")), ()
             case Failed(effect, error):
@@ -94,14 +103,11 @@ class Walker:
         return state.at == "end"
 
     def encode(self, state: Walk) -> bytes:
-        deadline = state.deadline or Deadline("")
-        return repr(
-            (state.at, state.seen, deadline.reason, deadline.chain_time, deadline.after_seconds)
-        ).encode()
+        return repr((state.at, state.seen, astuple(state.deadline or Deadline("")))).encode()
 
     def decode(self, data: bytes) -> Walk:
         try:
-            at, seen, *deadline = eval(data)
+            at, seen, deadline = eval(data)
         except SyntaxError as error:
             raise BadEncoding("no walk") from error
         return Walk(at, seen, Deadline(*deadline) if deadline[0] else None)

@@ -59,6 +59,7 @@ class Shop:
         self.terms = terms
         self.code = Code.OK
         self.is_silent = False
+        self.delay = 0.0  # seconds before it answers
         self.asked = 0
         self.forge: Callable[[OfferAnswer], OfferAnswer] = lambda answer: answer
         self.transport = MemoryTransport(town.network, self.identity.peer_id, self.address)
@@ -107,8 +108,7 @@ class Shop:
     async def _answer(self, peer: str, payload: memoryview) -> Sequence[bytes]:
         decode_request(payload)
         self.asked += 1
-        if self.is_silent:
-            await asyncio.sleep(1000)
+        await asyncio.sleep(1000 if self.is_silent else self.delay)
         if self.code is not Code.OK:
             return [bytes(s) for s in ReplicaAnswer(self.code, "not today").segments()]
         signed = self.offer()

@@ -5,6 +5,8 @@ Twelve times quicker than building the typed data first. Source   EIP-712, EIP-2
 
 from __future__ import annotations
 
+from functools import cache
+
 from quire.chain.hub import HubDomain
 from quire.chain.values import ADDRESS_BYTES, Address
 from quire.kernels.keccak import keccak256
@@ -15,6 +17,7 @@ VOUCHER_TYPE = b"Voucher(address payer,address payee,uint128 cumulative)"
 PERMIT_TYPE = b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 
 
+@cache
 def domain_separator(domain: HubDomain, name: bytes = NAME) -> bytes:
     """32 bytes; all that signatures of one contract have in common."""
     return keccak256(
@@ -33,8 +36,14 @@ def typed_digest(separator: bytes, content: bytes) -> bytes:
 
 def voucher_digest(separator: bytes, payer: Address, payee: Address, cumulative: int) -> bytes:
     """What the payer signs, 32 bytes."""
-    content = keccak256(VOUCHER_TYPE) + _word(payer) + _word(payee) + _number(cumulative)
+    content = type_hash(VOUCHER_TYPE) + _word(payer) + _word(payee) + _number(cumulative)
     return typed_digest(separator, keccak256(content))
+
+
+@cache
+def type_hash(name: bytes) -> bytes:
+    """Of a struct's type; the first word of what is hashed of it."""
+    return keccak256(name)
 
 
 def permit_digest(
@@ -42,7 +51,7 @@ def permit_digest(
 ) -> bytes:
     """What lets `spender` take tokens (EIP-2612), 32 bytes. `separator`: of the token."""
     numbers = b"".join(map(_number, (value, nonce, deadline)))
-    content = keccak256(PERMIT_TYPE) + _word(owner) + _word(spender) + numbers
+    content = type_hash(PERMIT_TYPE) + _word(owner) + _word(spender) + numbers
     return typed_digest(separator, keccak256(content))
 
 

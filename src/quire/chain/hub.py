@@ -87,6 +87,10 @@ class Hub(Protocol):
     async def delegates(self, payers: Sequence[Address]) -> list[Address | None]:
         """Who may sign vouchers for them besides themselves."""
 
+    async def is_signed_by_contract(self, payer: Address, digest: bytes, signature: bytes) -> bool:
+        """Whether the contract that `payer` is says that it signed this (ERC-1271). False where it
+        is no contract, or has no answer."""
+
     async def deposit(self, amount: int) -> Receipt:
         """Tokens into the hub; allows it to take them first where needed (permit where the token
         can, so that it is one transaction)."""

@@ -47,13 +47,15 @@ def claims_due(
     is_all: bool = False,
 ) -> list[Account]:
     """Those to be claimed now, the soonest close first, then the largest sums. `urgent`: payers
-    whose vouchers the hub may not take for ever."""
-    due = [
-        each
-        for each in accounts
-        if each.unclaimed > 0 and (is_all or each.payer in urgent or policy.is_due(each))
-    ]
-    return sorted(due, key=_urgency)
+    whose vouchers the hub may not take for ever; claimed if that brings more than it costs."""
+
+    def is_due(account: Account) -> bool:
+        if is_all:
+            return account.unclaimed > 0
+        is_urgent = account.payer in urgent and account.unclaimed > policy.cost
+        return is_urgent or policy.is_due(account)
+
+    return sorted(filter(is_due, accounts), key=_urgency)
 
 
 def batches_of(accounts: Sequence[Account], size: int = BATCH) -> list[list[Account]]:

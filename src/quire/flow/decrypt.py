@@ -118,16 +118,20 @@ class EncryptedContent:
 async def _records(
     pieces: AsyncGenerator[Buffer, None], wanted_bytes: int
 ) -> AsyncGenerator[bytes, None]:
-    """Whole records, many at a time once they come fast."""
-    held = bytearray()
-    done = 0
+    """Whole records, many at a time."""
+    held: list[Buffer] = []
+    size = done = 0
     async with aclosing(pieces):
         async for piece in pieces:
-            held += piece
+            held.append(piece)
+            size += len(piece)
             done += len(piece)
-            take = len(held) if done == wanted_bytes else len(held) // BLOCK_BYTES * BLOCK_BYTES
-            if take >= BLOCK_BYTES * BATCH_RECORDS or (take and done >= wanted_bytes):
-                yield bytes(memoryview(held)[:take])
-                del held[:take]
-    if done != wanted_bytes or held:
+            if done > wanted_bytes:
+                break
+            if size >= BLOCK_BYTES * BATCH_RECORDS or done == wanted_bytes:
+                whole = b"".join(held)
+                take = size if done == wanted_bytes else size - size % BLOCK_BYTES
+                yield whole[:take]
+                held, size = [whole[take:]], size - take
+    if done != wanted_bytes:
         raise IntegrityError(f"{done} of {wanted_bytes} bytes came of an encrypted dataset")

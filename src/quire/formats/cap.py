@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 from quire.base.errors import BadCap, BadCid
 from quire.base.invariant import invariant
@@ -70,6 +70,10 @@ class _Cap:
         cid = self.cid.encode()
         head = bytes((VERSION, self.suite, self.flags))
         return _written(self.kind, head + self.body + bytes((len(cid),)) + cid)
+
+    def at(self, cid: Cid) -> Self:
+        """The same for another manifest of the same bytes, as of the dataset after protecting."""
+        return replace(self, cid=cid)
 
     @property
     def is_convergent(self) -> bool:

@@ -10,7 +10,7 @@ Source   point.md 7.2, 7.7
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import blake3
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -118,12 +118,9 @@ def chacha20_xor_into(key: bytes, nonce: bytes, data: Buffer, room: memoryview) 
     stream.update_into(data, room)
 
 
-def keyed_blake3(key: bytes, pieces: Iterable[Buffer]) -> bytes:
-    """BLAKE3 keyed with 32 bytes, over all pieces joined: 32 bytes."""
-    hasher = blake3.blake3(key=key)
-    for piece in pieces:
-        hasher.update(piece)
-    return hasher.digest()
+def keyed_blake3(key: bytes) -> blake3.blake3:
+    """BLAKE3 keyed with 32 bytes: `update` with pieces, then `digest`, 32 bytes."""
+    return blake3.blake3(key=key)
 
 
 def ed25519_public(seed: bytes) -> bytes:

@@ -7,6 +7,8 @@ Source   network.md 1.2; vectors/peer_record.json holds signatures of the refere
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from coincurve import PrivateKey, PublicKey
 
 from quire.base.errors import BadEncoding
@@ -15,6 +17,7 @@ from quire.kernels.keccak import keccak256
 PRIVATE_KEY_BYTES = 32
 RECOVERABLE_BYTES = 65
 FIRST_V = 27
+KEYS = 16  # that are kept ready: making one costs as much as a signature
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
@@ -42,6 +45,7 @@ def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
         return False
 
 
+@lru_cache(KEYS)
 def _private(private_key: bytes) -> PrivateKey:
     if len(private_key) != PRIVATE_KEY_BYTES:
         raise BadEncoding(f"a private key has {PRIVATE_KEY_BYTES} bytes, not {len(private_key)}")

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from quire.base.errors import BadEncoding, PeerLied
 from quire.base.invariant import invariant
+from quire.chain.eip712 import type_hash
 from quire.chain.hub import HubDomain
 from quire.chain.values import ADDRESS_BYTES, Address
 from quire.channels.voucher import SIGNATURE_BYTES, domain_separator
@@ -110,7 +111,7 @@ def decode_terms(data: bytes) -> ReceiptTerms:
 
 def receipt_digest(domain: HubDomain, terms: ReceiptTerms) -> bytes:
     """What is signed, 32 bytes."""
-    content = keccak256(keccak256(RECEIPT_TYPE) + encode_terms(terms))
+    content = keccak256(type_hash(RECEIPT_TYPE) + encode_terms(terms))
     return keccak256(b"\x19\x01" + domain_separator(domain, DOMAIN_NAME) + content)
 
 

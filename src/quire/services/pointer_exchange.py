@@ -25,6 +25,7 @@ from quire.formats.replica_codes import Code
 from quire.formats.varint import Buffer
 from quire.net.discovery import Finder
 from quire.net.transport import Address, PeerId, Transport
+from quire.services.pointer_answers import answer_pointers, received, to_send
 from quire.services.pointers import Pointers, locator_cid
 from quire.services.retail.replica_client import NOBODY, ReplicaClient
 
@@ -71,17 +72,8 @@ class PointerExchange:
 
     async def _answer(self, peer: PeerId, request: ReplicaRequest) -> ReplicaAnswer:
         match request.body:
-            case MapPut() as asked:
-                if await self._pointers.put(_signed(asked.blob), peer):
-                    return ReplicaAnswer(Code.OK)
-                return ReplicaAnswer(
-                    Code.REFUSED, "it is not signed, too large, older than ours, or finds no room"
-                )
-            case MapGet() as asked:
-                found = self._pointers.get(asked.locator)
-                if found is None:
-                    return ReplicaAnswer(Code.NOT_FOUND, "no value is kept here under this locator")
-                return ReplicaAnswer(Code.OK, "", _sent(found))
+            case (MapPut() | MapGet()) as asked:
+                return await answer_pointers(self._pointers, peer, asked)
             case _:
                 return ReplicaAnswer(Code.REFUSED, "this node keeps no replicas for others")
 
@@ -133,11 +125,11 @@ class PointerExchange:
         except PeerError:
             return
         if answer.code is Code.OK and isinstance(answer.body, MapBlob):
-            search.take(_signed(answer.body))
+            search.take(received(answer.body))
 
     async def _tell(self, peer: PeerId, blob: SignedBlob, seconds: float) -> bool:
         try:
-            answer = await self._client.ask(peer, (), NOBODY, MapPut(_sent(blob)), seconds)
+            answer = await self._client.ask(peer, (), NOBODY, MapPut(to_send(blob)), seconds)
         except PeerError:
             return False
         return answer.code is Code.OK
@@ -184,11 +176,3 @@ class _Search:
             task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks))
-
-
-def _signed(blob: MapBlob) -> SignedBlob:
-    return SignedBlob(blob.public_key, blob.version, blob.nonce, blob.ciphertext, blob.signature)
-
-
-def _sent(blob: SignedBlob) -> MapBlob:
-    return MapBlob(blob.public_key, blob.version, blob.nonce, blob.ciphertext, blob.signature)

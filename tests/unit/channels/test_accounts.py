@@ -124,7 +124,7 @@ def test_the_soonest_close_is_claimed_first_then_the_largest_sums():
         an_account(3, payer=b"e" * 20),
         an_account(4, payer=b"f" * 20),
     ]
-    due = claims_due(accounts, ClaimPolicy(threshold=100), urgent=[b"f" * 20])
+    due = claims_due(accounts, ClaimPolicy(threshold=100, cost=3), urgent=[b"e" * 20, b"f" * 20])
     assert [account.payer[:1] for account in due] == [b"d", b"c", b"b", b"a", b"f"]
     assert len(claims_due(accounts, ClaimPolicy(threshold=100), is_all=True)) == 6
 

@@ -19,7 +19,7 @@ from quire.point.lease_answers import (
     unless_ours,
 )
 from quire.point.values import Code
-from support.lease_page import CLIENT_PEER, EXPIRES, LABELLED, MACHINE, NEW, ORDER, STORED
+from support.lease_page import CLIENT_PEER, CODES, EXPIRES, LABELLED, MACHINE, NEW, ORDER, STORED
 from support.link_kit import BLOCKS, DAY, NOW, OFFER, ROOT, SEALED_BYTES, SIGNED_OFFER, offered
 
 FREE = 1 << 40
@@ -45,24 +45,10 @@ def code(name: str, question: str) -> Code:
     return answer_renew(lease, EXPIRES + DAY, SIGNED_OFFER, NOW).code
 
 
-OK, NO_MAP, GONE = Code.OK, Code.NOT_FOUND, Code.EXPIRED
-TABLE = {
-    #                         map          other map       data   sign      audit  renew
-    "RESERVED": (OK, OK, NO_MAP, NO_MAP, NO_MAP, Code.REFUSED),
-    "MAPPED": (OK, Code.CONFLICT, OK, Code.INCOMPLETE, Code.NOT_FOUND, Code.REFUSED),
-    "RECEIVING": (OK, Code.CONFLICT, OK, Code.INCOMPLETE, Code.NOT_FOUND, Code.REFUSED),
-    "COMPLETE": (OK, Code.CONFLICT, OK, OK, OK, Code.REFUSED),
-    "STORED": (Code.ALREADY_STORED, Code.CONFLICT, OK, OK, OK, OK),
-    "GRACE": (Code.ALREADY_STORED, Code.CONFLICT, OK, OK, OK, OK),
-    "GRACE, unpaid": (Code.ALREADY_STORED, Code.CONFLICT, OK, OK, OK, Code.PAYMENT_REQUIRED),
-    "DELETED": (GONE,) * 6,
-}
-
-
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", CODES)
 def test_the_codes_of_each_state(name: str) -> None:
     questions = ("map", "other map", "data", "sign", "audit", "renew")
-    assert tuple(code(name, question) for question in questions) == TABLE[name]
+    assert tuple(code(name, question) for question in questions) == CODES[name]
 
 
 def test_already_stored_is_said_only_of_what_was_verified_and_signed() -> None:

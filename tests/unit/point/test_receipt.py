@@ -62,9 +62,10 @@ def test_the_digest_is_that_of_eip_712() -> None:
 
 
 def test_what_was_asked_for_is_accepted() -> None:
-    check_receipt(receipt(LINK), ASKED, DOMAIN)
-    check_receipt(receipt(LINK, starts_at=ASKED.starts_from), ASKED, DOMAIN)
-    check_receipt(receipt(LINK, starts_at=ASKED.starts_to), ASKED, DOMAIN)
+    for starts_at in (NOW, ASKED.starts_from, ASKED.starts_to):
+        signed = receipt(LINK, starts_at=starts_at)
+        check_receipt(signed, ASKED, DOMAIN)
+        assert signed.terms.starts_at == starts_at
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(ReceiptTerms)])

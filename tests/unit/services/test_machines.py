@@ -170,47 +170,6 @@ def test_a_mistake_in_an_effect_is_told_to_the_machine() -> None:
     in_virtual_time(main)
 
 
-def test_deadlines_of_the_chain_and_of_this_machine_come_once_and_are_waits() -> None:
-    async def main(clock: SimClock) -> None:
-        bench, _ = bench_of(clock)
-        machines = bench.machines()
-        chain = Deadline("the expiry", chain_time=clock.now() + 60)
-        await machines.begin("chain", Walk("one", deadline=chain))
-        await machines.begin("local", Walk("one", deadline=Deadline("a turn", after_seconds=40)))
-        (wait,) = bench.waits.of("chain")
-        assert wait["reason"] == "walk one: the expiry"
-        assert wait["remainingSeconds"] == pytest.approx(60, abs=0.1)
-        await asyncio.sleep(50)
-        assert len(bench.waits.of("local")) == 1  # it began anew
-        await asyncio.sleep(50)
-        seen = {key: state.seen for key, state in machines.states().items()}
-        assert seen == {"chain": ("timed out",), "local": ("timed out", "timed out")}
-        assert bench.waits.of("chain") == []
-        await machines.stop()
-        assert bench.waits.of() == []
-
-    in_virtual_time(main)
-
-
-def test_a_state_that_is_left_takes_its_deadline_along() -> None:
-    async def main(clock: SimClock) -> None:
-        bench, _ = bench_of(clock)
-        machines = bench.machines()
-        await machines.begin("a", Walk("one", deadline=Deadline("a turn", after_seconds=40)))
-        await asyncio.sleep(30)
-        await machines.post("a", Go("two"))
-        await asyncio.sleep(30)
-        state = machines.state("a")
-        assert state is not None
-        assert state.seen == ()
-        await asyncio.sleep(30)
-        await machines.post("a", Go("end"))
-        assert bench.waits.of() == []
-        await machines.stop()
-
-    in_virtual_time(main)
-
-
 def test_after_a_restart_machines_go_on_and_time_has_passed() -> None:
     async def main(clock: SimClock) -> None:
         bench, effects = bench_of(clock)

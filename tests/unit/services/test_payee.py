@@ -139,6 +139,7 @@ def test_a_voucher_of_a_delegate_that_is_dismissed_is_claimed_at_the_next_look()
         await town.payer.fund(PAYEE, 100)
         await town.payer_hub.set_delegate(DELEGATE)
         await town.payee.take(voucher(town, 10, key=DELEGATE_KEY))
+        town.claiming.policy = ClaimPolicy(threshold=10**6, cost=9)
         assert await town.claiming.look() == 0
         await town.payer_hub.set_delegate(None)
         assert await town.claiming.look() == 10

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
-from quire.base.errors import RpcRefused
+from quire.base.errors import Reverted, RpcRefused
 from quire.chain.clock import RpcChainClock
 from quire.chain.eip712 import permit_digest
 from quire.chain.evm import hub_methods as methods
 from quire.chain.evm.funds import Funds
 from quire.chain.evm.methods import Method
 from quire.chain.evm.reader import Reader
+from quire.chain.evm.terms import answers
 from quire.chain.hub import Claim, HubChannel, HubDomain, too_little
 from quire.chain.outgoing import Transaction
 from quire.chain.port import Receipt
@@ -25,7 +27,9 @@ from quire.chain.values import NO_ADDRESS, Address
 
 GAS_PERCENT = 110  # of the estimate
 PERMIT_SECONDS = 3600  # a permission is good for; a block has to take it until then
-PAIRS_AT_ONCE = 500  # channels asked for in one call of the contract
+AT_ONCE = 500  # channels or payers asked for in one call of the contract
+
+_Each = TypeVar("_Each")
 
 
 class EvmHub:
@@ -70,22 +74,28 @@ class EvmHub:
         return int(await self._reader.ask(methods.BALANCE_OF, account or self.account))
 
     async def channels(self, pairs: Sequence[tuple[Address, Address]]) -> list[HubChannel]:
-        if not pairs:
-            return []
-        parts = [pairs[i : i + PAIRS_AT_ONCE] for i in range(0, len(pairs), PAIRS_AT_ONCE)]
         asked = [
             (methods.CHANNELS, [[payer for payer, _ in part], [payee for _, payee in part]])
-            for part in parts
+            for part in _parts(pairs)
         ]
-        _, answers = await self._reader.ask_as_of_one_block(asked)
-        return [HubChannel(*values) for answer in answers for values in answer]
+        if len(asked) > 1:
+            _, found = await self._reader.ask_as_of_one_block(asked)
+        else:
+            found = await self._reader.ask_all(asked)
+        return [HubChannel(*values) for answer in _all_good(found) for values in answer]
 
     async def delegates(self, payers: Sequence[Address]) -> list[Address | None]:
-        if not payers:
-            return []
-        found = await self._reader.ask(methods.DELEGATES, list(payers))
-        signers = [bytes.fromhex(text.removeprefix("0x")) for text in found]
+        found = await self._reader.ask_all(
+            [(methods.DELEGATES, [list(part)]) for part in _parts(payers)]
+        )
+        texts = [text for answer in _all_good(found) for text in answer]
+        signers = [bytes.fromhex(text.removeprefix("0x")) for text in texts]
         return [None if signer == NO_ADDRESS else signer for signer in signers]
+
+    async def is_signed_by_contract(self, payer: Address, digest: bytes, signature: bytes) -> bool:
+        asked = Reader(self._reader.rpc, payer, self.account)
+        (answer,) = await answers(asked, [(methods.IS_VALID_SIGNATURE, [digest, signature])])
+        return bool(answer == methods.IS_VALID_SIGNATURE.selector)
 
     # ---- what is done ----
 
@@ -148,3 +158,15 @@ class EvmHub:
             if refusal.data is None:
                 raise
             raise reverted(refusal.data, method.name) from None
+
+
+def _parts(every: Sequence[_Each]) -> list[Sequence[_Each]]:
+    return [every[i : i + AT_ONCE] for i in range(0, len(every), AT_ONCE)]
+
+
+def _all_good(answers: Sequence[Any]) -> Sequence[Any]:
+    """Raises what is in place of an answer."""
+    for answer in answers:
+        if isinstance(answer, Reverted):
+            raise answer
+    return answers

@@ -26,6 +26,9 @@ TOKEN = Method("token", [], ["address"])
 CHALLENGE = Method("CHALLENGE", [], ["uint64"])
 SEPARATOR = Method("domainSeparator", [], ["bytes32"])
 
+# Of a payer that is a contract (ERC-1271); its yes is this selector.
+IS_VALID_SIGNATURE = Method("isValidSignature", ["bytes32", "bytes"], ["bytes4"])
+
 # Of the token (EIP-2612).
 NONCES = Method("nonces", ["address"], ["uint256"])
 TOKEN_SEPARATOR = Method("DOMAIN_SEPARATOR", [], ["bytes32"])

@@ -14,7 +14,7 @@ from quire.base.errors import InputError
 from quire.base.units import parse_duration, parse_size
 from quire.faces.cli.main import Context
 from quire.faces.client import Client
-from quire.formats.cap import Cap, LiteralCap, is_cap_text, parse_cap
+from quire.formats.cap import Cap, DatasetCap, LiteralCap, is_cap_text, parse_cap
 from quire.formats.cid import Cid
 
 T = TypeVar("T")
@@ -108,12 +108,17 @@ def parse_target(text: str) -> tuple[Cid | Cap, str]:
 def dataset_of(context: Context, text: str) -> Cid:
     """The CID that a user means, by itself, its capability or its name; a key stays here. Raises
     BadCid, BadCap, NotFound, InputError."""
+    return dataset_and_cap(context, text)[0]
+
+
+def dataset_and_cap(context: Context, text: str) -> tuple[Cid, DatasetCap | None]:
+    """The same, and the capability if one was given."""
     target, path = target_of(context, text)
     if path:
         raise InputError(f"a dataset is wanted here, not {path!r} in it")
     if isinstance(target, LiteralCap):
         raise InputError("a literal capability holds its content: no node has a dataset of it")
-    return target if isinstance(target, Cid) else target.cid
+    return (target, None) if isinstance(target, Cid) else (target.cid, target)
 
 
 def show_json(value: object) -> None:

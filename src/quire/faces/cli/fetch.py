@@ -24,11 +24,12 @@ def fetch_command(
     context: Context, cid: str, no_wait: bool, cancel: bool, timeout: float | None, as_json: bool
 ) -> None:
     """Fetch the dataset CID into the node."""
-    path = f"/datasets/{dataset_of(context, cid)}/fetch"
+    dataset = dataset_of(context, cid)
+    path = f"/datasets/{dataset}/fetch"
     if cancel:
         with_client(context, lambda client: client.json("DELETE", path))
         if as_json:
-            show_json({"cid": str(dataset_of(context, cid)), "state": "cancelled"})
+            show_json({"cid": str(dataset), "state": "cancelled"})
         return
 
     async def fetch(client: Client) -> dict[str, Any]:

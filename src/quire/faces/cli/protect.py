@@ -8,11 +8,19 @@ import click
 
 from quire.base.errors import InputError
 from quire.base.units import format_size
-from quire.faces.cli.common import Duration, dataset_of, json_option, show_json, with_client
+from quire.faces.cli.common import (
+    Duration,
+    dataset_and_cap,
+    dataset_of,
+    json_option,
+    show_json,
+    with_client,
+)
 from quire.faces.cli.jobs import watch
 from quire.faces.cli.main import Context
 from quire.faces.cli.sales import show_sold_slots
 from quire.faces.client import Client, error_of_job
+from quire.formats.cid import Cid
 
 ENDED = ("complete", "failed", "cancelled", "interrupted")
 
@@ -37,12 +45,14 @@ def protect_command(
     as_json: bool,
 ) -> None:
     """Protect the dataset CID with K data and M parity rows, each of them a slot that can be
-    proved. Asked again, it goes on where it was interrupted."""
-    path = f"/datasets/{dataset_of(context, cid)}/protect"
+    proved. Asked again, it goes on where it was interrupted. Prints the CID of the result, or for a
+    capability the one for the result."""
+    dataset, cap = dataset_and_cap(context, cid)
+    path = f"/datasets/{dataset}/protect"
     if cancel:
         with_client(context, lambda client: client.json("DELETE", _query(path, k=k, m=m)))
         if as_json:
-            show_json({"cid": str(dataset_of(context, cid)), "state": "cancelled"})
+            show_json({"cid": str(dataset), "state": "cancelled"})
         return
     if k is None or m is None:
         raise InputError("how many rows? -k 4 -m 2 survives the loss of any 2 of 6 slots")
@@ -59,12 +69,15 @@ def protect_command(
         raise error_of_job(job["error"])
     if no_wait:
         _show_job(job, as_json)
-    elif job["result"] is None:
+        return
+    if job["result"] is None:
         raise InputError(f"protecting ended: {job['reason']}")
-    elif as_json:
-        show_json(job["result"])
+    made = job["result"]
+    named = made["cid"] if cap is None else cap.at(Cid.parse(made["cid"])).text
+    if as_json:
+        show_json(made if cap is None else made | {"cap": named})
     else:
-        click.echo(job["result"]["cid"])
+        click.echo(named)
 
 
 @click.command()

@@ -49,13 +49,12 @@ def rebuild_command(
 ) -> None:
     """Rebuild lost slots of the protected dataset CID from the others, check them, hold them.
     Asked again, it goes on where it broke off."""
-    path = f"/datasets/{dataset_of(context, cid)}/slots/{slots[0]}/rebuild"
+    dataset = dataset_of(context, cid)
+    path = f"/datasets/{dataset}/slots/{slots[0]}/rebuild"
     if cancel:
         with_client(context, lambda client: client.json("DELETE", path))
         if as_json:
-            show_json(
-                {"cid": str(dataset_of(context, cid)), "slots": list(slots), "state": "cancelled"}
-            )
+            show_json({"cid": str(dataset), "slots": list(slots), "state": "cancelled"})
         return
     query = "?with=" + ",".join(str(slot) for slot in slots[1:])
     query += "" if seconds is None else f"&for={seconds:.6f}"

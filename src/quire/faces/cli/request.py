@@ -11,13 +11,15 @@ from quire.base.units import format_duration, format_size
 from quire.faces.cli.common import (
     Amount,
     Duration,
-    dataset_of,
+    dataset_and_cap,
     json_option,
     show_json,
     with_client,
 )
 from quire.faces.cli.main import Context
 from quire.faces.cli.purchases import show_purchase, watch_purchase
+from quire.formats.cap import DatasetCap
+from quire.formats.cid import Cid
 
 EXPIRY_SECONDS = 3600.0  # that hosts have to fill every slot; less for short durations
 PROOF_PROBABILITY = 100  # one proof in so many periods, as the reference has it
@@ -53,12 +55,14 @@ def request_command(
     """Buy storage for the dataset CID: hosts keep it for so long, and prove it.
 
     The cost is shown, and asked for, before anything is signed. The dataset is then coded and its
-    slots are offered to hosts. Once the purchase is started, this node may leave."""
+    slots are offered to hosts. Once the purchase is started, this node may leave. What hosts keep
+    has a CID of its own; of a capability, the one for that is shown."""
     if nines is not None and (nodes is not None or tolerance is not None):
         raise InputError("--nines chooses nodes and tolerance; give one or the other")
     if as_json and not (yes or is_quote):
         raise InputError("with --json nobody is asked: give --yes to buy, or --quote")
-    dataset = str(dataset_of(context, cid))
+    name, cap = dataset_and_cap(context, cid)
+    dataset = str(name)
     bid: dict[str, Any] = {
         "duration": int(duration),
         "expiry": int(min(EXPIRY_SECONDS, duration / 2) if expiry is None else expiry),
@@ -85,7 +89,7 @@ def request_command(
         )
     if not yes:
         click.confirm("Pay this and ask for hosts?", abort=True, err=True)
-    _buy(context, dataset, _bought(bid, quote), watch, as_json)
+    _buy(context, dataset, _bought(bid, quote), watch, as_json, cap)
 
 
 def _bought(bid: dict[str, Any], quote: dict[str, Any]) -> dict[str, Any]:
@@ -96,8 +100,9 @@ def _bought(bid: dict[str, Any], quote: dict[str, Any]) -> dict[str, Any]:
 
 
 def _buy(
-    context: Context, dataset: str, bid: dict[str, Any], is_watched: bool, as_json: bool
-) -> None:
+    context: Context, dataset: str, bid: dict[str, Any], is_watched: bool, as_json: bool,
+    cap: DatasetCap | None,
+) -> None:  # fmt: skip
     if not as_json:
         click.echo("the dataset is coded and the request written to the chain...", err=True)
     purchase = with_client(context, lambda client: client.request_storage(dataset, bid))
@@ -105,12 +110,16 @@ def _buy(
         purchase = watch_purchase(
             context, purchase["requestId"], until=("started",), is_quiet=as_json
         )
+    at = None if cap is None or not purchase["cid"] else cap.at(Cid.parse(purchase["cid"])).text
     if as_json:
-        show_json(purchase)
-    elif is_watched:
+        show_json(purchase if at is None else purchase | {"cap": at})
+        return
+    if is_watched:
         show_purchase(purchase)
     else:
         click.echo(purchase["requestId"])
+    if at is not None:
+        click.echo(at)
 
 
 def _show_quote(quote: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from quire.faces.cli.common import (
 from quire.faces.cli.jobs import watch
 from quire.faces.cli.main import Context
 from quire.faces.client import Client, error_of_job
+from quire.formats.cid import Cid
 
 ENDED = ("held", "failed", "cancelled", "damaged", "absent", "stored")
 
@@ -50,7 +51,7 @@ def take_command(
     as_json: bool,
 ) -> None:
     """Fetch a slot of CID, check it, and hold it. Asked again, it goes on where it broke off."""
-    path = _path(context, cid, slot)
+    path = _path(dataset_of(context, cid), slot)
     query = "" if seconds is None else f"?for={seconds:.6f}"
 
     async def take(client: Client) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def take_command(
 @click.pass_obj
 def show_command(context: Context, cid: str, slot: int, as_json: bool) -> None:
     """Show what the node has of a slot of CID."""
-    path = _path(context, cid, slot)
+    path = _path(dataset_of(context, cid), slot)
     _show(with_client(context, lambda client: client.json("GET", path)), as_json)
 
 
@@ -85,14 +86,15 @@ def show_command(context: Context, cid: str, slot: int, as_json: bool) -> None:
 @click.pass_obj
 def drop_command(context: Context, cid: str, slot: int, as_json: bool) -> None:
     """Hold a slot of CID no more; its blocks go unless something else keeps them."""
-    path = _path(context, cid, slot)
+    dataset = dataset_of(context, cid)
+    path = _path(dataset, slot)
     with_client(context, lambda client: client.json("DELETE", path))
     if as_json:
-        show_json({"cid": str(dataset_of(context, cid)), "slot": slot, "held": False})
+        show_json({"cid": str(dataset), "slot": slot, "held": False})
 
 
-def _path(context: Context, cid: str, slot: int) -> str:
-    return f"/datasets/{dataset_of(context, cid)}/slots/{slot}"
+def _path(dataset: Cid, slot: int) -> str:
+    return f"/datasets/{dataset}/slots/{slot}"
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from quire.base.errors import QuireError
 from quire.chain.hub import CHALLENGE_SECONDS, Hub
 from quire.chain.values import Address
-from quire.channels.voucher import SIGNATURE_BYTES, Voucher, domain_separator, signer_of
+from quire.channels.voucher import Voucher, domain_separator, signer_of, voucher_digest
 from quire.services.paying.together import Together
 
 GOOD_SECONDS = CHALLENGE_SECONDS / 4  # of the chain
@@ -42,7 +42,8 @@ class Signers:
                 return True
             if signer == await self.delegate(voucher.payer):
                 return True
-        return False
+        digest = voucher_digest(self._separator, voucher.payer, voucher.payee, voucher.cumulative)
+        return await self._hub.is_signed_by_contract(voucher.payer, digest, voucher.signature)
 
     async def delegate(self, payer: Address) -> Address | None:
         """As of now. Raises ChainUnreachable."""
@@ -57,8 +58,6 @@ class Signers:
     async def is_lasting(self, voucher: Voucher) -> bool:
         """Whether the hub will take it for as long as nothing is dismissed: else it is to be
         claimed at once. Raises ChainUnreachable."""
-        if len(voucher.signature) != SIGNATURE_BYTES:
-            return False
         signer = signer_of(self._separator, voucher)
         return signer == voucher.payer or (
             signer is not None and signer == await self.delegate(voucher.payer)

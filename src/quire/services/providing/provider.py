@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from quire.base.errors import BadEncoding, ChainError, DiskFull, QuireError, QuotaExceeded
-from quire.dataset.envelope.signed_blob import SignedBlob
 from quire.formats.cid import Cid
 from quire.formats.peer_id import decode_peer_id
 from quire.formats.replica import MAX_MESSAGE_BYTES, ReplicaAnswer, ReplicaRequest, decode_request
@@ -35,12 +34,13 @@ from quire.formats.replica_asking import (
     StatusRequest,
     StoreRequest,
 )
-from quire.formats.replica_blob import MapBlob
 from quire.formats.replica_codes import Code
 from quire.formats.varint import Buffer
 from quire.net.answering import Answering, serve_requests
 from quire.net.transport import PeerId, Transport
 from quire.point.shards import shard_cid, shards_of
+from quire.services.paying.payer import place_of
+from quire.services.pointer_answers import answer_pointers
 from quire.services.providing.admission import Admission
 from quire.services.providing.introductions import Introductions
 from quire.services.providing.leases import Leases
@@ -53,6 +53,7 @@ from quire.services.providing.settings import ProviderLimits, ProviderSettings
 from quire.services.providing.taking import Taking
 
 RETRY_MS = 1000
+TELL_SECONDS, TELL_MAX = 10.0, 20  # refusals that become events
 
 
 class Provider:
@@ -71,12 +72,13 @@ class Provider:
         self.events = ports.events
         self.income = ports.income
         self.answered: Counter[Code] = Counter()
+        self._told_since, self._told = 0.0, 0
         self._is_ready = False  # before all leases are known, links would be said to be unknown
         self.room = Room(ports.store, settings.space_bytes)
         self.offering = Offering(
             settings, ports.hub, ports.sign, ports.identity, self.room.free_bytes
         )
-        blocks = ReplicaBlocks(ports.store, self.room)
+        blocks = ReplicaBlocks(ports.store, self.room, place_of(ports.hub))
         introductions = Introductions(ports.income, ports.clock)
         self.leases = Leases(ports, blocks, self.room)
         self.reading = Reading(ports, self.leases, blocks, self.offering, introductions, limits)
@@ -146,38 +148,25 @@ class Provider:
                 return await taking.renew(peer, link_id, asked)
             case ReleaseRequest() as asked:
                 return await taking.release(peer, link_id, asked)
-            case MapPut() as asked:
-                return await self._put_map(peer, asked.blob)
-            case MapGet() as asked:
-                return self._get_map(asked.locator)
-
-    async def _put_map(self, peer: PeerId, blob: MapBlob) -> ReplicaAnswer:
-        signed = SignedBlob(
-            blob.public_key, blob.version, blob.nonce, blob.ciphertext, blob.signature
-        )
-        if await self._ports.pointers.put(signed, peer):
-            return ReplicaAnswer(Code.OK)
-        text = "it is not signed, too large, older than the one here, or there is no room for it"
-        return ReplicaAnswer(Code.REFUSED, text)
-
-    def _get_map(self, locator: bytes) -> ReplicaAnswer:
-        found = self._ports.pointers.get(locator)
-        if found is None:
-            return ReplicaAnswer(Code.NOT_FOUND, "there is no such map or pointer here")
-        blob = MapBlob(
-            found.public_key, found.version, found.nonce, found.ciphertext, found.signature
-        )
-        return ReplicaAnswer(Code.OK, "", blob)
+            case (MapPut() | MapGet()) as asked:
+                return await answer_pointers(self._ports.pointers, peer, asked)
 
     def _tell(self, request: ReplicaRequest, answer: ReplicaAnswer) -> None:
-        """What was refused, for who asks why."""
-        if answer.code not in (Code.OK, Code.ALREADY_STORED):
+        """What was refused, for who asks why; but nobody fills the history with refusals."""
+        if answer.code not in (Code.OK, Code.ALREADY_STORED) and self._may_tell():
             what = type(request.body).__name__
             self.events.publish(
                 "provider.refused",
                 request.link_id.hex(),
                 f"{what} was answered with {answer.code.name}: {answer.text}",
             )
+
+    def _may_tell(self) -> bool:
+        now = self._ports.clock.monotonic()
+        if now - self._told_since >= TELL_SECONDS:
+            self._told_since, self._told = now, 0
+        self._told += 1
+        return self._told <= TELL_MAX
 
 
 def serve_replicas(transport: Transport, protocol: str, provider: Provider) -> Answering:

@@ -29,13 +29,14 @@ from quire.point.offer import check_offer
 from quire.point.shards import SHARDS, shard_cid
 from quire.point.values import SignedOffer
 from quire.services.background import Background
-from quire.services.retail.provider_book import OFFER_SECONDS, Known, ProviderBook
+from quire.services.retail.provider_book import NEVER, OFFER_SECONDS, Known, ProviderBook
 from quire.store.journal import Journal
 
 ASK_SECONDS = 10.0
 SEARCH_SECONDS = 20.0  # of one key in the DHT
 ASKED_AT_ONCE = 16
 FAILED_SECONDS = 60.0  # who gave no good offer is not asked again for so long
+QUIET_SECONDS = 1.0  # without news: who has not answered by now is slow, or gone
 RTT_PULL = 0.25  # of a slower answer
 
 # An offer whose signatures are good. Raises PeerError (PeerLied: they are not).
@@ -70,6 +71,7 @@ class ProviderSearch:
         self._news = asyncio.Event()
         self._is_looking = False
         self._looked_at: float | None = None  # when the last look ended
+        self._news_at = NEVER
         self.looks = 0
         self.asked: Counter[str] = Counter()
 
@@ -86,6 +88,15 @@ class ProviderSearch:
         return self._is_looking or self._wanted.is_set()
 
     @property
+    def is_settled(self) -> bool:
+        """No look goes on, or none that still brings news."""
+        return not self.is_looking or self._ports.clock.monotonic() >= self._quiet_at
+
+    @property
+    def _quiet_at(self) -> float:
+        return self._news_at + QUIET_SECONDS
+
+    @property
     def is_stale(self) -> bool:
         """Whether what is known is too old to go by."""
         monotonic = self._ports.clock.monotonic()
@@ -93,6 +104,8 @@ class ProviderSearch:
 
     def begin(self) -> None:
         """Look for providers; once, however many ask."""
+        if not self.is_looking:
+            self._news_at = self._ports.clock.monotonic()
         self._wanted.set()
 
     async def until_news(self, deadline: float) -> None:
@@ -102,6 +115,10 @@ class ProviderSearch:
                 await self._news.wait()
         except TimeoutError:
             return
+
+    async def until_settled(self, deadline: float) -> None:
+        while not self.is_settled and self._ports.clock.monotonic() < deadline:
+            await self.until_news(min(deadline, self._quiet_at))
 
     async def until_looked(self, deadline: float) -> None:
         while self.is_looking and self._ports.clock.monotonic() < deadline:
@@ -148,6 +165,7 @@ class ProviderSearch:
                 return  # `problem` says it
 
     def _tell_news(self) -> None:
+        self._news_at = self._ports.clock.monotonic()
         news, self._news = self._news, asyncio.Event()
         news.set()
 

@@ -69,11 +69,11 @@ class Providers:
         with self._ports.waits.waiting(need.subject, "looking for providers", deadline) as wait:
             if self.search.is_stale:
                 self.search.begin()
-                await self.search.until_looked(began + FIRST_LOOK_SECONDS)
+                await self.search.until_settled(began + FIRST_LOOK_SECONDS)
             looks = self.search.looks
             while True:
                 passed = self._ports.clock.monotonic() - began
-                spread = spread_after(passed) if self.search.is_looking else WHOLE
+                spread = WHOLE if self.search.is_settled else spread_after(passed)
                 chosen = self._draw(need, count, spread)
                 if len(chosen) >= count or passed >= CHOOSE_SECONDS:
                     break

@@ -99,6 +99,7 @@ class ReplicaFile:
                 self._paces.of(peer).failures = FAILURES_MAX
         self.asked_blocks = 0  # of all holders, hedged ones too
         self.lied: dict[str, None] = {}  # peers that served what does not verify
+        self._has_served: dict[str, bool] = {}  # peers that were asked: well, every time
 
     # ---- reading ----
 
@@ -128,7 +129,7 @@ class ReplicaFile:
         return b"".join(await asyncio.gather(*(self._fetch(run) for run in runs)))
 
     async def close(self) -> None:
-        """Let what is under way end, and pay for it."""
+        """Let what is under way end, pay for it, and speak well of who served. Raises DiskFull."""
         while self._tasks:
             await asyncio.wait(list(self._tasks))
 
@@ -139,6 +140,10 @@ class ReplicaFile:
                 self._tell_unpaid(peer, error)
 
         await asyncio.gather(*(settle(*each) for each in self._tabs.items()))
+        for peer, is_good in self._has_served.items():
+            if is_good:
+                await self._ports.choice.report(peer, Outcome.KEPT)
+        self._has_served.clear()
 
     # ---- one run ----
 
@@ -184,12 +189,14 @@ class ReplicaFile:
                 tab.dropped(run.size)
                 raise
         except QuireError as error:
+            self._has_served[peer] = False
             self._paces.failed(peer, run.size, is_out=isinstance(error, PeerLied))
             await self._report(peer, error)
             raise
         except BaseException:
             self._paces.failed(peer, run.size)
             raise
+        self._has_served.setdefault(peer, True)
         self._paces.served(peer, run.size, self._ports.clock.monotonic() - began)
         self._spawn(self._pay(peer, tab, run.size))
         return data
