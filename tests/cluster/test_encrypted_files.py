@@ -153,8 +153,17 @@ def test_small_contents_are_their_own_capability(nodes, home, tmp_path):
     assert quire("pin", cap, api=nodes[0].api, **home).code == 2
 
 
-def test_a_stream_of_unknown_length_is_encrypted_too(nodes, home):
+def test_a_stream_of_unknown_length_is_encrypted_too(nodes, home, tmp_path):
     data = random.Random(9).randbytes(3 * MIB + 1)
+    odd = tmp_path / os.fsdecode(b"odd \xff name")
+    odd.write_bytes(b"y" * 100)
+    quire("keyring", "new", **home)
+    for path, content in (("/dev/stdin", data), (str(odd), b"y" * 100)):
+        done = quire("put", path, "--json", api=nodes[0].api, stdin=data, **home)
+        assert done.code == 0, done.err
+        assert quire("get", done.json["cap"], api=nodes[1].api, **home).out == content
+    names = [e["name"] for e in quire("keyring", "list", "--json", **home).json["entries"]]
+    assert "odd \ufffd name" in names
     for options in ([], ["--no-padding"]):
         done = quire("put", "-", "--json", *options, api=nodes[0].api, stdin=data, **home)
         assert done.json["bytes"] == len(data)
