@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.answering import Answering
 from quire.net.exchange.limits import ExchangeLimits
 from quire.net.memory import MemoryNetwork, MemoryTransport
+from quire.net.memory_channel import Link
 from quire.net.requests import Requests
 from quire.services.caching.caching import Caching, Trade
 from quire.services.caching.terms import Account, CacheTerms
@@ -34,6 +35,7 @@ from support.networks import make_transport
 PAY = "/quire/pay/1.0.0"
 TOKENS = 10_000_000
 PRICE = 1000  # of a MiB
+Links = Callable[[str, str], Link]
 LIMITS = ExchangeLimits(rest_seconds=5.0, again_seconds=0.2, search_pause_seconds=1.0)
 
 
@@ -96,9 +98,9 @@ class Money:
 class CacheTown:
     """Everything that nodes share. `wire_faults`: of the vouchers of all."""
 
-    def __init__(self, clock: SimClock) -> None:
+    def __init__(self, clock: SimClock, links: Links | None = None) -> None:
         self.clock = clock
-        self.world = World(MemoryNetwork(clock), clock)
+        self.world = World(MemoryNetwork(clock, links), clock)
         self.chain = MemoryWorld(TERMS, RIGHT_NOW)
         self.nodes: list[CacheNode] = []
 
@@ -164,13 +166,17 @@ class CacheTown:
         self.nodes.remove(it)
         return journal if is_kill else it.journal.reopened()
 
+    def journal_of(self, it: CacheNode) -> MemoryJournal:
+        """What the next start finds if the power goes now."""
+        return it.journal.reopened()
+
     async def connect(self, one: CacheNode, *others: CacheNode) -> None:
         await self.world.connect(one.node, *(other.node for other in others))
 
 
 @asynccontextmanager
-async def town(clock: SimClock) -> AsyncIterator[CacheTown]:
-    it = CacheTown(clock)
+async def town(clock: SimClock, links: Links | None = None) -> AsyncIterator[CacheTown]:
+    it = CacheTown(clock, links)
     try:
         yield it
     finally:

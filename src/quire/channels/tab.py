@@ -110,20 +110,30 @@ class Tab:
 
     def serve(self, request: Admitted, free_bytes: int) -> int:
         """An admitted request is answered; bytes of it that are charged."""
-        self._settle(request)
+        self.drop(request)
         left = self.free_left(free_bytes)
         request.free = min(request.size_bytes, left) if request.price else request.size_bytes
         request.charged = request.size_bytes - request.free
-        self._count(request, 1)
+        self.given_bytes += request.size_bytes
+        self.ahead_bytes += request.free
+        self.charged_bytes += request.charged
+        self.parts += request.charged * request.price
         return request.charged
 
     def take_back(self, request: Admitted) -> None:
         """It was answered, but the answer never left this node."""
-        self._count(request, -1)
+        self.given_bytes -= request.size_bytes
+        self.ahead_bytes -= request.free
+        self.charged_bytes -= request.charged
+        parts = request.charged * request.price
+        doubtful = min(parts, self.doubtful_parts)  # the line broke before that was known
+        self.doubtful_parts -= doubtful
+        self.parts -= parts - doubtful
 
     def drop(self, request: Admitted) -> None:
         """An admitted request is not answered with data."""
-        self._settle(request)
+        self.pending_bytes -= request.size_bytes
+        self.pending_parts -= request.charged * request.price
 
     def took(self, size_bytes: int) -> None:
         """The peer gave us so much, for nothing."""
@@ -150,13 +160,3 @@ class Tab:
         bill = self.unbilled
         self.billed += bill
         return bill
-
-    def _settle(self, request: Admitted) -> None:
-        self.pending_bytes -= request.size_bytes
-        self.pending_parts -= request.charged * request.price
-
-    def _count(self, request: Admitted, sign: int) -> None:
-        self.given_bytes += sign * request.size_bytes
-        self.ahead_bytes += sign * request.free
-        self.charged_bytes += sign * request.charged
-        self.parts += sign * request.charged * request.price

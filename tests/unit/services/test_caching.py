@@ -223,6 +223,46 @@ def test_a_restart_in_between_neither_loses_nor_repeats_a_payment(who: str, is_k
     play(scene)
 
 
+@pytest.mark.parametrize("who", ["seller", "buyer"])
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_a_crash_in_the_middle_costs_at_most_what_was_under_way(who: str, after: int) -> None:
+    """Nobody pays twice; what came before the crash and was not written is the seller's risk."""
+
+    async def scene(it: CacheTown) -> None:
+        seller = await it.node("seller", price=PRICE)
+        buyer = await it.node("buyer", max_price=PRICE)
+        await it.connect(buyer, seller)
+        dataset = publish(seller, 8 * MIB)
+        loading = asyncio.ensure_future(fetch(buyer, dataset, 300.0))
+        while buyer.trade(seller).bought_bytes < after * MIB:
+            await asyncio.sleep(0.0001)
+        if who == "buyer":
+            journal = it.journal_of(buyer)
+            loading.cancel()
+            await asyncio.wait([loading])
+            await it.stop(buyer)
+            buyer = await it.node("buyer", max_price=PRICE, journal=journal)
+            await it.connect(buyer, seller)
+            await fetch(buyer, dataset, 300.0)
+        else:
+            journal = it.journal_of(seller)
+            await it.stop(seller)
+            seller = await it.node("seller", price=PRICE, journal=journal)
+            publish(seller, 8 * MIB)
+            await it.connect(buyer, seller)
+            await loading
+        await asyncio.sleep(60)
+        payer, payee = buyer.money.payer, seller.money.payee
+        promised = payer.channel(payee.payee).promised
+        account = payee.account(payer.payer)
+        assert account.received == promised == buyer.trade(seller).spent
+        assert buyer.trade(seller).owed_by_us == 0
+        assert promised <= 16 * PRICE  # a buyer that lost its store bought some of it again
+        assert abs(seller.trade(buyer).earned - promised) <= 2 * PRICE
+
+    play(scene)
+
+
 @pytest.mark.parametrize("cut_after", [1, 3, 6])
 def test_a_line_that_breaks_in_between_costs_nobody_more_than_is_right(cut_after: int) -> None:
     async def scene(it: CacheTown) -> None:

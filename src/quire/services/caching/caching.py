@@ -158,10 +158,18 @@ class Caching:
             balance_bytes=tab.ahead_bytes,
         )
 
+    async def _next_look(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self.toll.worth_a_look.wait()
+        except TimeoutError:
+            return
+        self.toll.worth_a_look.clear()
+
     async def _run(self) -> None:
         shelf_at = 0.0
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._next_look()
             now = self._clock.monotonic()
             try:
                 self._spender.look()

@@ -63,6 +63,7 @@ class Spender:
         """Promise again what may not have been before the last stop."""
         books, self._spent_on = self._books.all(), self._day()
         self._unsettled = {peer: None for peer, book in books.items() if book.owing.last}
+        self._heard = {peer: 0.0 for peer, book in books.items() if book.owing.owes > 0}
         self._spent = sum(book.owing.promised_on(self._spent_on) for book in books.values())
 
     async def stop(self) -> None:

@@ -54,6 +54,7 @@ class CacheToll:
         self._spender = spender
         self.account: Account | None = None
         self.is_open = False
+        self.worth_a_look = asyncio.Event()  # a payer has had so much that it should be billed
         self._shelf = shelf
         self._clock = clock
         self._events = events
@@ -123,9 +124,12 @@ class CacheToll:
 
     def served(self, peer: PeerId, request: Admitted) -> Charge | None:
         """An admitted request is answered with data."""
-        charged = self._books.of(peer).tab.serve(request, self.terms.free_bytes)
+        book = self._books.of(peer)
+        charged = book.tab.serve(request, self.terms.free_bytes)
         self._demand.note(request.size_bytes, self._clock.monotonic())
         self._books.changed(peer)
+        if book.tab.unbilled >= cost(CREDIT_BYTES, request.price):
+            self.worth_a_look.set()
         return Charge(request.price, charged) if charged else None
 
     def closed(self, peer: PeerId, request: Admitted, was_served: bool, was_sent: bool) -> None:
