@@ -62,23 +62,23 @@ class Caching:
         self._clock = clock
         self._events = events
         self._has_account = False
-        self._books = Books(events)
-        self._spender = Spender(terms, self._books, clock, events)
-        self._biller = Biller(self._books, events)
-        self.toll = CacheToll(terms, self._books, self._spender, shelf, clock, events)
+        self.books = Books(events)
+        self._spender = Spender(terms, self.books, clock, events)
+        self._biller = Biller(self.books, events)
+        self.toll = CacheToll(terms, self.books, self._spender, shelf, clock, events)
         self._background = Background("cache", self._run, events)
 
     def attach(self, journal: Journal, account: Account) -> None:
         """There is a chain: books are durable, and there is money."""
         domain, payee = account.domain, id_text(account.income.payee)
-        self._books.attach(journal, f"{domain.chain_id} {id_text(domain.contract)} {payee}")
+        self.books.attach(journal, f"{domain.chain_id} {id_text(domain.contract)} {payee}")
         self._spender.attach(account)
         self._biller.account = self.toll.account = account
         self._has_account = True
 
     async def start(self) -> None:
         """Read the books, settle what a stop left open. Raises StoreCorrupt, DiskFull."""
-        await self._books.start()
+        await self.books.start()
         await self._biller.start()
         self._spender.start()
         await self.shelf.start()
@@ -91,7 +91,7 @@ class Caching:
         await self._background.stop()
         self.shelf.stop()
         await self._spender.stop()
-        await self._books.flush()
+        await self.books.flush()
 
     def read_here(self, dataset: Dataset, start: int, stop: int) -> None:
         """Blocks [start, stop) are read on this node."""
@@ -131,7 +131,7 @@ class Caching:
     def peers(self) -> dict[PeerId, Trade]:
         """Everybody who gave or took, oldest first."""
         day = int(self._clock.now() // DAY_SECONDS)
-        return {peer: self._trade(book, day) for peer, book in self._books.all().items()}
+        return {peer: self._trade(book, day) for peer, book in self.books.all().items()}
 
     def total(self) -> Trade:
         """With all peers together."""
