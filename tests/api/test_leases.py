@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,17 @@ from quire.base.units import MIB
 from quire.chain.abi import address_text
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld
+from quire.dataset.envelope.derive import repair_of
+from quire.dataset.envelope.header import Header
 from quire.faces.rest.route import QUIRE_BASE
+from quire.flow.encrypt import Encryption, encrypted
+from quire.formats.cap import Suite
 from quire.formats.replica_asking import ReleaseRequest
 from quire.formats.replica_codes import Code
 from quire.net.memory import MemoryNetwork
 from quire.point.values import BLOCK_BYTES
 from quire.services.paying.payee import Payee
+from quire.services.retail.uploads import UploadOrder
 from support.command import quire
 from support.http import send
 from support.live import live_node, memory_network
@@ -37,7 +42,7 @@ from support.provider_kit import (
     Replica,
     customer_of,
 )
-from support.retail_nodes import RetailNode, retail_node
+from support.retail_nodes import RetailNode, introduce, retail_node
 
 LINK = bytes(range(16))
 REPLICA = Replica.random(1, 5 * BLOCK_BYTES + 100)
@@ -136,6 +141,43 @@ async def test_a_lease_is_watched_until_its_end(tmp_path):
         watched = await watching
         assert watched.code == 1
         assert "the client does not want it any more" in watched.err
+
+
+async def test_why_tells_of_a_link_at_both_ends(tmp_path):
+    world, network = MemoryWorld(TERMS, RIGHT_NOW), memory_network()
+    for account in (PROVIDER, CLIENT):
+        world.mint(account, 10**18)
+    terms = replace(SETTINGS, price_byte_second=1)
+    async with (
+        retail_node(tmp_path / "p", world, PROVIDER_KEY, network, providing=terms) as provider,
+        retail_node(tmp_path / "c", world, CLIENT_KEY, network) as client,
+    ):
+        await introduce(client, provider)
+        await client.hub.deposit(10**15)
+        file = Encryption.of(bytes(32), Suite.AES_256_GCM, Header(100_000, "a.bin"))
+
+        async def content(start: int) -> AsyncGenerator[bytes]:
+            yield bytes(100_000)[start:]
+
+        upload = client.node.store.begin_upload(block_size=BLOCK_BYTES)
+        async for piece in encrypted(file, content):
+            await upload.write(piece)
+        cap = file.read_cap((await upload.commit()).manifest_cid)
+        assert client.retail.keeping is not None
+        uploads = client.retail.keeping.uploads
+        key = await uploads.put(repair_of(cap), UploadOrder(redundancy=1, seconds=DAY))
+        status = await uploads.wait(key, client.node.clock.monotonic() + 20)
+        assert status.state == "UPLOADED"
+        (link,) = status.links
+        why = (await run(client.url, "why", key)).out.decode()
+        assert "at providers: UPLOADED" in why
+        assert "Its links: 1 SIGNED." in why
+        why = (await run(client.url, "why", link.link_id)).out.decode()
+        assert "replica 0 of chunk 0" in why
+        assert "2 of 2 blocks were acknowledged" in why
+        why = (await run(provider.url, "why", link.link_id)).out.decode()
+        assert "It is STORED" in why
+        assert "1 replicas here and owes nothing" in why
 
 
 @pytest.mark.parametrize("path", ["/leases/12", "/leases/zz", "/links/0x12/why"])

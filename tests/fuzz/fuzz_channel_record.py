@@ -7,7 +7,7 @@ from quire.channels.account import Account
 from quire.channels.account_record import decode_account, encode_billed, encode_received
 from quire.channels.channel import At, Bill, Channel
 from quire.channels.channel_machine import ChannelMachine
-from quire.channels.channel_record import decode_bill, encode_bill
+from quire.channels.channel_record import decode_bill, decode_channel, encode_bill
 
 VECTORS = ()
 MACHINE = ChannelMachine()
@@ -30,7 +30,7 @@ def check(data: bytes) -> None:
     except BadEncoding:
         pass
     else:
-        assert MACHINE.decode(MACHINE.encode(channel)) == channel
+        assert decode_channel(MACHINE.encode(channel)) == channel
         MACHINE.resume(channel)
         MACHINE.words(channel)
         MACHINE.deadline(channel)

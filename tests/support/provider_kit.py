@@ -34,6 +34,7 @@ from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.identity import Identity
 from quire.net.memory import MemoryNetwork, MemoryTransport
 from quire.net.requests import Requests
+from quire.net.transport import Transport
 from quire.point.lease import Lease
 from quire.point.offer import open_offer
 from quire.point.receipt import decode_terms
@@ -90,10 +91,11 @@ class Customer:
     """A client of the provider: an account, a peer, and what it says."""
 
     key: bytes
-    transport: MemoryTransport
+    transport: Transport
     client: ReplicaClient
     place: At
     requests: Requests
+    payee: bytes = PROVIDER
 
     @property
     def account(self) -> bytes:
@@ -101,7 +103,7 @@ class Customer:
 
     def voucher(self, cumulative: int) -> Voucher:
         domain = domain_separator(self.place.hub.domain)
-        return sign_voucher(self.key, domain, self.account, PROVIDER, cumulative)
+        return sign_voucher(self.key, domain, self.account, self.payee, cumulative)
 
     @property
     def introduction(self) -> bytes:

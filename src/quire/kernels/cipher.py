@@ -10,7 +10,7 @@ Source   point.md 7.2, 7.7
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import blake3
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -30,6 +30,7 @@ __all__ = [
     "Aead",
     "Suite",
     "chacha20_xor",
+    "chacha20_xor_into",
     "ed25519_public",
     "ed25519_sign",
     "ed25519_verify",
@@ -106,15 +107,20 @@ def hkdf_expand(prk: bytes, info: bytes, size: int = KEY_BYTES) -> bytes:
 
 def chacha20_xor(key: bytes, nonce: bytes, data: Buffer) -> bytes:
     """`data` XOR the ChaCha20 stream from counter 0; its own inverse. nonce: 12 bytes."""
-    return Cipher(algorithms.ChaCha20(key, bytes(4) + nonce), None).encryptor().update(data)
+    made = bytearray(len(data))
+    chacha20_xor_into(key, nonce, data, memoryview(made))
+    return bytes(made)
 
 
-def keyed_blake3(key: bytes, pieces: Iterable[Buffer]) -> bytes:
-    """BLAKE3 keyed with 32 bytes, over all pieces joined: 32 bytes."""
-    hasher = blake3.blake3(key=key)
-    for piece in pieces:
-        hasher.update(piece)
-    return hasher.digest()
+def chacha20_xor_into(key: bytes, nonce: bytes, data: Buffer, room: memoryview) -> None:
+    """The same, written to a place of the same length."""
+    stream = Cipher(algorithms.ChaCha20(key, bytes(4) + nonce), None).encryptor()
+    stream.update_into(data, room)
+
+
+def keyed_blake3(key: bytes) -> blake3.blake3:
+    """BLAKE3 keyed with 32 bytes: `update` with pieces, then `digest`, 32 bytes."""
+    return blake3.blake3(key=key)
 
 
 def ed25519_public(seed: bytes) -> bytes:

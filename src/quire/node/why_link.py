@@ -1,7 +1,9 @@
-"""Why is it so with a link, one sealed replica? In words, from what the node knows now."""
+"""Why is it so with a link, one sealed replica, or with a file that is kept as replicas? In words,
+from what the node knows now, as client and as provider."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -14,10 +16,11 @@ from quire.node.why import LAST_EVENTS, clock_time, wait_in_words
 from quire.point.values import LinkId
 from quire.services.providing.provider import Provider
 from quire.services.providing.view import client_views, next_bill
+from quire.services.retail.upload_status import UploadStatus
 
 
 class WhyLink(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer about a link. `sentences` is for people."""
+    """The answer about a link or an upload. `sentences` is for people."""
 
     link_id: str
     sentences: list[str]
@@ -30,16 +33,54 @@ async def why_link(node: Node, link_id: LinkId) -> WhyLink:
     subject = link_id.hex()
     sentences: list[str] = []
     if node.retail is not None and node.retail.provider is not None:
-        sentences += await _lease(node.retail.provider, link_id)
+        sentences += _lease(node.retail.provider, link_id)
+    if node.retail is not None and node.retail.keeping is not None:
+        for upload in node.retail.keeping.uploads.every():
+            sentences += _upload(upload, subject)
     waits, events = node.waits.of(subject), node.events.history(subject)[-LAST_EVENTS:]
     if not sentences and not waits and not events:
-        raise NotFound(f"this node has nothing to do with link {subject}; quire leases shows some")
+        raise NotFound(
+            f"this node has nothing to do with {subject}; quire leases and quire uploads show links"
+        )
     sentences += [wait_in_words(wait) for wait in waits]
     sentences += [f"{clock_time(event.at)} {event.message}." for event in events]
     return WhyLink(subject, sentences, waits, [event.as_dict() for event in events])
 
 
-async def _lease(provider: Provider, link_id: LinkId) -> list[str]:
+def _upload(upload: UploadStatus, subject: str) -> list[str]:
+    """As the client who keeps a file, when it is the upload or one of its links."""
+    if upload.upload_id == subject:
+        size, until = format_size(upload.size_bytes), format_time(upload.expires_at)
+        counts = Counter(link.state for link in upload.links)
+        told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        least, most = min(upload.replicas, default=0), max(upload.replicas, default=0)
+        there = f"{least} of each chunk" if least == most else f"{least} to {most} of a chunk"
+        found = [
+            f"This node keeps {upload.cid} at providers: {upload.state}: {upload.words}.",
+            f"{size} until {until}; {upload.redundancy} replicas wanted, {there} are there.",
+        ]
+        return [*found, f"Its links: {told}."] if told else found
+    found = []
+    for link in upload.links:
+        if link.link_id != subject:
+            continue
+        found.append(
+            f"This node has replica {link.replica} of chunk {link.chunk} of {upload.cid} at "
+            f"{link.peer}. It is {link.state}: {link.words}."
+        )
+        found.append(
+            f"{link.acked_blocks} of {link.blocks} blocks were acknowledged; {link.paid} tokens "
+            "were paid."
+        )
+        if link.next_deadline is not None:
+            reason, at = link.next_deadline
+            found.append(f"Next: {reason}, until {format_time(at)}.")
+        if link.trouble:
+            found.append(f"It is tried again, because: {link.trouble}.")
+    return found
+
+
+def _lease(provider: Provider, link_id: LinkId) -> list[str]:
     """As the provider of the replica."""
     leases = provider.leases
     lease = leases.find(link_id)

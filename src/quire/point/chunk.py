@@ -16,8 +16,6 @@ from enum import StrEnum
 from quire.point.link import At, LinkState
 from quire.point.link_upkeep import window_seconds
 
-RETRY_SECONDS = 600  # between two searches for providers when there was none
-
 
 class ChunkState(StrEnum):
     UPLOADING = "UPLOADING"

@@ -26,6 +26,7 @@ from quire.store.journal import Journal, Record
 
 KIND = "pointer"
 QUOTA_BYTES = 32 * MIB
+LEAST_BYTES = 4096  # that a value counts for: each is announced to the network, however small
 KEPT_SECONDS = 180 * 86_400.0
 CODEC_RAW = 0x55
 OURS = ""  # the sender of what this node puts itself
@@ -74,12 +75,14 @@ class Pointers:
         withdraw: Callable[[Cid], None],
         *,
         quota_bytes: int = QUOTA_BYTES,
+        least_bytes: int = LEAST_BYTES,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._announce = announce
         self._withdraw = withdraw
         self._quota_bytes = quota_bytes
+        self._least_bytes = least_bytes
         self._kept: dict[bytes, Pointer] = {}  # by locator, put longest ago first
 
     async def start(self) -> None:
@@ -154,13 +157,13 @@ class Pointers:
         sizes: dict[str, int] = {}
         for at, each in self._kept.items():
             if at != locator:
-                sizes[each.sender] = sizes.get(each.sender, 0) + each.blob.size
-        excess = sum(sizes.values()) + pointer.blob.size - self._quota_bytes
+                sizes[each.sender] = sizes.get(each.sender, 0) + self._cost(each)
+        excess = sum(sizes.values()) + self._cost(pointer) - self._quota_bytes
         going: list[bytes] = []
         while excess > 0:
             others = [sender for sender in sizes if sender != OURS]
             most = max(others, key=lambda sender: sizes[sender], default=OURS)
-            own = sizes.get(pointer.sender, 0) + pointer.blob.size
+            own = sizes.get(pointer.sender, 0) + self._cost(pointer)
             if most == OURS or (pointer.sender not in (OURS, most) and sizes[most] < own):
                 return None
             oldest = next(
@@ -168,13 +171,17 @@ class Pointers:
                 for at, each in self._kept.items()
                 if each.sender == most and at != locator and at not in going
             )
-            size = self._kept[oldest].blob.size
+            size = self._cost(self._kept[oldest])
             going.append(oldest)
             sizes[most] -= size
             excess -= size
             if not sizes[most]:
                 del sizes[most]
         return [self._drop(at) for at in going]
+
+    def _cost(self, pointer: Pointer) -> int:
+        """What a value takes of the quota."""
+        return max(pointer.blob.size, self._least_bytes)
 
     def _drop(self, locator: bytes) -> Record:
         del self._kept[locator]

@@ -13,7 +13,7 @@ from support.store_kit import TurnedClock
 class Kept:
     """Pointers on a journal, with what they announce."""
 
-    def __init__(self, quota_bytes=10_000, journal=None):
+    def __init__(self, quota_bytes=10_000, journal=None, least_bytes=0):
         self.clock = TurnedClock(1e9)
         self.journal = journal or MemoryJournal(self.clock)
         self.announced = []
@@ -23,6 +23,7 @@ class Kept:
             self.announced.append,
             self.announced.remove,
             quota_bytes=quota_bytes,
+            least_bytes=least_bytes,
         )
 
 
@@ -104,3 +105,11 @@ async def test_who_sends_most_makes_room_and_what_is_ours_stays():
 def test_records_that_are_none_are_refused(data):
     with pytest.raises(BadEncoding):
         decode_pointer(data)
+
+
+async def test_small_values_count_for_more_than_their_bytes_so_that_there_are_not_too_many():
+    kept = Kept(quota_bytes=3 * 4096, least_bytes=4096)
+    for number in range(1, 6):
+        assert await kept.pointers.put(value(number, size=16), "a peer")
+    assert len(kept.pointers) == 3
+    assert kept.pointers.used_bytes < 1000

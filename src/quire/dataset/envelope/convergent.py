@@ -9,12 +9,10 @@ Source   point.md 7.4, A7
 
 from __future__ import annotations
 
-from blake3 import blake3
-
 from quire.base.invariant import invariant
 from quire.dataset.envelope.header import Header
 from quire.formats.varint import Buffer
-from quire.kernels.cipher import Suite, hkdf_expand, hkdf_extract
+from quire.kernels.cipher import Suite, hkdf_expand, hkdf_extract, keyed_blake3
 
 _ZEROS = bytes(64 * 1024)
 
@@ -27,7 +25,8 @@ class ConvergentKey:
         self._left = content_bytes
         header = Header(content_bytes)
         self._padding = header.stream_bytes(padded=padded) - len(header.encode()) - content_bytes
-        self._hasher = blake3(header.encode(), key=secret)
+        self._hasher = keyed_blake3(secret)
+        self._hasher.update(header.encode())
 
     def update(self, piece: Buffer) -> None:
         self._left -= len(piece)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from quire.base.invariant import invariant
 from quire.dataset.envelope.records import BLOCK_BYTES
 from quire.formats.varint import Buffer
-from quire.kernels.cipher import NONCE_BYTES, chacha20_xor, hkdf_expand, hkdf_extract
+from quire.kernels.cipher import NONCE_BYTES, chacha20_xor_into, hkdf_expand, hkdf_extract
 
 
 def seal_key(seal_root: bytes, peer_id: bytes, replica: int, epoch: int) -> bytes:
@@ -47,13 +47,10 @@ class Sealer:
             size=len(view),
         )
         view = view[:end]
-        made = [
-            chacha20_xor(
-                self._key,
-                (first_index + i).to_bytes(NONCE_BYTES),
-                view[i * BLOCK_BYTES : (i + 1) * BLOCK_BYTES],
-            )
-            for i in range(-(-len(view) // BLOCK_BYTES))
-        ]
-        made.append(bytes(count * BLOCK_BYTES - len(view)))
-        return b"".join(made)
+        made = bytearray(count * BLOCK_BYTES)
+        room = memoryview(made)
+        for at in range(0, len(view), BLOCK_BYTES):
+            nonce = (first_index + at // BLOCK_BYTES).to_bytes(NONCE_BYTES)
+            stop = min(at + BLOCK_BYTES, len(view))
+            chacha20_xor_into(self._key, nonce, view[at:stop], room[at:stop])
+        return bytes(made)

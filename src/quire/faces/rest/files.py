@@ -12,10 +12,10 @@ from contextlib import aclosing
 from aiohttp import web
 
 from quire.base.errors import BadCap, InputError
-from quire.base.rng import system_rng
 from quire.dataset.envelope.derive import repair_of, verify_of
 from quire.dataset.envelope.header import Header
 from quire.dataset.envelope.records import BLOCK_BYTES
+from quire.faces.encrypting import random_plan
 from quire.faces.rest.body import pieces
 from quire.faces.rest.content import Chunks, Content, send_content
 from quire.faces.rest.download import DEFAULT_TYPE
@@ -23,11 +23,10 @@ from quire.faces.rest.file_shapes import FileMade
 from quire.faces.rest.inputs import filename_of, is_wanted, mimetype_of, timeout_of
 from quire.faces.rest.reply import Plain, reply_json
 from quire.flow.decrypt import EncryptedContent
-from quire.flow.encrypt import Encryption, encrypted
+from quire.flow.encrypt import encrypted
 from quire.flow.upload import UploadOrder
 from quire.formats.cap import LiteralCap, ReadCap, parse_cap
 from quire.formats.names import check_received_filename, is_mimetype
-from quire.kernels.cipher import KEY_BYTES, fastest_suite
 from quire.node.node import Node
 
 CAP_HEADER = "Quire-Cap"
@@ -44,8 +43,7 @@ async def put_file(request: web.Request, node: Node) -> web.Response:
         raise Plain(411, error.message, error)
     header = Header(size, filename_of(request), mimetype_of(request))
     is_padded = not is_wanted(request, "exact")
-    suite = fastest_suite(node.clock.monotonic)
-    plan = Encryption.of(system_rng().randbytes(KEY_BYTES), suite, header, is_padded=is_padded)
+    plan = random_plan(header, is_padded=is_padded)
     order = UploadOrder(BLOCK_BYTES, plan.dataset_bytes)
     body = pieces(request, node.config.upload_idle_timeout, node.waits)
     made = encrypted(plan, lambda _start: body)

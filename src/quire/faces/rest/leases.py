@@ -168,7 +168,7 @@ def _client_body(view: ClientView) -> LeaseClient:
 def lease_routes() -> list[Route]:
     """Part of the table of routes."""
     no_provider = {503: Answer("this node keeps no replicas for others")}
-    one = {400: Answer("not the id of a link"), 404: Answer("no such link")}
+    one = {400: Answer("not the id of a link"), 404: Answer("no such link here")}
     return [
         Route("GET", "/leases", list_leases, "Replicas that this node keeps, and who owes what",
               {200: Answer("leases, the oldest first", JSON, LeaseList)} | no_provider,
@@ -176,7 +176,7 @@ def lease_routes() -> list[Route]:
         Route("GET", "/leases/{linkId}", show_lease, "One lease with its history",
               {200: Answer("the lease", JSON, LeaseBody)} | one | no_provider,
               tag="retail", bases="quire"),
-        Route("GET", "/links/{linkId}/why", explain, "How a link stands here, in words",
+        Route("GET", "/links/{linkId}/why", explain, "How a link or upload stands, in words",
               {200: Answer("sentences, waits and events", JSON, WhyLink)} | one,
               tag="retail", bases="quire"),
     ]  # fmt: skip

@@ -35,13 +35,8 @@ def all_routes(streams: EventStreams) -> list[Route]:
     """Every route. `streams` keeps the open event streams of the server."""
     own = [*_quire(streams), *_uploads(), *retention_routes(), *protect_routes(), *slot_routes()]
     own += [*rebuild_routes(), *proof_routes(), *file_routes(), *pointer_routes()]
-    market = [*sales_routes(), *purchase_routes(), *validator_routes()]
-    market += provider_routes() + lease_routes()
-    market += [*provider_routes(), *channel_routes()]
-    market += [*provider_routes(), *replica_routes(streams)]
     market = [*sales_routes(), *purchase_routes(), *validator_routes(), *provider_routes()]
-    market += caching_routes()
-    market += [*provider_routes(), *lease_routes(), *replica_routes(streams)]
+    market += [*lease_routes(), *channel_routes(), *caching_routes(), *replica_routes(streams)]
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 

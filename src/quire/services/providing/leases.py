@@ -115,8 +115,11 @@ class Leases:
 
     def overdue_seconds(self, client: Address) -> int:
         """For how long he has owed something; 0: he owes nothing."""
+        due = self._ports.income.due(client)
+        if due <= 0:
+            return 0
         bills = [bill for lease in self.of_client(client) for bill in charged(lease.terms)]
-        since = owing_since(bills, self._ports.income.due(client))
+        since = owing_since(bills, due)
         return 0 if since is None else max(0, int(self._ports.hub.clock.now()) - since)
 
     def words(self, lease: Lease) -> str:

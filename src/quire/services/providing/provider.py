@@ -39,6 +39,7 @@ from quire.formats.varint import Buffer
 from quire.net.answering import Answering, serve_requests
 from quire.net.transport import PeerId, Transport
 from quire.point.shards import shard_cid, shards_of
+from quire.services.paying.payer import place_of
 from quire.services.pointer_answers import answer_pointers
 from quire.services.providing.admission import Admission
 from quire.services.providing.introductions import Introductions
@@ -52,6 +53,7 @@ from quire.services.providing.settings import ProviderLimits, ProviderSettings
 from quire.services.providing.taking import Taking
 
 RETRY_MS = 1000
+TELL_SECONDS, TELL_MAX = 10.0, 20  # refusals that become events
 
 
 class Provider:
@@ -70,12 +72,13 @@ class Provider:
         self.events = ports.events
         self.income = ports.income
         self.answered: Counter[Code] = Counter()
+        self._told_since, self._told = 0.0, 0
         self._is_ready = False  # before all leases are known, links would be said to be unknown
         self.room = Room(ports.store, settings.space_bytes)
         self.offering = Offering(
             settings, ports.hub, ports.sign, ports.identity, self.room.free_bytes
         )
-        blocks = ReplicaBlocks(ports.store, self.room)
+        blocks = ReplicaBlocks(ports.store, self.room, place_of(ports.hub))
         introductions = Introductions(ports.income, ports.clock)
         self.leases = Leases(ports, blocks, self.room)
         self.reading = Reading(ports, self.leases, blocks, self.offering, introductions, limits)
@@ -149,14 +152,21 @@ class Provider:
                 return await answer_pointers(self._ports.pointers, peer, asked)
 
     def _tell(self, request: ReplicaRequest, answer: ReplicaAnswer) -> None:
-        """What was refused, for who asks why."""
-        if answer.code not in (Code.OK, Code.ALREADY_STORED):
+        """What was refused, for who asks why; but nobody fills the history with refusals."""
+        if answer.code not in (Code.OK, Code.ALREADY_STORED) and self._may_tell():
             what = type(request.body).__name__
             self.events.publish(
                 "provider.refused",
                 request.link_id.hex(),
                 f"{what} was answered with {answer.code.name}: {answer.text}",
             )
+
+    def _may_tell(self) -> bool:
+        now = self._ports.clock.monotonic()
+        if now - self._told_since >= TELL_SECONDS:
+            self._told_since, self._told = now, 0
+        self._told += 1
+        return self._told <= TELL_MAX
 
 
 def serve_replicas(transport: Transport, protocol: str, provider: Provider) -> Answering:

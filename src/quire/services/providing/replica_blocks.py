@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Protocol
 
 from quire.base.errors import BlockMissing, InputError, QuireError
@@ -17,13 +18,14 @@ from quire.formats.manifest import Manifest, encode_manifest
 from quire.formats.replica_answers import BlockRun
 from quire.kernels.hashing import merkle_root
 from quire.point.lease import Lease
-from quire.point.values import BLOCK_BYTES
+from quire.point.values import BLOCK_BYTES, LinkId
 from quire.services.providing.room import Room
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.port import BlockStore
 from quire.store.proved import read_proved
 from quire.store.withheld import REPLICA
 
+MARK_LETTERS = 8  # of a place, in the names of retention roots
 VERIFY_BLOCKS = 64  # read at once when a whole replica is checked
 
 
@@ -40,11 +42,13 @@ class ReplicaStore(BlockStore, Protocol):
 
 
 class ReplicaBlocks:
-    """All replicas of one node."""
+    """All replicas of one node. `place`: where its leases mean something, such as one account at
+    one hub; what is kept for leases of another place is left alone."""
 
-    def __init__(self, store: ReplicaStore, room: Room) -> None:
+    def __init__(self, store: ReplicaStore, room: Room, place: str) -> None:
         self._store = store
         self._room = room
+        self._mark = sha256(place.encode()).hexdigest()[:MARK_LETTERS]
         self._arrived: dict[bytes, RangeSet] = {}  # by link: handed to the store, or here
 
     async def register(self, lease: Lease, root: bytes, leaves: bytes) -> None:
@@ -58,7 +62,7 @@ class ReplicaBlocks:
         tree = self._store.tree(root)
         if tree is not None and not tree.is_replica:
             raise InputError("these blocks are here as public data, not sealed for this node")
-        retained = RetentionRoot(REPLICA, lease.order.link_id.hex(), None)
+        retained = RetentionRoot(REPLICA, self._name(lease.order.link_id), None)
         await self._store.put_manifest(_manifest(root, lease.order.sealed_bytes), retained)
         await self._store.put_leaves(root, leaves)
 
@@ -118,19 +122,24 @@ class ReplicaBlocks:
         link_id = lease.order.link_id
         if lease.root:
             cid = manifest_cid(_manifest(lease.root, lease.order.sealed_bytes))
-            await self._release(cid, link_id.hex())
+            await self._release(cid, self._name(link_id))
         self._arrived.pop(link_id, None)
         self._room.give_back(link_id)
 
     async def drop_strays(self, known: Sequence[bytes]) -> int:
         """Give up what is kept for links that are not known, as after a crash; how many."""
-        names, count = {link_id.hex(): None for link_id in known}, 0
+        names, count = dict.fromkeys(self._name(link_id) for link_id in known), 0
         for dataset in await self._store.datasets():
             for root in dataset.roots:
-                if root.kind == REPLICA and root.name not in names:
+                is_ours = root.kind == REPLICA and root.name.endswith(f" {self._mark}")
+                if is_ours and root.name not in names:
                     await self._release(dataset.manifest_cid, root.name)
                     count += 1
         return count
+
+    def _name(self, link_id: LinkId) -> str:
+        """Of the retention root of a link."""
+        return f"{link_id.hex()} {self._mark}"
 
     def _on_disk(self, lease: Lease) -> RangeSet:
         tree = self._store.tree(lease.root)

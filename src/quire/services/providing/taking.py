@@ -93,11 +93,13 @@ class Taking:
                 asked.expires_at,
                 offer,
             )
-            answer = answer_store(lease, order, self._now(), self._room.free_bytes())
-            if answer.begin is not None:
+            if lease is None or lease.is_closed:
                 refusal = await self._admission.refusal(peer, asked)
                 if refusal is not None:
                     return refusal
+            # From here to the room being held nothing waits, so that no room is given twice.
+            answer = answer_store(lease, order, self._now(), self._room.free_bytes())
+            if answer.begin is not None:
                 await self._leases.begin(answer.begin)
             if answer.code is not Code.OK:
                 return _plain(answer)
@@ -146,6 +148,8 @@ class Taking:
             return ReplicaAnswer(Code.NO_SPACE, error.message)
         except BlockMissing:
             return ReplicaAnswer(Code.NOT_FOUND, "no map was sent for this link")
+        if lease.at in SIGNED:
+            return ReplicaAnswer(Code.OK)
         now = self._ports.clock.monotonic()
         if is_whole or now - self._noted.get(link_id, -NOTE_SECONDS) >= NOTE_SECONDS:
             self._noted[link_id] = now

@@ -18,9 +18,10 @@ from quire.dataset.envelope.seal import Sealer
 from quire.formats.manifest import Manifest
 from quire.kernels.hashing import merkle_root, sha256_blocks
 from quire.point.values import BLOCK_BYTES
+from quire.services.retail.piece_cache import PieceCache
 from quire.store.port import BlockStore
 
-PASS_BLOCKS = 32  # read and sealed in one step: 2 MiB
+PIECE_BLOCKS = 16  # read and sealed in one step: 1 MiB
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -66,9 +67,16 @@ def extent_of(manifest: Manifest, first: int, count: int) -> Extent:
 class Ciphertext:
     """Reads the blocks of one dataset from the store, as they are and sealed."""
 
-    def __init__(self, store: BlockStore, manifest: Manifest, executor: Executor | None) -> None:
+    def __init__(
+        self,
+        store: BlockStore,
+        manifest: Manifest,
+        pieces: PieceCache,
+        executor: Executor | None,
+    ) -> None:
         check_sealable(manifest)
         self._store = store
+        self._pieces = pieces
         self._manifest = manifest
         self._executor = executor
 
@@ -90,14 +98,18 @@ class Ciphertext:
 
     async def read(self, first: int, count: int) -> memoryview:
         """Blocks, the last of the dataset cut to its length. Raises BlockMissing."""
-        data = await self._store.read_range(self.root, first, count)
-        return memoryview(data)[: self.extent(first, count).size]
+
+        async def read() -> memoryview:
+            data = await self._store.read_range(self.root, first, count)
+            return memoryview(data)[: self.extent(first, count).size]
+
+        return await self._pieces.get((self.root, first, count), read)
 
     async def seal(self, extent: Extent, sealer: Sealer) -> SealedForm:
         """Digests and root of a sealed chunk, in one pass. Raises BlockMissing."""
         digests = []
-        for start in range(0, extent.count, PASS_BLOCKS):
-            count = min(PASS_BLOCKS, extent.count - start)
+        for start in range(0, extent.count, PIECE_BLOCKS):
+            count = min(PIECE_BLOCKS, extent.count - start)
             data = await self.read(extent.first + start, count)
             digests.append(await self._off_loop(_digests, sealer, extent.first + start, data))
         leaves = b"".join(digests)

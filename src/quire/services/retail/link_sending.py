@@ -1,7 +1,7 @@
 """Sends the sealed blocks of one link: sealed as they go, few under way, only what is missing.
 
-    missing blocks ─► runs of 4 ─► 2 under way ─► acked ─► told every 64 blocks or second
-                          ▲ unanswered for 30 s: sent again, at most 5 times
+    missing blocks ─► sealed 16 at a time ─► sent 8 at a time ─► acked ─► told every 64 or second
+                         one piece ahead          ▲ unanswered for 30 s: again, at most 5 times
 
 Source   point.md 6.5 (SENDING_DATA)
 """
@@ -9,8 +9,7 @@ Source   point.md 6.5 (SENDING_DATA)
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from quire.base.errors import PeerSilent, QuireError
@@ -21,12 +20,11 @@ from quire.point.link import LinkState, bitmap_of
 from quire.point.link_effects import SendData
 from quire.point.link_events import Acked, LinkEvent, Mapped
 from quire.point.values import BLOCK_BYTES, Code
-from quire.services.retail.ciphertext import Ciphertext, Extent
+from quire.services.retail.ciphertext import PIECE_BLOCKS, Ciphertext, Extent
 from quire.services.retail.link_answers import refused
 from quire.services.retail.link_ports import LinkPorts
 
-RUN_BLOCKS = 4  # in one message: 256 KiB
-RUNS_UNDER_WAY = 2  # 8 blocks: at most so many are sent again after a crash
+RUN_BLOCKS = 8  # in one message, and under way: at most so many are sent again after a crash
 RESEND_SECONDS = 30.0
 SENDS_MAX = 5  # of one block
 TOLD_BLOCKS, TOLD_SECONDS = 64, 1.0  # how often what is acked is written down
@@ -34,19 +32,16 @@ TOLD_BLOCKS, TOLD_SECONDS = 64, 1.0  # how often what is acked is written down
 
 @dataclass(slots=True)
 class _Flow:
-    """One sending: runs (first block, count) that are left, bitmaps of what is acked, and of what
-    of it was written down."""
+    """One sending: bitmaps of what is acked, and of what of it was written down."""
 
     state: LinkState
     effect: SendData
     ciphertext: Ciphertext
     extent: Extent
     sealer: Sealer
-    left: deque[tuple[int, int]]
     acked: int
     told: int
     told_at: float
-    refusal: LinkEvent | None = None
 
     @property
     def have(self) -> bytes:
@@ -77,19 +72,15 @@ class LinkSending:
             have = await self._status(state)
             await self._post(state, Mapped(have))
         flow = self._flow(state, effect, have)
-        workers = [asyncio.ensure_future(self._work(flow)) for _ in range(RUNS_UNDER_WAY)]
+        missing = [i for i in range(flow.extent.count) if not flow.acked >> i & 1]
         try:
-            await asyncio.gather(*workers)
+            refusal = await self._send_pieces(flow, _runs(missing, PIECE_BLOCKS))
         except QuireError:
             await self._tell(flow)
             raise
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.wait(workers)
-        if flow.refusal is not None:
+        if refusal is not None:
             await self._tell(flow)
-            return flow.refusal
+            return refusal
         return Acked(flow.have)
 
     async def _status(self, state: LinkState) -> bytes:
@@ -109,22 +100,37 @@ class LinkSending:
         extent = file.ciphertext.extent(order.first_block, order.blocks)
         have = bitmap_of(have, order.blocks)
         acked = int.from_bytes(have, "little")
-        runs = deque(_runs([i for i in range(order.blocks) if not acked >> i & 1]))
         now = self._ports.clock.monotonic()
-        return _Flow(
-            state, effect, file.ciphertext, extent, file.sealer(order), runs, acked, acked, now
-        )
+        return _Flow(state, effect, file.ciphertext, extent, file.sealer(order), acked, acked, now)
 
-    async def _work(self, flow: _Flow) -> None:
-        while flow.left and flow.refusal is None:
-            start, count = flow.left.popleft()
-            data = await flow.ciphertext.sealed(flow.extent, flow.sealer, start, count)
-            answer = await self._send_run(flow, SegmentData(start, data))
-            if answer is not None:
-                flow.refusal = answer
-                return
-            flow.acked |= ((1 << count) - 1) << start
-            await self._tell_sometimes(flow)
+    async def _send_pieces(
+        self, flow: _Flow, pieces: Sequence[tuple[int, int]]
+    ) -> LinkEvent | None:
+        """None: all were acked."""
+        loop = asyncio.get_running_loop()
+
+        def begin(number: int) -> asyncio.Task[bytes]:
+            sealed = flow.ciphertext.sealed(flow.extent, flow.sealer, *pieces[number])
+            return loop.create_task(sealed)
+
+        ahead = begin(0) if pieces else None
+        try:
+            for number, (start, count) in enumerate(pieces):
+                assert ahead is not None
+                data = memoryview(await ahead)
+                ahead = begin(number + 1) if number + 1 < len(pieces) else None
+                for at in range(0, count, RUN_BLOCKS):
+                    part = data[at * BLOCK_BYTES : (at + RUN_BLOCKS) * BLOCK_BYTES]
+                    refusal = await self._send_run(flow, SegmentData(start + at, part))
+                    if refusal is not None:
+                        return refusal
+                    flow.acked |= ((1 << len(part) // BLOCK_BYTES) - 1) << (start + at)
+                    await self._tell_sometimes(flow)
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.wait([ahead])
+        return None
 
     async def _send_run(self, flow: _Flow, body: SegmentData) -> LinkEvent | None:
         """None: acked."""
@@ -159,11 +165,11 @@ class LinkSending:
             await self._post(flow.state, Acked(flow.have))
 
 
-def _runs(missing: list[int]) -> list[tuple[int, int]]:
-    """(first, count) of neighbours, none longer than a message."""
+def _runs(missing: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """(first, count) of neighbours, at most so many together."""
     runs: list[tuple[int, int]] = []
     for index in missing:
-        if runs and runs[-1][0] + runs[-1][1] == index and runs[-1][1] < RUN_BLOCKS:
+        if runs and runs[-1][0] + runs[-1][1] == index and runs[-1][1] < most:
             runs[-1] = runs[-1][0], runs[-1][1] + 1
         else:
             runs.append((index, 1))

@@ -67,6 +67,7 @@ class Tab:
         self._verified = 0  # bytes verified and not paid
         self._open: _Bill | None = None  # promised perhaps; it keeps its amount until it is paid
         self._paying = asyncio.Lock()
+        self._introduced = b""
         self._room = 0  # what the channel could promise when it was last looked at, less since
         self._funding = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -84,7 +85,9 @@ class Tab:
         """Who is billed and how he shows it; empty where reading costs nothing."""
         if not self.price or self._payments is None:
             return b"", b""
-        return self._payments.payer, await self._payments.introduction(self._offer.payee)
+        if not self._introduced:
+            self._introduced = await self._payments.introduction(self._offer.payee)
+        return self._payments.payer, self._introduced
 
     async def admit(self, size: int) -> None:
         """Wait until `size` bytes may be asked. Raises what paying raises."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import replace
 
 from quire.base.errors import BadEncoding, NotFound
 from quire.base.events import EventBus
@@ -13,6 +12,7 @@ from quire.formats.cid import Cid
 from quire.services.retail.cap_box import CapBox
 from quire.services.retail.ciphertext import Ciphertext
 from quire.services.retail.link_ports import FileAtHand
+from quire.services.retail.piece_cache import PieceCache
 from quire.services.retail.upload_record import Upload, decode_upload, encode_upload
 from quire.store.journal import Journal, Note, Record
 from quire.store.port import BlockStore
@@ -39,6 +39,7 @@ class UploadTable:
         self._uploads: dict[str, Upload] = {}
         self._proofs: dict[str, bytes] = {}
         self._files: dict[bytes, FileAtHand] = {}
+        self._pieces = PieceCache()
 
     async def load(self) -> None:
         """Raises StoreCorrupt."""
@@ -100,10 +101,6 @@ class UploadTable:
         file = self._files.get(upload_id)
         if file is None:
             upload = self.get(upload_id.hex())
-            ciphertext = Ciphertext(self._store, upload.contents, self._executor)
+            ciphertext = Ciphertext(self._store, upload.contents, self._pieces, self._executor)
             file = self._files[upload_id] = FileAtHand(ciphertext, self.cap(upload).seal_root)
         return file
-
-
-def released(upload: Upload) -> Upload:
-    return replace(upload, is_released=True)

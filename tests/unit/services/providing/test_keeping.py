@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from quire.chain.memory.hub import MemoryHub
 from quire.formats.replica_answers import ReceiptAnswer
 from quire.formats.replica_asking import ReleaseRequest, RenewRequest, SignRequest, StatusRequest
 from quire.formats.replica_codes import Code
 from quire.point.receipt import decode_terms
 from quire.point.values import BLOCK_BYTES
-from support.provider_kit import CLIENT, DAY, SETTINGS, Replica, provider_in
+from support.provider_kit import CLIENT, DAY, OTHER, SETTINGS, Replica, provider_in
 from support.store_kit import assert_sound
 
 LINK, SECOND = bytes(range(16)), bytes(range(16, 32))
@@ -121,6 +122,22 @@ async def test_a_restart_deletes_what_belongs_to_no_link(tmp_path):
         await place.open()
         assert "provider.strays" in [event.kind for event in place.events.history()]
         await nothing_is_left(place)
+
+
+async def test_what_was_taken_for_another_account_is_left_alone(tmp_path):
+    async with provider_in(tmp_path) as place:
+        customer = await place.customer()
+        await customer.put(LINK, REPLICA)
+        await place.close()
+        hub, place.hub = place.hub, MemoryHub(place.world, OTHER)
+        await place.open()
+        assert place.provider.leases.find(LINK) is None
+        assert place.store.tree(REPLICA.root).present.count() == REPLICA.blocks
+        await place.close()
+        place.hub = hub
+        await place.open()
+        assert place.lease(LINK).at.name == "STORED"
+        assert place.store.tree(REPLICA.root).present.count() == REPLICA.blocks
 
 
 async def test_a_replica_whose_blocks_are_gone_after_a_restart_is_given_up(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -89,6 +90,15 @@ async def test_what_does_not_fit_is_refused_with_the_numbers(tmp_path):
         assert (await customer.ask(LINK, ReleaseRequest())).code is Code.OK
         await place.until(LINK, "DELETED")
         await customer.put(SECOND, OTHER_REPLICA)
+
+
+async def test_room_is_not_given_twice_to_those_who_ask_at_once(tmp_path):
+    async with provider_in(tmp_path, quota_bytes=25 * BLOCK_BYTES) as place:
+        customer = await place.customer()
+        order = await customer.order(REPLICA)
+        asked = (customer.ask(bytes([number]) * 16, order) for number in range(6))
+        codes = [answer.code for answer in await asyncio.gather(*asked)]
+        assert sorted(codes) == [Code.OK] * 2 + [Code.NO_SPACE] * 4
 
 
 async def test_replicas_have_no_more_of_the_quota_than_they_may(tmp_path):
