@@ -9,7 +9,7 @@ Made with the exchange; the account and the journal come when the chain is reach
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
@@ -105,10 +105,6 @@ class Caching:
     def price(self) -> int:
         """Tokens for a MiB of what is cached here, now."""
         return self.toll.price
-
-    def set_price(self, price: int) -> None:
-        """Ask for another price from now on; what is under way keeps its own."""
-        self.terms = self.toll.terms = replace(self.terms, price=price)
 
     def explain(self, dataset: Dataset) -> list[str]:
         """What the cache has to do with a dataset, as sentences."""
