@@ -108,8 +108,7 @@ def test_the_allowance_is_there_again_on_the_next_day() -> None:
         buyer = await it.node("buyer", tokens=None)
         await it.connect(buyer, seller)
         await fetch(buyer, publish(seller, 2 * MIB, 1))
-        await asyncio.sleep(86_400)
-        await it.connect(buyer, seller)
+        it.clock.turn(86_400.0)
         await fetch(buyer, publish(seller, 2 * MIB, 2))
         assert seller.trade(buyer).given_bytes == 4 * MIB
 
@@ -137,7 +136,7 @@ def test_a_spent_budget_ends_paying_until_the_next_day() -> None:
             await fetch(buyer, publish(seller, 16 * MIB), 30.0)
         assert buyer.trade(seller).spent <= 5 * PRICE
         assert buyer.caching.spent_today() == buyer.trade(seller).spent
-        await asyncio.sleep(86_400)
+        it.clock.turn(86_400.0)
         assert buyer.caching.spent_today() == 0
 
     play(scene)
