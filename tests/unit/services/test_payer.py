@@ -381,3 +381,31 @@ def test_a_journal_that_was_set_back_to_a_close_does_not_end_a_later_one():
         assert await town.payer_hub.balance() == 400
 
     in_town(story)
+
+
+def test_blocks_taken_back_with_a_deposit_are_noticed_by_both_and_mended_by_a_top_up():
+    async def story(town):
+        await town.payer.fund(PAYEE, 100)
+        await town.pay("a/0", 60)
+        town.world.reorganise(1, loses_transactions=True)
+        await town.claiming.look()
+        assert town.payee.due(PAYER) == 60
+        assert len(town.told("channel.uncovered")) == 1
+        with pytest.raises(ChannelTooSmall, match="a deposit of 0 tokens for 100 promised"):
+            await town.pay("a/1", 40)
+        await town.payer.fund(PAYEE, 40)
+        assert await town.pay("a/1", 40) == 100
+        assert town.payee.due(PAYER) == 0
+        assert await town.claiming.claim_all() == 100
+
+    in_town(story)
+
+
+def test_a_wish_is_filled_as_far_as_the_money_goes():
+    async def story(town):
+        await town.payer.fund(PAYEE, 10, 700)
+        assert await town.payer.room(PAYEE) == 700
+        await town.payer.fund(PAYEE, 900, 5000)
+        assert await town.payer.room(PAYEE) == 1000
+
+    in_town(story, tokens=1000)
