@@ -87,6 +87,7 @@ class Uploads:
             chain=ports.chain,
             clock=ports.clock,
             rng=ports.rng,
+            events=ports.events,
             file=self._table.file,
         )
         self.links = LinkTable(
