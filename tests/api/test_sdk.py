@@ -9,6 +9,7 @@ from quire.base.errors import (
     BadCap,
     BadCid,
     InputError,
+    IntegrityError,
     NodeUnreachable,
     NotFound,
     UnknownDataset,
@@ -105,3 +106,20 @@ async def test_nobody_at_the_url_is_told():
 def test_the_package_has_a_client_and_no_other_names():
     with pytest.raises(AttributeError):
         _ = quire.Server
+
+
+async def test_a_network_of_other_blocks_holds_encrypted_files_too(tmp_path):
+    """Records are blocks of 65 536 bytes wherever they are stored."""
+    async with live_node(tmp_path / "node", profile="promethei") as (node, url):
+        assert node.profile.block_size == 131_072
+        async with quire.Client(url) as client:
+            caps = await client.put(DATA)
+            assert await joined(client.get(caps.read)) == DATA
+            plain = await client.put(DATA, encrypt="none")
+            cap = ReadCap(caps.read.suite, caps.read.flags, plain.cid, caps.read.file_key)
+            with pytest.raises(IntegrityError, match="131072"):
+                await joined(client.get(cap))
+            upload = await client.node.begin_upload(len(DATA), block_size=65_536)
+            state = await client.node.send(upload, 0, in_pieces(), len(DATA))
+            manifest = await client.node.manifest(type(plain.cid).parse(state.cid))
+            assert manifest.block_size == 65_536

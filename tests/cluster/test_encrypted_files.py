@@ -15,10 +15,10 @@ import pytest
 
 from quire.faces.keyring import Keyring
 from quire.faces.local import LocalNode
-from quire.formats.cap import LiteralCap, parse_cap
+from quire.formats.cap import LiteralCap, ReadCap, parse_cap
 from quire.formats.catalogue import CatalogueEntry
 from support.breaking import Link, command, ended
-from support.cluster import ask, until
+from support.cluster import QUIRE, ask, call, until
 from support.command import quire
 from support.vectors import load
 
@@ -85,15 +85,28 @@ def test_only_the_capability_reads_and_the_nodes_learn_nothing(nodes, home, tmp_
     refused = quire("get", text[:40] + ("a" if text[40] != "a" else "b") + text[41:], api=one.api)
     assert (refused.code, "character 41 of" in refused.err) == (2, True)
 
+    status, body = call(one, "POST", f"{QUIRE}/files?filename=secret-plan-2.odt", content)
+    made = json.loads(body)
+    served = parse_cap(made["cap"])
+    assert (status, call(two, "GET", f"{QUIRE}/files", Quire_Cap=made["cap"])) == (
+        201,
+        (200, content),
+    )
+    flipped = made["cap"][:50] + ("a" if made["cap"][50] != "a" else "b") + made["cap"][51:]
+    assert call(two, "GET", f"{QUIRE}/files", Quire_Cap=flipped)[0] == 400
+    other = ReadCap(served.suite, served.flags, cap.cid, served.file_key)
+    assert call(two, "GET", f"{QUIRE}/files", Quire_Cap=other.text)[0] == 422
+
     windows = {content[i : i + 32] for i in range(len(content) - 31)}
     for node in nodes:
         paths = [path for path in node.data_dir.rglob("*") if path.is_file()] + [node.log_path]
         assert node.log_path.stat().st_size > 1000
         for path in paths:
             held = path.read_bytes()
-            for shape in shapes_of(cap.file_key):
+            for shape in (*shapes_of(cap.file_key), *shapes_of(served.file_key)):
                 assert shape not in held, path
-            assert text[5:60].encode() not in held, path
+            for secret in (text, made["cap"], flipped, other.text):
+                assert secret[5:45].encode() not in held, path
             assert b"secret-plan" not in held, path
             assert path.stat().st_size > 64 * MIB or not windows_in(held, windows), path
     events = json.dumps([ask(node, "/status") for node in nodes])
@@ -153,8 +166,17 @@ def test_small_contents_are_their_own_capability(nodes, home, tmp_path):
     assert quire("pin", cap, api=nodes[0].api, **home).code == 2
 
 
-def test_a_stream_of_unknown_length_is_encrypted_too(nodes, home):
+def test_a_stream_of_unknown_length_is_encrypted_too(nodes, home, tmp_path):
     data = random.Random(9).randbytes(3 * MIB + 1)
+    odd = tmp_path / os.fsdecode(b"odd \xff name")
+    odd.write_bytes(b"y" * 100)
+    quire("keyring", "new", **home)
+    for path, content in (("/dev/stdin", data), (str(odd), b"y" * 100)):
+        done = quire("put", path, "--json", api=nodes[0].api, stdin=data, **home)
+        assert done.code == 0, done.err
+        assert quire("get", done.json["cap"], api=nodes[1].api, **home).out == content
+    names = [e["name"] for e in quire("keyring", "list", "--json", **home).json["entries"]]
+    assert "odd \ufffd name" in names
     for options in ([], ["--no-padding"]):
         done = quire("put", "-", "--json", *options, api=nodes[0].api, stdin=data, **home)
         assert done.json["bytes"] == len(data)
@@ -270,6 +292,10 @@ def test_capabilities_are_shown_derived_and_given_to_others(home, tmp_path):
     assert opened.out.decode().strip() == text
     assert quire("cap", "open", "--identity", str(identities["bob"]), stdin=shared).code == 2
     assert quire("cap", "share", text, "--to", "age1nobody").code == 2
+    quire("keyring", "new", **home)
+    mine = quire("keyring", "show", "--json", **home).json["recipient"]
+    shared = quire("cap", "share", text, "--to", mine).out
+    assert quire("cap", "open", stdin=shared, **home).out.decode().strip() == text
 
 
 def test_a_locked_key_ring_needs_its_passphrase(home, tmp_path):

@@ -63,6 +63,30 @@ async def test_a_write_that_fails_in_the_middle_leaves_nothing(tmp_path) -> None
     await journal.close()
 
 
+async def test_writes_that_wait_share_a_sync_and_only_the_bad_one_fails(tmp_path) -> None:
+    journal = open_journal(tmp_path / "market.db", SetClock())
+    commits: list[None] = []
+    journal._rows.connection.set_trace_callback(
+        lambda sql: commits.append(None) if sql == "COMMIT" else None
+    )
+    await asyncio.gather(
+        *(journal.write([Record("sale", str(number), b"1")]) for number in range(50))
+    )
+    assert len(commits) < 50
+    broken = Record("sale", "bad", object())  # type: ignore[arg-type]
+    writes = [[Record("sale", "x", b"2")], [Record("sale", "y", b"2"), broken]]
+    writes += [[Record("sale", "x", b"3")]]
+    results = await asyncio.gather(*map(journal.write, writes), return_exceptions=True)
+    assert [type(each).__name__ for each in results] == [
+        "NoneType",
+        "EnvironmentProblem",
+        "NoneType",
+    ]
+    found = await journal.read("sale")
+    assert (len(found), found["x"], "y" in found) == (51, b"3", False)
+    await journal.close()
+
+
 @pytest.mark.parametrize(
     ("pragma", "message"),
     [

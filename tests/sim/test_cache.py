@@ -9,7 +9,7 @@ import pytest
 from quire.sim.cache_table import Rates, cases, measure, report
 from quire.sim.main import run
 
-REQUESTS = 20_000
+REQUESTS = 12_000
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,9 @@ class AllCached:
     def is_cached(self, root: bytes) -> bool:
         return True
 
+    def doubt(self, root: bytes) -> None:
+        """It is cached all the same."""
+
     def asked(self, who: str, root: bytes, start: int, count: int) -> None:
         """Nobody counts."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 from quire.base.events import Event, EventBus
 from quire.faces.cli.main import main
@@ -22,8 +23,14 @@ BEFORE_ARGUMENTS = 3  # python -m quire.faces.cli.main
 
 def under_doom(moment: str) -> list[str]:
     """What a node's command is put under."""
-    path = f"PYTHONPATH={os.pathsep.join(part for part in sys.path if part)}"
-    return ["env", path, sys.executable, "-m", "support.doomed", moment]
+    return under_program("support.doomed", moment)
+
+
+def under_program(module: str, mode: str) -> list[str]:
+    """The command that runs another under a module, one of the tests or of the demo."""
+    places = [str(Path(__file__).parents[2]), *(part for part in sys.path if part)]
+    path = f"PYTHONPATH={os.pathsep.join(places)}"
+    return ["env", path, sys.executable, "-m", module, mode]
 
 
 def _end() -> None:

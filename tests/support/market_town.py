@@ -85,9 +85,10 @@ class Town:
         knows: str = "",
         arguments: Sequence[str] = (),
         doomed_at: str = "",
+        under: Sequence[str] = (),
     ) -> LocalNode:
         """Start a node, or the same one again after `stop` or `kill`. `doomed_at`: a moment of a
-        sale at which it is killed (`support.doomed`)."""
+        sale at which it is killed (`support.doomed`); `under`: another program it runs under."""
         if name not in self._arguments:
             if has_account:
                 self.market.add_account(name)
@@ -101,7 +102,7 @@ class Town:
             self.directory / name,
             bootstrap=known,
             arguments=self._arguments[name],
-            under=under_doom(doomed_at) if doomed_at else (),
+            under=under_doom(doomed_at) if doomed_at else under,
         )
         await asyncio.to_thread(node.start)
         self.nodes[name] = node
@@ -341,8 +342,7 @@ class Town:
         assert total == await self.market.minted()
 
     async def end(self) -> None:
-        for node in self.nodes.values():
-            await asyncio.to_thread(node.stop)
+        await asyncio.gather(*(asyncio.to_thread(node.stop) for node in self.nodes.values()))
         await self.market.stop()
 
 
@@ -351,9 +351,10 @@ async def market_town(
     directory: Path,
     config: ContractConfig | None = None,
     *,
-    circuit: CircuitParameters = QUICK_CIRCUIT,
+    circuit: CircuitParameters | None = QUICK_CIRCUIT,
 ) -> AsyncIterator[Town]:
-    """A chain with the contracts and nobody there yet. Without `config` its periods are such that
+    """A chain with the contracts and nobody there yet. Without a circuit nobody sells slots, and
+    everything starts sooner; without `config` its periods are such that
     K + M proofs fit into a quarter of one on this machine."""
     place = directory / "market"
     place.mkdir(parents=True)

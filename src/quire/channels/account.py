@@ -43,9 +43,14 @@ class Account:
     seen_at: float = 0.0
 
     @property
+    def covered(self) -> int:
+        """Of what was received, what the deposit is there for."""
+        return min(self.received, self.seen.deposit)
+
+    @property
     def due(self) -> int:
-        """Billed and not received; negative: paid ahead."""
-        return self.billed - self.received
+        """Billed and not covered; negative: paid ahead."""
+        return self.billed - self.covered
 
     @property
     def unclaimed(self) -> int:

@@ -22,10 +22,10 @@ class Payments(Protocol):
         """What the channel can still promise: deposit less all promised; 0 without a channel, or
         when a close is pending. Raises ChainUnreachable."""
 
-    async def fund(self, payee: Address, at_least: int) -> None:
-        """Have room for `at_least`; tops up by the policy of this node, in one transaction with
-        other payees that ask at the same time. Looks at the chain first, so that a repeated call
-        sends the difference only.
+    async def fund(self, payee: Address, at_least: int, wish: int = 0) -> None:
+        """Have room for `at_least`, and for `wish` or what the policy of this node wishes where
+        there is money for it; in one transaction with other payees that ask at the same time. Looks
+        at the chain first, so that a repeated call sends the difference only.
 
         Raises   InsufficientFunds  the wallet has not enough (facts: balance, needed)
                  Reverted, NotMined, ChainUnreachable
@@ -68,7 +68,7 @@ class Income(Protocol):
         Raises ChainUnreachable."""
 
     def due(self, payer: Address) -> int:
-        """Billed less received; negative: paid ahead."""
+        """Billed less received, as far as his deposit covers that; negative: paid ahead."""
 
     def received(self, payer: Address) -> int:
         """What his best voucher promises."""

@@ -77,8 +77,10 @@ class Client:
         size: int | None = None,
         filename: str | None = None,
         mimetype: str | None = None,
+        block_size: int | None = None,
     ) -> str:
-        """Upload; returns the manifest CID. `size` in bytes lets the node refuse at once."""
+        """Upload; returns the manifest CID. `size` in bytes lets the node refuse at once.
+        `block_size`: that of the network if not given."""
         headers = {"Content-Type": mimetype or ""}
         if filename is not None:
             headers["Content-Disposition"] = _disposition(filename)
@@ -87,20 +89,27 @@ class Client:
         skip = () if mimetype else ("Content-Type",)
         if not mimetype:
             del headers["Content-Type"]
+        query = _block_size(block_size)
         request = self._request(
-            "POST", "/data", data=pieces, headers=headers, skip_auto_headers=skip
+            "POST", "/data", query=query, data=pieces, headers=headers, skip_auto_headers=skip
         )
         async with request as answer:
             return (await answer.text()).strip()
 
     async def begin_upload(
-        self, size: int, *, filename: str | None = None, mimetype: str | None = None
+        self,
+        size: int,
+        *,
+        filename: str | None = None,
+        mimetype: str | None = None,
+        block_size: int | None = None,
     ) -> str:
         """Begin an upload that can be resumed; its id. All its space is reserved."""
         pairs = {"filename": filename, "filetype": mimetype}
         metadata = encode_metadata({key: text.encode() for key, text in pairs.items() if text})
         headers = {"Upload-Length": str(size)} | ({"Upload-Metadata": metadata} if metadata else {})
-        async with self._request("POST", "/uploads", headers=TUS | headers) as answer:
+        query = _block_size(block_size)
+        async with self._request("POST", "/uploads", query=query, headers=TUS | headers) as answer:
             return answer.headers["Location"].rpartition("/")[2]
 
     async def upload_state(self, upload_id: str) -> UploadState:
@@ -365,6 +374,10 @@ def _classes(kind: type[QuireError]) -> Iterator[type[QuireError]]:
     for child in kind.__subclasses__():
         yield child
         yield from _classes(child)
+
+
+def _block_size(wanted: int | None) -> dict[str, str] | None:
+    return None if wanted is None else {"blockSize": str(wanted)}
 
 
 def _disposition(filename: str) -> str:

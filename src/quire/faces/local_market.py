@@ -6,6 +6,7 @@
     node = LocalNode(directory / "host", arguments=market.arguments("host"))
 
 Real in every part but two: the proving key is a development key, and the chain's time can be moved.
+Without a circuit nobody can sell slots there, and it starts within a second: enough for replicas.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def paced(seconds_a_proof: float, slots: int) -> ContractConfig:
 class LocalMarket:
     """One chain with the contracts on it. `names` are its accounts, in the order they were made."""
 
-    def __init__(self, directory: Path, circuit: CircuitParameters = CIRCUIT) -> None:
+    def __init__(self, directory: Path, circuit: CircuitParameters | None = CIRCUIT) -> None:
         self.directory = directory
         self.circuit = circuit
         self.circuits = directory / "circuits"
@@ -78,12 +79,14 @@ class LocalMarket:
 
     async def start(self, config: ContractConfig | None = None, *, slots: int = 6) -> float:
         """Start the chain, with periods that suit this machine unless `config` says otherwise.
-        The seconds that a proof of one slot takes here."""
-        circuit = await asyncio.get_running_loop().run_in_executor(None, self._circuit)
-        took = await asyncio.get_running_loop().run_in_executor(None, _time_a_proof, circuit)
-        words = circuit.verifying_key.words
-        chosen = config or paced(took, slots)
-        chosen = replace(chosen, zkey_hash=circuit.key_hash.hex())
+        The seconds that a proof of one slot takes here; 0 without a circuit."""
+        took, words, chosen = 0.0, None, config or ContractConfig()
+        if self.circuit is not None:
+            loop = asyncio.get_running_loop()
+            circuit = await loop.run_in_executor(None, self._circuit, self.circuit)
+            took = await loop.run_in_executor(None, _time_a_proof, circuit)
+            words = circuit.verifying_key.words
+            chosen = replace(config or paced(took, slots), zkey_hash=circuit.key_hash.hex())
         program = await anvil_program(os.environ)
         options = DevChainOptions(
             state_file=self.directory / "chain.json", log=self.directory / "chain.log"
@@ -151,10 +154,11 @@ class LocalMarket:
         arguments = ["--persistence", "--eth-provider", self.chain.url]
         arguments += ["--eth-private-key", str(self._key_file(name))]
         arguments += ["--marketplace-address", market, "--hub-address", hub]
-        arguments += ["--circuit-dir", str(self.circuits)]
-        arguments += ["--proof-samples", str(self.circuit.samples)]
-        arguments += ["--max-slot-depth", str(self.circuit.max_slot_depth)]
-        arguments += ["--max-dataset-depth", str(self.circuit.max_dataset_depth)]
+        if self.circuit is not None:
+            arguments += ["--circuit-dir", str(self.circuits)]
+            arguments += ["--proof-samples", str(self.circuit.samples)]
+            arguments += ["--max-slot-depth", str(self.circuit.max_slot_depth)]
+            arguments += ["--max-dataset-depth", str(self.circuit.max_dataset_depth)]
         return [*arguments, "--validator"] if is_validator else arguments
 
     async def advance_to(self, timestamp: int) -> None:
@@ -185,12 +189,12 @@ class LocalMarket:
     def _key_file(self, name: str) -> Path:
         return self.directory / f"{name}.key"
 
-    def _circuit(self) -> LoadedCircuit:
+    def _circuit(self, circuit: CircuitParameters) -> LoadedCircuit:
         """The circuit with a development key, made first where it is not there."""
-        directory = self.circuits / self.circuit.id
+        directory = self.circuits / circuit.id
         if not directory.is_dir():
-            set_up_circuit(self.circuits, self.circuit, DEFAULT_SEED, lambda *_: None)
-        return LoadedCircuit.open(CircuitFiles.in_directory(self.circuit, directory), None)
+            set_up_circuit(self.circuits, circuit, DEFAULT_SEED, lambda *_: None)
+        return LoadedCircuit.open(CircuitFiles.in_directory(circuit, directory), None)
 
 
 def _time_a_proof(circuit: LoadedCircuit) -> float:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from quire.base.errors import BadCap, IntegrityError
 from quire.base.units import MIB
+from quire.dataset.envelope.records import BLOCK_BYTES
 from quire.faces.client import Client
 from quire.faces.replicas import Replicas, is_here
 from quire.flow.decrypt import EncryptedContent
@@ -173,6 +174,11 @@ async def _source_of(client: Client, cap: ReadCap, timeout: float | None) -> Sou
         if found is not None:
             return ReplicaSource(client, cap.cid, found, timeout, cap)
     manifest = await client.manifest(cap.cid, timeout_seconds=timeout)
+    if manifest.block_size != BLOCK_BYTES:
+        raise IntegrityError(
+            f"{cap.cid} has blocks of {manifest.block_size} bytes; encrypted datasets have "
+            f"{BLOCK_BYTES}"
+        )
     return Source(client, cap.cid, manifest, timeout)
 
 

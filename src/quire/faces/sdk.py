@@ -23,6 +23,7 @@ from typing import BinaryIO, Self, cast
 
 from quire.base.errors import InputError
 from quire.dataset.envelope.header import Header
+from quire.dataset.envelope.records import BLOCK_BYTES
 from quire.faces.client import Client as NodeClient
 from quire.faces.encrypting import (
     Caps,
@@ -159,7 +160,9 @@ class Client(KeptFiles):
             plan = await convergent_plan(content, size, secret, is_padded=is_padded)
         else:
             plan = random_plan(Header(size, name, media_type), is_padded=is_padded)
-        text = await self.node.put(encrypted(plan, content), size=plan.dataset_bytes)
+        text = await self.node.put(
+            encrypted(plan, content), size=plan.dataset_bytes, block_size=BLOCK_BYTES
+        )
         return Caps.of(plan.read_cap(Cid.parse(text)))
 
     async def _put_stream(
@@ -186,7 +189,9 @@ class Client(KeptFiles):
                 file=cast(BinaryIO, file),
             )
             plan = await spool.take(pieces)
-            text = await self.node.put(spool.ciphertext(plan), size=plan.dataset_bytes)
+            text = await self.node.put(
+                spool.ciphertext(plan), size=plan.dataset_bytes, block_size=BLOCK_BYTES
+            )
         return Caps.of(plan.read_cap(Cid.parse(text)))
 
     def _ring(self) -> Keyring:

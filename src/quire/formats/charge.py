@@ -16,7 +16,6 @@ from quire.base.errors import BadEncoding
 from quire.formats.protobuf import Fields, bytes_field, uint_field
 from quire.formats.varint import Buffer
 
-MAX_AMOUNT = (1 << 128) - 1  # as a voucher's
 MAX_CHARGE_BYTES = 256
 
 _AMOUNT_BYTES = 16

@@ -148,7 +148,11 @@ def log_events(events: EventBus) -> Callable[[], None]:
     logger = structlog.get_logger()
     bad = (".failed", ".banned", ".lied", ".corrupt", ".lost", ".quarantined")
 
-    frequent = ("store.added", "store.complete")  # said again by upload and fetch
+    # Said again by upload and fetch; several for each MiB that is paid for.
+    frequent = (
+        *("store.added", "store.complete"),
+        *("channel.open", "channel.voucher", "SEND_MICROPAYMENT_FOR_CHUNK"),
+    )
 
     def write(event: Event) -> None:
         topic = event.kind.partition(".")[0]

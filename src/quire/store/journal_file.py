@@ -1,9 +1,11 @@
-"""The journal in a database file of its own: one writer thread, durable at each write."""
+"""The journal in a database file of its own: one writer thread, durable at each write; writes that
+wait for it share a sync."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from quire.base.clock import Clock
-from quire.base.errors import StoreCorrupt
+from quire.base.errors import QuireError, StoreCorrupt
 from quire.store.journal import NOTES_MAX, Note, Record
 from quire.store.meta import connect_file
 from quire.store.rows import Rows, mapped
@@ -50,6 +52,15 @@ CREATE INDEX note_of ON note (kind, key, id);
 T = TypeVar("T")
 
 
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """One call of `write`."""
+
+    records: Sequence[Record]
+    is_done: bool = False
+    error: QuireError | None = None
+
+
 class FileJournal:
     """Implements `Journal`. `executor` has one thread, or is a simulated one with one lane."""
 
@@ -62,6 +73,7 @@ class FileJournal:
     ) -> None:
         self._executor = executor
         self._clock = clock
+        self._waiting: deque[_Entry] = deque()  # filled by the loop, emptied by the thread
         self._words = words
         with mapped(words.name, words.advice):
             self._rows = Rows(connect(), words.name, words.advice)
@@ -72,7 +84,9 @@ class FileJournal:
             raise
 
     async def write(self, records: Sequence[Record]) -> None:
-        await self._run(lambda: self._write(records))
+        entry = _Entry(records)
+        self._waiting.append(entry)
+        await self._run(lambda: self._finish(entry))
 
     async def read(self, kind: str) -> dict[str, bytes]:
         sql = "SELECT key, value FROM record WHERE kind = ? ORDER BY serial"
@@ -90,6 +104,34 @@ class FileJournal:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def _finish(self, entry: _Entry) -> None:
+        """Write what waits, one sync for all, unless an earlier call has written this entry."""
+        if not entry.is_done:
+            batch = []
+            while self._waiting:
+                batch.append(self._waiting.popleft())
+            try:
+                self._write([record for each in batch for record in each.records])
+            except QuireError as error:
+                if len(batch) == 1:
+                    entry.error = error
+                else:  # one of them is at fault, and only that one is to hear of it
+                    self._write_each(batch)
+            except BaseException:
+                self._waiting.extendleft(reversed(batch[1:]))  # the first is that of this call
+                raise
+            for each in batch:
+                each.is_done = True
+        if entry.error is not None:
+            raise entry.error
+
+    def _write_each(self, batch: Sequence[_Entry]) -> None:
+        for entry in batch:
+            try:
+                self._write(entry.records)
+            except QuireError as error:
+                entry.error = error
 
     def _write(self, records: Sequence[Record]) -> None:
         self._rows.run("BEGIN IMMEDIATE")

@@ -50,6 +50,12 @@ def test_what_is_due_is_billed_less_received():
     assert account.take(100, SIGNATURE).due == -20
 
 
+def test_what_has_no_deposit_any_more_is_due_again():
+    account = an_account(50, billed=50).look(HubChannel(20, 20), 5.0)
+    assert (account.covered, account.due, account.unclaimed) == (20, 30, 0)
+    assert account.look(HubChannel(70, 20), 6.0).due == 0
+
+
 def test_room_is_what_the_deposit_has_beyond_all_that_is_owed():
     account = an_account(50, billed=80, deposit=100)
     assert account.has_room(20)

@@ -166,6 +166,16 @@ async def test_what_this_node_has_published_is_not_cache(tmp_path: Path) -> None
         assert it.shelf.is_cached(fetched.tree_root)
 
 
+async def test_a_contract_that_begins_makes_a_dataset_free(tmp_path: Path) -> None:
+    async with cached(tmp_path, 0) as it:
+        fetched = await it.fetch(1, 2)
+        request = RetentionRoot("request", "0xaa", None)
+        await it.store.retain(fetched.manifest_cid, request)  # nobody tells the shelf
+        it.shelf.doubt(fetched.tree_root)
+        await it.look()
+        assert not it.shelf.is_cached(fetched.tree_root)
+
+
 async def test_a_shelf_that_starts_anew_finds_what_is_cached(tmp_path: Path) -> None:
     async with cached(tmp_path, 8 * REGION) as it:
         dataset = await it.fetch(4, 1)

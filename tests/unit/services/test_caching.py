@@ -13,6 +13,7 @@ from quire.base.errors import DeadlineExceeded, PeerSilent
 from quire.base.units import MIB
 from quire.channels.tab import Admitted
 from quire.formats.charge import Charge, Purse
+from quire.services.caching.terms import CacheTerms
 from support.cache_kit import PRICE, CacheTown, fetch, publish, town
 from support.machine_kit import in_virtual_time
 
@@ -107,8 +108,7 @@ def test_the_allowance_is_there_again_on_the_next_day() -> None:
         buyer = await it.node("buyer", tokens=None)
         await it.connect(buyer, seller)
         await fetch(buyer, publish(seller, 2 * MIB, 1))
-        await asyncio.sleep(86_400)
-        await it.connect(buyer, seller)
+        it.clock.turn(86_400.0)
         await fetch(buyer, publish(seller, 2 * MIB, 2))
         assert seller.trade(buyer).given_bytes == 4 * MIB
 
@@ -136,7 +136,7 @@ def test_a_spent_budget_ends_paying_until_the_next_day() -> None:
             await fetch(buyer, publish(seller, 16 * MIB), 30.0)
         assert buyer.trade(seller).spent <= 5 * PRICE
         assert buyer.caching.spent_today() == buyer.trade(seller).spent
-        await asyncio.sleep(86_400)
+        it.clock.turn(86_400.0)
         assert buyer.caching.spent_today() == 0
 
     play(scene)
@@ -148,10 +148,10 @@ def test_a_price_that_changes_in_between_is_charged_from_then_on() -> None:
         buyer = await it.node("buyer", max_price=3 * PRICE)
         await it.connect(buyer, seller)
         await fetch(buyer, publish(seller, 4 * MIB, 1))
-        seller.caching.set_price(2 * PRICE)
+        seller.caching.toll.terms = CacheTerms(2 * PRICE, 0)
         await fetch(buyer, publish(seller, 4 * MIB, 2))
         assert seller.trade(buyer).earned == buyer.trade(seller).spent == 12 * PRICE
-        seller.caching.set_price(4 * PRICE)
+        seller.caching.toll.terms = CacheTerms(4 * PRICE, 0)
         with pytest.raises(DeadlineExceeded, match="asks 4000 tokens"):
             await fetch(buyer, publish(seller, 4 * MIB, 3), 20.0)
         assert buyer.trade(seller).spent == 12 * PRICE

@@ -24,6 +24,7 @@ from quire.base.errors import (
 from quire.base.rng import system_rng
 from quire.chain.key_file import read_secret
 from quire.dataset.envelope.header import Header
+from quire.dataset.envelope.records import BLOCK_BYTES
 from quire.dataset.envelope.signed_blob import BlobKeys, SignedBlob, decode_blob
 from quire.dataset.envelope.user_keys import UserKeys
 from quire.faces.cli.common import json_option, show_json, timeout_option, with_client
@@ -90,7 +91,7 @@ async def _back_up(
     known = await _find(client, keys, seconds)
     plan = random_plan(Header(len(data)), is_padded=True)
     made = encrypted(plan, content_of_bytes(data))
-    cid = Cid.parse(await client.put(made, size=plan.dataset_bytes))
+    cid = Cid.parse(await client.put(made, size=plan.dataset_bytes, block_size=BLOCK_BYTES))
     # A backup has to outlive the default time of an upload.
     await client.json("PUT", f"/datasets/{cid}/pin")
     plain = encode_pointer_to(plan.read_cap(cid).text, int(now), data)

@@ -25,6 +25,7 @@ from quire.faces.cli.put_file import (
     Manner,
     Putting,
     begin_of,
+    readable,
     remember,
     ring_for_put,
 )
@@ -85,7 +86,7 @@ def put_command(
         takes_literals=not (plain or no_literal or convergent or wanted is not None),
     )
     if is_tree:
-        tree_name = None if no_name else name or name_of_tree(Path(file))
+        tree_name = None if no_name else name or readable(name_of_tree(Path(file)))
         plan = partial(random_plan, is_padded=manner.is_padded) if manner.is_encrypted else None
         caps, size = put_tree(context, Path(file), name=tree_name, has_times=not no_times,
                               skip_special=skip_special, plan=plan, as_json=as_json)  # fmt: skip
@@ -93,7 +94,7 @@ def put_command(
         names = _names(file, no_name, name, mimetype)
         caps, size = _put_file(context, file, names, manner, patience, as_json=as_json)
     if ring is not None and not no_catalogue and caps.read is not None:
-        shown = name or (None if file == "-" else Path(file).resolve().name)
+        shown = name or (None if file == "-" else readable(Path(file).resolve().name))
         remember(ring, caps, shown, size)
     if wanted is not None:
         keep(context, caps, wanted, as_json=as_json)
@@ -106,7 +107,7 @@ def _names(
     if no_name:
         return None, None
     if file != "-" and name is None:
-        name = Path(file).name
+        name = readable(Path(file).name)
     if name is not None and mimetype is None:
         mimetype = mimetypes.guess_type(name)[0]
     return name, mimetype
@@ -125,7 +126,8 @@ def _put_file(
     clock = SystemClock()
     started = clock.monotonic()
     with _open(file) as source:
-        size = None if file == "-" else Path(file).stat().st_size
+        # A pipe or device has no size before its end.
+        size = Path(file).stat().st_size if file != "-" and Path(file).is_file() else None
         begin = begin_of(source, size) if manner.takes_literals else b""
         if isinstance(begin, LiteralCap):
             done = Done(Caps.of(begin), len(begin.content))

@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 from quire.base.clock import SystemClock
 from quire.base.units import MIB
 from quire.dataset.envelope.header import Header
+from quire.dataset.envelope.records import BLOCK_BYTES
 from quire.faces.cli.keyring_options import open_keyring, place_of
 from quire.faces.cli.progress import Report
 from quire.faces.cli.sending import Order, send_file
@@ -90,7 +91,7 @@ class Putting:
             plan = random_plan(header, is_padded=manner.is_padded)
         if size < RESUMABLE_BYTES:
             pieces = self._counted(encrypted(plan, content))
-            cid = await self._client.put(pieces, size=plan.dataset_bytes)
+            cid = await self._client.put(pieces, size=plan.dataset_bytes, block_size=BLOCK_BYTES)
             return Done(_caps(plan, cid), size)
 
         def plan_with(file_key: bytes) -> Encryption:
@@ -118,7 +119,7 @@ class Putting:
             )
             plan = await spool.take(_pieces(self._source, begin))
             pieces = self._counted(spool.ciphertext(plan))
-            cid = await self._client.put(pieces, size=plan.dataset_bytes)
+            cid = await self._client.put(pieces, size=plan.dataset_bytes, block_size=BLOCK_BYTES)
         return Done(_caps(plan, cid), plan.header.content_bytes)
 
     async def _counted(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -136,6 +137,11 @@ def begin_of(source: BinaryIO, size: int | None) -> LiteralCap | bytes:
         return b""
     content = source.read(LITERAL_BYTES_MAX + 1)
     return LiteralCap(content) if len(content) <= LITERAL_BYTES_MAX else content
+
+
+def readable(name: str) -> str:
+    """A file name as text, whatever bytes it is on this disk."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def ring_for_put(

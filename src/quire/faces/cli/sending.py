@@ -18,6 +18,7 @@ from typing import BinaryIO
 from quire.base.clock import SystemClock
 from quire.base.errors import InputError, NotFound, QuireError
 from quire.base.units import format_size
+from quire.dataset.envelope.records import BLOCK_BYTES
 from quire.faces.cli.note import decode_note, encode_note
 from quire.faces.cli.progress import Report
 from quire.faces.client import Client, UploadState
@@ -107,7 +108,10 @@ async def send_file(client: Client, order: Order, source: BinaryIO, report: Repo
         load = _Load(order, source, before.st_size, file_key)
         if begun is None or state is None:
             upload_id = await client.begin_upload(
-                load.size, filename=order.filename, mimetype=order.mimetype
+                load.size,
+                filename=order.filename,
+                mimetype=order.mimetype,
+                block_size=None if load.plan is None else BLOCK_BYTES,
             )
             begun, state = Begun(upload_id, file_key), UploadState(0, None)
             memory.note(begun)

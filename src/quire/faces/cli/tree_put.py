@@ -15,6 +15,7 @@ from quire.base.clock import SystemClock
 from quire.base.errors import InputError
 from quire.base.units import MIB, format_rate, format_size
 from quire.dataset.envelope.header import Header
+from quire.dataset.envelope.records import BLOCK_BYTES
 from quire.faces.cli.common import show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import Report, progress
@@ -61,7 +62,7 @@ def put_tree(
                 text = await client.put(pieces, size=size, filename=name, mimetype=MEDIA_TYPE)
             else:
                 made = encrypted(encryption, lambda _start: pieces)
-                text = await client.put(made, size=encryption.dataset_bytes)
+                text = await client.put(made, size=encryption.dataset_bytes, block_size=BLOCK_BYTES)
             return Cid.parse(text)
 
         cid = with_client(context, send)

@@ -38,11 +38,16 @@ _CONTENT = {
     412: Answer("If-Match names other content"),
     416: Answer("the range is outside the content"),
 } | _NETWORK
+BLOCK_SIZE = Param(
+    "blockSize",
+    "bytes of a block; that of the network if not given",
+    "integer",
+    limits={"enum": [1 << n for n in range(12, 20)]},
+)
 _NAMING = (
     Param("filename", "file name; goes before Content-Disposition"),
     Param("mimetype", "media type; goes before Content-Type"),
-    Param("blockSize", "bytes of a block; that of the network if not given", "integer",
-          limits={"enum": [1 << n for n in range(12, 20)]}),
+    BLOCK_SIZE,
 )  # fmt: skip
 _PAGING = (
     Param("limit", "how many at most", "integer",

@@ -10,7 +10,14 @@ from quire.faces.rest import debug, identity, status, tus
 from quire.faces.rest import schemas as s
 from quire.faces.rest.caching import caching_routes
 from quire.faces.rest.channel_table import channel_routes
-from quire.faces.rest.data_routes import BAD_CID, NOT_FOUND, STREAM, TIMEOUT, data_routes
+from quire.faces.rest.data_routes import (
+    BAD_CID,
+    BLOCK_SIZE,
+    NOT_FOUND,
+    STREAM,
+    TIMEOUT,
+    data_routes,
+)
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.file_table import file_routes, pointer_routes
@@ -155,8 +162,10 @@ def _uploads() -> list[Route]:
          {200: Answer("as HEAD"), 204: taken, 405: Answer("no such method"),
           422: Answer("empty")} | offset | refused | unknown | full, ""),
     ]  # fmt: skip
+    size = {("POST", "/uploads"): (BLOCK_SIZE,)}
     return [
         Route(method, path, handler, summary, answers, bases="quire", tag="uploads",  # type: ignore[arg-type]
-              body=body, answers_options=True, options=tus.options)
+              params=size.get((method, path), ()), body=body, answers_options=True,
+              options=tus.options)
         for method, path, handler, summary, answers, body in rows
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from quire.base.errors import InputError, QuireError
 from quire.faces.rest.body import pieces
+from quire.faces.rest.inputs import block_size_of
 from quire.faces.rest.reply import Plain, reply_json
 from quire.faces.rest.route import QUIRE_BASE
 from quire.faces.rest.schemas import UploadList, UploadState
@@ -170,7 +171,7 @@ def _plan(request: web.Request, node: Node) -> UploadPlan:
         cause = problem if isinstance(problem, InputError) else InputError("it is not UTF-8")
         raise Plain(422, f"Upload-Metadata: {cause}", cause) from None
     return UploadPlan(
-        block_size=node.profile.block_size,
+        block_size=block_size_of(request, node),
         length=None if length is None else decode_size(length, "Upload-Length"),
         filename=filename,
         mimetype=mimetype,

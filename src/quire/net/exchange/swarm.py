@@ -187,7 +187,8 @@ class Swarm:
             return "went away"
         again_at = self._context.clock.monotonic() + self._context.limits.again_seconds
         self.members[peer] = Member(session, ask_again_at=again_at)
-        self.answered(peer, f"has {reply.present.count()} of {tree.leaf_count} blocks")
+        asks = "" if reply.charge is None else f", asks {reply.charge.price} tokens a MiB"
+        self.answered(peer, f"has {reply.present.count()} of {tree.leaf_count} blocks{asks}")
         self._context.events.publish(
             "fetch.peer-joined",
             self._subject,

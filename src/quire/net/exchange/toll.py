@@ -105,4 +105,4 @@ class Free:
         """Whatever was asked for it: nothing is paid."""
 
     async def pay(self, peer: PeerId, charge: Charge) -> str:
-        return f"asks {charge.price} tokens a MiB, and this node pays for nothing"
+        return f"asks {charge.price} tokens a MiB, and this node pays for nothing (cache-max-price)"

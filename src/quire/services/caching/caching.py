@@ -9,7 +9,7 @@ Made with the exchange; the account and the journal come when the chain is reach
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from quire.base.clock import Clock
 from quire.base.errors import QuireError
@@ -62,23 +62,23 @@ class Caching:
         self._clock = clock
         self._events = events
         self._has_account = False
-        self._books = Books(events)
-        self._spender = Spender(terms, self._books, clock, events)
-        self._biller = Biller(self._books, events)
-        self.toll = CacheToll(terms, self._books, self._spender, shelf, clock, events)
+        self.books = Books(events)
+        self._spender = Spender(terms, self.books, clock, events)
+        self._biller = Biller(self.books, events)
+        self.toll = CacheToll(terms, self.books, self._spender, shelf, clock, events)
         self._background = Background("cache", self._run, events)
 
     def attach(self, journal: Journal, account: Account) -> None:
         """There is a chain: books are durable, and there is money."""
         domain, payee = account.domain, id_text(account.income.payee)
-        self._books.attach(journal, f"{domain.chain_id} {id_text(domain.contract)} {payee}")
+        self.books.attach(journal, f"{domain.chain_id} {id_text(domain.contract)} {payee}")
         self._spender.attach(account)
         self._biller.account = self.toll.account = account
         self._has_account = True
 
     async def start(self) -> None:
         """Read the books, settle what a stop left open. Raises StoreCorrupt, DiskFull."""
-        await self._books.start()
+        await self.books.start()
         await self._biller.start()
         self._spender.start()
         await self.shelf.start()
@@ -91,7 +91,7 @@ class Caching:
         await self._background.stop()
         self.shelf.stop()
         await self._spender.stop()
-        await self._books.flush()
+        await self.books.flush()
 
     def read_here(self, dataset: Dataset, start: int, stop: int) -> None:
         """Blocks [start, stop) are read on this node."""
@@ -105,10 +105,6 @@ class Caching:
     def price(self) -> int:
         """Tokens for a MiB of what is cached here, now."""
         return self.toll.price
-
-    def set_price(self, price: int) -> None:
-        """Ask for another price from now on; what is under way keeps its own."""
-        self.terms = self.toll.terms = replace(self.terms, price=price)
 
     def explain(self, dataset: Dataset) -> list[str]:
         """What the cache has to do with a dataset, as sentences."""
@@ -131,7 +127,7 @@ class Caching:
     def peers(self) -> dict[PeerId, Trade]:
         """Everybody who gave or took, oldest first."""
         day = int(self._clock.now() // DAY_SECONDS)
-        return {peer: self._trade(book, day) for peer, book in self._books.all().items()}
+        return {peer: self._trade(book, day) for peer, book in self.books.all().items()}
 
     def total(self) -> Trade:
         """With all peers together."""

@@ -98,6 +98,7 @@ class Shelf:
         self._visits: OrderedDict[tuple[str, Region], float] = OrderedDict()
         self._asked_at: dict[Region, float] = {}
         self._refreshed_at = 0.0
+        self._doubted: dict[bytes, None] = {}
         self._unlisten: Callable[[], None] = _nothing
 
     async def start(self) -> None:
@@ -118,6 +119,10 @@ class Shelf:
         """Whether a tree came from the network, and is not kept by contract."""
         tree = self._trees.get(root)
         return tree is not None and tree.is_cached
+
+    def doubt(self, root: bytes) -> None:
+        """Somebody is refused for a price: look soon whether a tree is still cache."""
+        self._doubted[root] = None
 
     def may_go(self, root: bytes) -> bool:
         """Whether nothing but the cache keeps a tree, as far as was looked."""
@@ -143,11 +148,14 @@ class Shelf:
 
     async def look(self) -> int:
         """Measure what has grown and evict what is too much; bytes. Raises DiskFull."""
-        if not self.size_bytes:
-            return 0
         now = self._clock.monotonic()
         if now - self._refreshed_at > REFRESH_SECONDS:
             await self._refresh()
+        doubted, self._doubted = self._doubted, {}
+        for root in doubted:
+            await self._look_why_kept(root)
+        if not self.size_bytes:
+            return 0
         for root, tree in self._trees.items():
             if tree.may_go and not tree.is_complete:
                 self._measure(root, tree)
@@ -251,11 +259,15 @@ class Shelf:
         await self._end_if_empty(root, tree)
         return size
 
-    async def _may_still_go(self, root: bytes, tree: _Tree) -> bool:
-        for cid in list(tree.kinds):
+    async def _look_why_kept(self, root: bytes) -> None:
+        tree = self._trees.get(root)
+        for cid in [] if tree is None else list(tree.kinds):
             dataset = await self._store.dataset(cid)
             if dataset is not None:
                 self._take(dataset)
+
+    async def _may_still_go(self, root: bytes, tree: _Tree) -> bool:
+        await self._look_why_kept(root)
         return bool(tree.kinds) and tree.may_go and not self._store.is_held(root)
 
     async def _end_if_empty(self, root: bytes, tree: _Tree) -> None:

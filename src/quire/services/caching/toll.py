@@ -35,6 +35,8 @@ class CachedTrees(Protocol):
 
     def asked(self, who: str, root: bytes, start: int, count: int) -> None: ...
 
+    def doubt(self, root: bytes) -> None: ...
+
 
 class CacheToll:
     """Everything is free until `is_open`. The shelf says what is served at the price: what a node
@@ -116,6 +118,8 @@ class CacheToll:
             return Permit(self, peer, request)
         if due is None:
             self._say_refused(peer, price, book.tab.day)
+            if root is not None:
+                self._shelf.doubt(root)
         if self.account is None:
             return Charge(price)
         payee, domain = self.account.income.payee, self.account.domain

@@ -25,6 +25,7 @@ from quire.services.paying.payee import Payee
 
 CHAIN_SECONDS = CHALLENGE_SECONDS / 4  # between two looks, at most, by the chain
 LOOK_SECONDS = 600.0  # and by this machine
+HELD_SECONDS = 60.0  # while vouchers are held: blocks with a deposit may be taken back
 RETRY_SECONDS = 15.0  # after trouble
 
 
@@ -46,6 +47,7 @@ class Claiming:
         self._waits = waits
         self.policy = policy or ClaimPolicy()
         self._told: dict[bytes, int] = {}  # payer -> close that was told
+        self._uncovered: dict[bytes, int] = {}  # payer -> what was told to lack a deposit
         self._refused: dict[bytes, int] = {}  # payer -> sum that the hub did not take
         self._claiming = asyncio.Lock()
         self._task = Background("claims", self._run, events)
@@ -68,7 +70,7 @@ class Claiming:
         """Read the hub for every account, and claim what is due; the tokens that it brought."""
         accounts = await self._accounts()
         for account in accounts:
-            self._tell_close(account)
+            self._tell(account)
         return await self._claim(accounts, is_all=False)
 
     # ---- inside ----
@@ -79,7 +81,8 @@ class Claiming:
             wake.clear()
             try:
                 await self.look()
-                pause = LOOK_SECONDS
+                is_held = any(account.unclaimed for account in self._payee.accounts())
+                pause = HELD_SECONDS if is_held else LOOK_SECONDS
             except QuireError as error:
                 kind = "FUNDS" if isinstance(error, InsufficientFunds) else "channel.not-claimed"
                 self._events.publish(kind, "", f"vouchers are not claimed: {error.message}")
@@ -182,7 +185,17 @@ class Claiming:
             )
         return brought
 
-    def _tell_close(self, account: Account) -> None:
+    def _tell(self, account: Account) -> None:
+        """Once each: a close, and vouchers that have lost their deposit."""
+        lost = account.received - account.covered
+        if lost and self._uncovered.get(account.payer) != lost:
+            self._events.publish(
+                "channel.uncovered",
+                id_text(account.payer),
+                f"its deposit is {account.seen.deposit} tokens and its voucher says "
+                f"{account.received}: {lost} are due again until it tops its channel up",
+            )
+        self._uncovered[account.payer] = lost
         close_at = account.seen.close_at
         if close_at and self._told.get(account.payer) != close_at:
             self._events.publish(

@@ -133,8 +133,8 @@ class Payer:
     async def room(self, payee: Address) -> int:
         return max(0, (await self.look(payee)).room)
 
-    async def fund(self, payee: Address, at_least: int) -> None:
-        await self._fund(payee, at_least, self._policy.wish(at_least))
+    async def fund(self, payee: Address, at_least: int, wish: int = 0) -> None:
+        await self._fund(payee, at_least, max(wish, self._policy.wish(at_least)))
 
     async def top_up(self, payee: Address, room: int) -> None:
         """Have exactly so much room, or what there is already. Raises as `fund`."""

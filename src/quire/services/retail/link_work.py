@@ -14,6 +14,7 @@ from quire.base.errors import (
     BadEncoding,
     BadOffer,
     Bug,
+    DiskFull,
     InsufficientFunds,
     PeerError,
     PeerLied,
@@ -81,6 +82,7 @@ from quire.services.retail.link_sending import LinkSending
 from quire.services.retail.send_slots import SendSlots
 from quire.services.retail.served import check_served
 
+DISK_FULL_SECONDS = 10.0  # between two attempts
 FORMS_KEPT = 64  # sealed forms that are remembered between computing them and sending their map
 
 
@@ -107,12 +109,18 @@ class LinkWork:
         pause = getattr(effect, "pause", 0.0)
         if pause:
             await asyncio.sleep(pause)
-        try:
-            return await self._perform(state, effect)
-        except PeerError as error:
-            if not isinstance(effect, PeerEffect):
-                raise
-            return unanswered(effect, error, self._now())
+        while True:
+            try:
+                return await self._perform(state, effect)
+            except PeerError as error:
+                if not isinstance(effect, PeerEffect):
+                    raise
+                return unanswered(effect, error, self._now())
+            except DiskFull as error:
+                # Nobody's fault out there: it waits for room, as long as the state may last.
+                words = f"paused: {error.message}"
+                self._ports.events.publish("link.paused", state.order.link_id.hex(), words)
+                await asyncio.sleep(DISK_FULL_SECONDS)
 
     def forget(self, state: LinkState) -> None:
         """The link sends no more."""

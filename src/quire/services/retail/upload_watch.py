@@ -75,7 +75,14 @@ class UploadWatch:
             for chunk in upload.chunks
         ]
 
+    def state(self, upload: Upload) -> tuple[str, str]:
+        """Of the file, and in words."""
+        links = self._links.of_upload(upload.upload_id)
+        view = file_view(self.views(upload), upload.redundancy, is_begun=bool(links))
+        return _state(upload, view, links)
+
     def status(self, upload: Upload) -> UploadStatus:
+        """The same with every link."""
         links = self._links.of_upload(upload.upload_id)
         chunks = self.views(upload)
         view = file_view(chunks, upload.redundancy, is_begun=bool(links))

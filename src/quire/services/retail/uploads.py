@@ -87,6 +87,7 @@ class Uploads:
             chain=ports.chain,
             clock=ports.clock,
             rng=ports.rng,
+            events=ports.events,
             file=self._table.file,
         )
         self.links = LinkTable(
@@ -205,16 +206,16 @@ class Uploads:
 
         Raises   NotFound, Refused (released), DeadlineExceeded with what is going on"""
         while True:
-            status = self.status(key)
-            if status.state == FileState.UPLOADED:
-                return status
-            if status.state == RELEASED:
+            state, words = self._watch.state(self._table.get(key))
+            if state == FileState.UPLOADED:
+                return self.status(key)
+            if state == RELEASED:
                 raise Refused(f"the upload {key} was released")
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._watch.news.wait()
             except TimeoutError:
-                raise DeadlineExceeded(f"the upload is not through: {status.words}") from None
+                raise DeadlineExceeded(f"the upload is not through: {words}") from None
 
     def concerning(self, key: str) -> Callable[[Event], bool]:
         """Whether an event is about it or one of its links. Raises NotFound."""
