@@ -98,8 +98,8 @@ class Uploads:
             self._prepare,
         )  # fmt: skip
         self._tick = UploadTick(tick_ports, self.links)
-        self._watch = UploadWatch(self._table, self.links, self._tick, ports)
-        self._map = MapKeeper(self._table, self.links, ports)
+        self._map = MapKeeper(self._table, self.links, ports, lambda key: self._watch.touch(key))
+        self._watch = UploadWatch(self._table, self.links, self._tick, self._map, ports)
         self._restoring = Restoring(ports.retrieval, ports.store, ports.clock)
 
     async def start(self) -> None:
@@ -202,7 +202,8 @@ class Uploads:
         return self._watch.status(self._table.get(key))
 
     async def wait(self, key: str, deadline: float) -> UploadStatus:
-        """Until every chunk has its replicas (`deadline` in monotonic seconds).
+        """Until every chunk has its replicas, and they are found without this node (`deadline` in
+        monotonic seconds).
 
         Raises   NotFound, Refused (released), DeadlineExceeded with what is going on"""
         while True:
