@@ -23,11 +23,11 @@ from quire.dataset.envelope.replica_map import map_keys
 from quire.dataset.envelope.signed_blob import SignedBlob
 from quire.formats.holders import ChunkPlace, Holder, Holders, encode_holders
 from quire.formats.replica_asking import MapPut
-from quire.formats.replica_blob import MapBlob
 from quire.kernels.cipher import NONCE_BYTES
 from quire.point.link import LinkState
 from quire.point.values import Code
 from quire.services.background import Background
+from quire.services.pointer_answers import to_send
 from quire.services.retail.link_table import LinkTable
 from quire.services.retail.upload_ports import UploadPorts
 from quire.services.retail.upload_record import Upload
@@ -167,6 +167,7 @@ class MapKeeper:
             words = f"version {upload.map_version} of the map of replicas is at every provider"
             self._ports.events.publish("upload.map", key, words)
 
+<<<<<<< HEAD
     def _set_placed(self, key: str) -> None:
         if key not in self._touched and key not in self._placed:
             self._placed[key] = None
@@ -180,9 +181,12 @@ class MapKeeper:
     async def _put(self, peer: str, addresses: tuple[str, ...], blob: SignedBlob) -> Code | None:
         """What it answers; None: nothing."""
         body = MapBlob(blob.public_key, blob.version, blob.nonce, blob.ciphertext, blob.signature)
+=======
+    async def _put(self, peer: str, addresses: tuple[str, ...], blob: SignedBlob) -> bool:
+>>>>>>> gaps7
         try:
             link_id = bytes(16)
-            answer = await self._ports.client.ask(peer, addresses, link_id, MapPut(body))
+            answer = await self._ports.client.ask(peer, addresses, link_id, MapPut(to_send(blob)))
         except PeerError:
             return None
         return answer.code
