@@ -167,7 +167,6 @@ class MapKeeper:
             words = f"version {upload.map_version} of the map of replicas is at every provider"
             self._ports.events.publish("upload.map", key, words)
 
-<<<<<<< HEAD
     def _set_placed(self, key: str) -> None:
         if key not in self._touched and key not in self._placed:
             self._placed[key] = None
@@ -180,10 +179,6 @@ class MapKeeper:
 
     async def _put(self, peer: str, addresses: tuple[str, ...], blob: SignedBlob) -> Code | None:
         """What it answers; None: nothing."""
-        body = MapBlob(blob.public_key, blob.version, blob.nonce, blob.ciphertext, blob.signature)
-=======
-    async def _put(self, peer: str, addresses: tuple[str, ...], blob: SignedBlob) -> bool:
->>>>>>> gaps7
         try:
             link_id = bytes(16)
             answer = await self._ports.client.ask(peer, addresses, link_id, MapPut(to_send(blob)))
