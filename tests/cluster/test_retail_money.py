@@ -38,15 +38,8 @@ async def street(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stre
         yield street
 
 
-async def put(street: Street, *, at: str, seed: int, redundancy: int, known: int) -> Kept:
-    """Random bytes in five chunks, when so many offers are known to the client."""
-
-    async def are_known() -> bool:
-        async with street.api(at) as api:
-            listed = (await api.json("GET", "/providers?timeout=5"))["providers"]
-        return sum(each["offer"] is not None for each in listed) == known
-
-    await street.town.until(are_known, f"{at} knows {known} offers")
+async def put(street: Street, *, at: str, seed: int, redundancy: int) -> Kept:
+    """Random bytes in five chunks."""
     data = random.Random(seed).randbytes(SIZE)
     terms: dict[str, Any] = {"redundancy": redundancy, "seconds": TERM, "autorenew": False}
     return await street.put(data, at=at, chunk_blocks=CHUNK_BLOCKS, **terms)
@@ -91,7 +84,7 @@ async def test_a_channel_that_covers_two_bills_of_five_is_topped_up_once(street:
     payee = address_text(street.town.market.account("P4"))
     await post(street, CLIENT, f"/channels/{payee}/topup", 2 * CHUNK_BLOCKS * BLOCK * TERM)
     assert await allocations(street, CLIENT) == 1
-    file = await put(street, at=CLIENT, seed=1, redundancy=1, known=1)
+    file = await put(street, at=CLIENT, seed=1, redundancy=1)
     await street.until_state(file, "UPLOADED")
 
     paid = bills(street, CLIENT, file)
@@ -105,7 +98,7 @@ async def test_a_channel_that_covers_two_bills_of_five_is_topped_up_once(street:
 async def test_an_empty_wallet_pauses_and_a_deposit_goes_on(street: Street) -> None:
     await street.client(POOR)
     await street.town.take_tokens(POOR, await street.town.tokens(POOR))
-    file = await put(street, at=POOR, seed=2, redundancy=1, known=1)
+    file = await put(street, at=POOR, seed=2, redundancy=1)
     await street.until_state(file, "PAUSED")
     assert "FUNDS" in (await street.status(file))["words"]
     assert "send it" in await said(street, POOR, "FUNDS")
@@ -115,7 +108,7 @@ async def test_an_empty_wallet_pauses_and_a_deposit_goes_on(street: Street) -> N
     tokens = 100 * SIZE * TERM
     await street.town.give_tokens(POOR, tokens)
     await post(street, POOR, "/channels/deposit", tokens)
-    await street.until_state(file, "UPLOADED", 30)  # less than the pause between two looks
+    await street.until_state(file, "UPLOADED")
     assert {link["id"] for link in await street.links(file)} == links
     paid = bills(street, POOR, file)
     assert len(paid) == CHUNKS
@@ -128,7 +121,7 @@ async def test_two_providers_of_one_account_never_have_the_same_chunk(street: St
     await asyncio.gather(
         street.provider("P1"), street.town.start("P5", has_account=False, arguments=same)
     )
-    file = await put(street, at=CLIENT, seed=3, redundancy=3, known=3)
+    file = await put(street, at=CLIENT, seed=3, redundancy=3)
 
     async def have_two() -> bool:
         links = await street.links(file)
