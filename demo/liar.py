@@ -9,6 +9,7 @@ The command is that of an ordinary node. It runs in this process, with one funct
     already        says that it has what it was never sent, and signs for it
     bit            flips a bit in the blocks that it serves to readers
     old-map        keeps the first map of replicas it gets, and never a newer one
+    forged-map     shows a newer map of replicas than there is, which nobody has signed
     dies:BLOCKS    ends, as with SIGKILL, once it has kept so many blocks of one replica
     counts         is honest; writes a line to its log for each message of blocks, as `dies` does
 """
@@ -34,6 +35,7 @@ from quire.formats.replica_asking import (
     SegmentMap,
     StoreRequest,
 )
+from quire.formats.replica_blob import MapBlob
 from quire.formats.replica_codes import Code
 from quire.net.transport import PeerId
 from quire.point.lease import Lease, Progress
@@ -156,6 +158,18 @@ def _counts() -> None:
     Taking.data = counted  # type: ignore[method-assign]
 
 
+def _forged_map() -> None:
+    honest = provider.answer_pointers
+
+    async def forged(pointers: Pointers, peer: PeerId, asked: MapPut | MapGet) -> ReplicaAnswer:
+        answer = await honest(pointers, peer, asked)
+        if not isinstance(answer.body, MapBlob):
+            return answer
+        return replace(answer, body=replace(answer.body, version=answer.body.version + 1))
+
+    provider.answer_pointers = forged  # type: ignore[attr-defined]
+
+
 def _dies(blocks: int) -> None:
     _counts()
     honest = ReplicaBlocks.put
@@ -179,6 +193,7 @@ MODES: dict[str, Callable[[], None]] = {
     "bit": _bit,
     "old-map": _old_map,
     "counts": _counts,
+    "forged-map": _forged_map,
 }
 
 
