@@ -63,6 +63,9 @@ class Income(Protocol):
     async def bill(self, payer: Address, bill: str, amount: int) -> None:
         """He owes this; once for each bill."""
 
+    def is_billed(self, payer: Address, bill: str) -> bool:
+        """Whether he was billed this, or a later one of its series."""
+
     async def is_introduced(self, payer: Address, introduction: bytes) -> bool:
         """Whether it is the payer's introduction (see Payments), by himself or by his delegate.
         Raises ChainUnreachable."""

@@ -8,7 +8,9 @@ from quire.formats.replica import ReplicaAnswer
 from quire.formats.replica_asking import StoreRequest
 from quire.formats.replica_codes import Code, LeaseState
 from quire.net.transport import PeerId
+from quire.point.billing import bill_key
 from quire.point.lease import SIGNED, Lease
+from quire.point.values import LinkId
 from quire.services.providing.introductions import Introductions
 from quire.services.providing.leases import Leases, first_bill
 from quire.services.providing.settings import ProviderLimits
@@ -33,11 +35,16 @@ class Admission:
         self._chain = chain
         self._limits = limits
 
-    async def refusal(self, peer: PeerId, asked: StoreRequest) -> ReplicaAnswer | None:
+    async def refusal(
+        self, peer: PeerId, link_id: LinkId, asked: StoreRequest
+    ) -> ReplicaAnswer | None:
         """Why a new replica of this client is not taken. Raises ChainUnreachable."""
         if not await self._introductions.holds(asked.client, asked.introduction):
             text = "the introduction is not signed by the account that is to be billed"
             return ReplicaAnswer(Code.REFUSED, text)
+        # A link that was forgotten: its bills are in the account, and would not count again.
+        if self._income.is_billed(asked.client, bill_key(link_id, 0)):
+            return ReplicaAnswer(Code.EXPIRED, "this link had its term; take another id")
         limits = self._limits
         opened = [
             lease

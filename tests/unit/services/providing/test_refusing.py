@@ -21,6 +21,7 @@ from quire.formats.replica_asking import (
 )
 from quire.formats.replica_codes import Code
 from quire.point.values import BLOCK_BYTES
+from quire.services.machines import KEPT_ENDED
 from quire.services.providing.settings import ProviderLimits
 from support.provider_kit import (
     CLIENT,
@@ -288,3 +289,20 @@ async def test_a_provider_that_stops_says_so(tmp_path):
         await place.answering.stop()
         with pytest.raises(PeerRefused, match="stopping"):
             await customer.offer()
+
+
+async def test_a_link_that_was_forgotten_is_not_stored_again_on_bills_that_were_paid(tmp_path):
+    async with provider_in(tmp_path) as place:
+        customer = await place.customer()
+        await customer.put(LINK, REPLICA)
+        billed = place.income.account(CLIENT).billed
+        assert (await customer.ask(LINK, ReleaseRequest())).code is Code.OK
+        await place.until(LINK, "DELETED")
+        for number in range(KEPT_ENDED):  # enough of others that end, and it is remembered no more
+            other = number.to_bytes(16, "big")
+            await customer.reserve(other, REPLICA)
+            await customer.ask(other, ReleaseRequest())
+        assert place.provider.leases.find(LINK) is None
+        answer = await customer.ask(LINK, await customer.order(REPLICA))
+        assert (answer.code, "another id" in answer.text) == (Code.EXPIRED, True)
+        assert place.income.account(CLIENT).billed == billed
