@@ -111,8 +111,8 @@ class Payee:
         marks = self._billed.get(payer)
         return marks is not None and marks.has(bill)
 
-    async def is_introduced(self, payer: Address, introduction: bytes) -> bool:
-        return await self.signers.is_signed(Voucher(payer, self.payee, 0, introduction))
+    async def is_introduced(self, payer: Address, peer: str, introduction: bytes) -> bool:
+        return await self.signers.is_introduced(payer, self.payee, peer, introduction)
 
     def due(self, payer: Address) -> int:
         return self.account(payer).due

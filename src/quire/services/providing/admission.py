@@ -39,8 +39,8 @@ class Admission:
         self, peer: PeerId, link_id: LinkId, asked: StoreRequest
     ) -> ReplicaAnswer | None:
         """Why a new replica of this client is not taken. Raises ChainUnreachable."""
-        if not await self._introductions.holds(asked.client, asked.introduction):
-            text = "the introduction is not signed by the account that is to be billed"
+        if not await self._introductions.holds(asked.client, peer, asked.introduction):
+            text = "the introduction of this peer is not signed by the account that is to be billed"
             return ReplicaAnswer(Code.REFUSED, text)
         # A link that was forgotten: its bills are in the account, and would not count again.
         if self._income.is_billed(asked.client, bill_key(link_id, 0)):

@@ -66,9 +66,14 @@ async def test_nobody_is_billed_in_the_name_of_another(tmp_path):
         answer = await stranger.ask(LINK, replace(order, client=CLIENT))
         assert (answer.code, "introduction" in answer.text) == (Code.REFUSED, True)
         # What he has seen of somebody else's dealings with another payee is of no use.
-        signed = customer.voucher(7).signature
-        answer = await stranger.ask(LINK, replace(order, client=CLIENT, introduction=signed))
-        assert answer.code is Code.REFUSED
+        # Nor is the introduction that the client gave him, when he said that he is this payee.
+        for signed in (
+            customer.voucher(7).signature,
+            customer.voucher(0).signature,
+            customer.introduction,
+        ):
+            answer = await stranger.ask(LINK, replace(order, client=CLIENT, introduction=signed))
+            assert answer.code is Code.REFUSED
         assert place.provider.leases.find(LINK) is None
 
 
