@@ -296,6 +296,18 @@ async def test_a_provider_that_stops_says_so(tmp_path):
             await customer.offer()
 
 
+async def test_accounts_without_money_cannot_keep_all_the_room(tmp_path):
+    async with provider_in(tmp_path, quota_bytes=100 * BLOCK_BYTES) as place:
+        codes = []
+        for number in range(10):
+            nobody = await place.customer(bytes([0x60 + number]) * 32, deposit=0)
+            order = await nobody.order(REPLICA)
+            codes.append((await nobody.ask(bytes([number]) * 16, order)).code)
+        assert codes[:5] + codes[-2:] == [Code.OK] * 5 + [Code.BUSY] * 2
+        customer = await place.customer()
+        await customer.put(LINK, REPLICA)
+
+
 async def test_a_link_that_was_forgotten_is_not_stored_again_on_bills_that_were_paid(tmp_path):
     async with provider_in(tmp_path) as place:
         customer = await place.customer()
