@@ -66,6 +66,10 @@ class Income(Protocol):
     def is_billed(self, payer: Address, bill: str) -> bool:
         """Whether he was billed this, or a later one of its series."""
 
+    async def forgive(self, payer: Address, amount: int) -> bool:
+        """Ask no more for a bill of something that he has given up, as far as it is due; False
+        where nothing is due or too much was forgiven already."""
+
     async def is_introduced(self, payer: Address, peer: str, introduction: bytes) -> bool:
         """Whether it is the payer's introduction (see Payments) of the peer that shows it, by
         himself or by his delegate.

@@ -111,6 +111,21 @@ class Payee:
         marks = self._billed.get(payer)
         return marks is not None and marks.has(bill)
 
+    async def forgive(self, payer: Address, amount: int) -> bool:
+        async with self._lock:
+            before = self.account(payer)
+            account = before.forgive(amount)
+            if account == before:
+                return False
+            await self._write(account)
+            self._accounts[payer] = account
+        self._events.publish(
+            "channel.forgiven",
+            id_text(payer),
+            f"it is not asked for {account.forgiven - before.forgiven} tokens any more",
+        )
+        return True
+
     async def is_introduced(self, payer: Address, peer: str, introduction: bytes) -> bool:
         return await self.signers.is_introduced(payer, self.payee, peer, introduction)
 
