@@ -210,7 +210,7 @@ def join_retail(ports: RetailPorts, settings: RetailSettings, ground: Ground) ->
     requests = Requests(ports.transport)
     line = VoucherLine(requests, pay, waits)
     payments = Payer(
-        PayerPorts(hub, journal, line, ports.sign),
+        PayerPorts(hub, journal, line, ports.sign, ports.transport.peer_id),
         clock=clock,
         events=events,
         waits=waits,
