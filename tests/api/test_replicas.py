@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -220,6 +221,14 @@ async def test_the_command_line_puts_follows_renews_releases_and_gets(tmp_path):
         assert (await run(here, "release", upload["id"])).code == 0
         refused = await run(here, "uploads", upload["id"], "--watch")
         assert (refused.code, "released" in refused.out.decode()) == (1, True)
+        told = await run(here, "put", "-", "--no-catalogue", "--retail", "--json", stdin=DATA)
+        assert (told.code, told.json["upload"]["cid"]) == (0, told.json["cid"])
+        assert told.json["cap"].startswith("pn1r:")
+        failed = await run(here, "put", "-", "--no-catalogue", "--retail", "--for", "5s", "--json",
+                           stdin=DATA)  # fmt: skip
+        assert (failed.code, failed.json["upload"]) == (2, None)
+        assert failed.json["cap"].startswith("pn1r:")  # nobody else knows it
+        assert "600 to" in json.loads(failed.err)["message"]
         for bad, words in [
             (("put", "-", "--retail", "--plain"), "does not go with --plain"),
             (("put", "-", "--budget", "3"), "go with --retail"),
