@@ -88,6 +88,20 @@ async def test_a_file_is_put_followed_renewed_and_read_elsewhere(tmp_path):
                    for keeper in here.keepers)  # fmt: skip
         assert int(status["paid"]) == paid > 0
         assert put.read_cap.text not in str(status)
+        await until_told(client, f"/datasets/{put.manifest_cid}/why", "Version 1 of the map")
+        why = await client.node.json("GET", f"/links/{put.upload_id}/why")
+        assert "Its links: 2 SIGNED." in why["sentences"]
+        assert f"{paid} tokens were paid for it." in why["sentences"]
+        scraped = (await send(here.client.url, "GET", "/api/quire/v1/metrics", {}, b"")).text
+        told = dict(line.rsplit(" ", 1) for line in scraped.splitlines() if line[0] != "#")
+        expected = {
+            'quire_kept_files{state="UPLOADED"}': 1,
+            'quire_links{state="SIGNED"}': 2,
+            "quire_kept_file_bytes": status["size"],
+            "quire_kept_replica_bytes": 2 * status["size"],
+            "quire_kept_paid_tokens_total": paid,
+        }
+        assert {name: float(told[name]) for name in expected} == expected
         again = await client.renew(put.upload_id, timedelta(hours=2))
         assert again["id"] == put.upload_id
         await until_shown(reader, put.read_cap)
@@ -106,6 +120,12 @@ async def test_a_file_is_put_followed_renewed_and_read_elsewhere(tmp_path):
         assert (await client.status(put.upload_id))["state"] == "RELEASED"
         with pytest.raises(Refused, match="released"):
             await client.renew(put.upload_id)
+
+
+async def until_told(client: Client, path: str, words: str) -> None:
+    async with asyncio.timeout(30):
+        while words not in str((await client.node.json("GET", path))["sentences"]):
+            await asyncio.sleep(0.2)
 
 
 def client_account(here: Street) -> bytes:
