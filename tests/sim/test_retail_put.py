@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from quire.base.errors import DeadlineExceeded
 from quire.formats.replica import ReplicaAnswer, ReplicaRequest
 from quire.formats.replica_answers import Have, ReceiptAnswer
-from quire.formats.replica_asking import SegmentData, SegmentMap, SignRequest, StoreRequest
+from quire.formats.replica_asking import MapPut, SegmentData, SegmentMap, SignRequest, StoreRequest
 from quire.formats.replica_codes import Code
 from quire.kernels.signing import sign_recoverable
 from quire.point.link import At, LinkState
@@ -58,9 +60,33 @@ def test_a_file_is_kept_at_three_providers_and_paid_to_the_token() -> None:
         assert len({link.peer for link in status.links}) >= 3
         check_kept(client, keepers, status)
         assert sum(keeper.taken for keeper in keepers) == 3 * 657
-        await asyncio.sleep(5)
+        client.kill()  # at the very moment at which the file is said to be safe
         reader = await town.client("reader")
         assert await reader.read(file.cap) == file.content
+
+    play(scene)
+
+
+def test_a_file_is_not_safe_before_two_of_its_providers_have_its_map() -> None:
+    async def scene(town: RetailTown) -> None:
+        keepers = await town.providers(3)
+        takers: list[Keeper] = []
+
+        def deaf(keeper: Keeper, request: ReplicaRequest, answer: ReplicaAnswer) -> ReplicaAnswer:
+            if not isinstance(request.body, MapPut):
+                return answer
+            is_taken = keeper in takers
+            return answer if is_taken else ReplicaAnswer(Code.BUSY, "later", retry_after_ms=1000)
+
+        for keeper in keepers:
+            keeper.forge = partial(deaf, keeper)
+        client = await town.client()
+        key = await client.put(await client.encrypt(MIB), redundancy=3, seconds=7200)
+        with pytest.raises(DeadlineExceeded, match=r"3 of 3 replicas are signed.*handed out"):
+            await client.until_safe(key, 120)
+        assert client.uploads.status(key).state == "UPLOADING"
+        takers += keepers[:2]
+        assert (await client.until_safe(key, 30)).state == "UPLOADED"
 
     play(scene)
 

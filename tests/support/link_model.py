@@ -30,7 +30,9 @@ from support.link_ledger import Ledger
 from support.link_providers import CHEATS, HONEST, NEVER_PAID, Provider
 from support.link_world import Broken, Faults, World
 
-BELIEVE_TO_BE_OWED = ("renewal bad", "overcharges")  # for terms that nobody accepted, or twice
+# For terms that nobody accepted, for too much, for what they could not show: they let go of all
+# that they hold for who does not pay that.
+BELIEVE_TO_BE_OWED = ("renewal bad", "overcharges", "discards")
 STEPS_MAX = 30_000
 PRICE = 10
 UPLOAD_SECONDS = 40 * DAY  # an upload that has not ended by then never will
@@ -265,7 +267,8 @@ class Run:
     def _viewed(self, chunk: int, view: ChunkView) -> None:
         """Nobody but refusing renewers: then there is no gap."""
         safe = view.signed >= self.client.plan.redundancy
-        steady = all(each.is_honest and each.kind != "flaky" for each in self.providers)
+        unsteady = (*CHEATS, *BELIEVE_TO_BE_OWED, "flaky")
+        steady = all(each.kind not in unsteady for each in self.providers)
         gapless = steady and not self.client.is_dry and not self.is_poor
         gapless = gapless and not self.is_released
         if self.was_safe.get(chunk) and not safe and gapless and self.client.plan.is_autorenewed:

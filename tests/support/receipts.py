@@ -17,6 +17,7 @@ from quire.node.trading import JOURNAL_FILE
 from quire.point.link import LinkState
 from quire.point.link_record import decode_link
 from quire.point.values import Receipt
+from quire.services.machine_run import decode_run
 
 FIELDS = [
     {"type": kind, "name": name}
@@ -40,7 +41,7 @@ def links_in(data_dir: Path) -> list[LinkState]:
     """All links that a node, which does not run, has in its journal."""
     with closing(sqlite3.connect(data_dir / JOURNAL_FILE)) as journal:
         rows = journal.execute("SELECT value FROM record WHERE kind LIKE 'link %' ORDER BY serial")
-        return [decode_link(value) for (value,) in rows]
+        return [decode_link(decode_run(value)[1]) for (value,) in rows]
 
 
 def signer_of(receipt: Receipt, domain: HubDomain) -> Address:

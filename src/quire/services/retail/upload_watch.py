@@ -1,7 +1,8 @@
 """Watches what becomes of files: safe, degraded, paused, going on; and says it, durable.
 
-A file that is safe for the first time does not hold its ciphertext here any longer than other data
-of this node is held.
+A file is safe when every chunk has its replicas and their map is where those who have a capability
+find it. One that is safe for the first time does not hold its ciphertext here any longer than other
+data of this node is held.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from quire.point.link import LinkState
 from quire.point.values import BLOCK_BYTES
 from quire.services.background import Background
 from quire.services.retail.link_table import LinkTable
+from quire.services.retail.map_keeper import MapKeeper
 from quire.services.retail.upload_ports import UploadPorts
 from quire.services.retail.upload_record import Upload
 from quire.services.retail.upload_status import (
@@ -34,11 +36,17 @@ class UploadWatch:
     """`news` is set, for whoever waits just then, when something changed."""
 
     def __init__(
-        self, table: UploadTable, links: LinkTable, tick: UploadTick, ports: UploadPorts
+        self,
+        table: UploadTable,
+        links: LinkTable,
+        tick: UploadTick,
+        maps: MapKeeper,
+        ports: UploadPorts,
     ) -> None:
         self._table = table
         self._links = links
         self._tick = tick
+        self._maps = maps
         self._ports = ports
         self._touched: dict[str, None] = {}
         self._wake = asyncio.Event()
@@ -143,21 +151,27 @@ class UploadWatch:
         links = self._links.of_upload(upload.upload_id)
         view = file_view(self.views(upload), upload.redundancy)
         is_safe = view.state is FileState.UPLOADED
-        if is_safe and (not upload.uploaded_at or upload.is_degraded):
-            now = int(self._ports.chain.now())
-
-            def safe(old: Upload) -> Upload:
-                return replace(old, uploaded_at=old.uploaded_at or now, is_degraded=False)
-
-            await self._table.change(upload.key, safe, view.words)
-            await self._ports.store.release(upload.cid, "lease", root_name(upload))
-            self._tell("uploaded", upload, view.words)
+        if is_safe and _is_unconfirmed(upload):
+            if self._maps.is_placed(upload.key):
+                await self._confirm(upload, view.words)
+            else:
+                self._maps.hurry(upload.key)
         elif not is_safe and upload.uploaded_at and not upload.is_degraded:
             await self._table.change(
                 upload.key, lambda old: replace(old, is_degraded=True), view.words
             )
             self._tell("degraded", upload, view.words)
         self._look_at_funds(upload, links)
+
+    async def _confirm(self, upload: Upload, words: str) -> None:
+        now = int(self._ports.chain.now())
+
+        def safe(old: Upload) -> Upload:
+            return replace(old, uploaded_at=old.uploaded_at or now, is_degraded=False)
+
+        await self._table.change(upload.key, safe, words)
+        await self._ports.store.release(upload.cid, "lease", root_name(upload))
+        self._tell("uploaded", upload, words)
 
     def _look_at_funds(self, upload: Upload, links: list[LinkState]) -> None:
         paused = next((link for link in links if link.is_live and link.is_paused), None)
@@ -184,7 +198,15 @@ def _state(upload: Upload, view: FileView, links: list[LinkState]) -> tuple[str,
     paused = next((link for link in links if link.is_live and link.is_paused), None)
     if paused is not None and view.state is not FileState.UPLOADED:
         return PAUSED, f"paused, {view.signed} of {view.wanted} replicas are safe: {paused.why}"
+    if view.state is FileState.UPLOADED and _is_unconfirmed(upload):
+        state = FileState.DEGRADED if upload.uploaded_at else FileState.UPLOADING
+        return state.value, f"{view.words}; the map of them is being handed out"
     return view.state.value, view.words
+
+
+def _is_unconfirmed(upload: Upload) -> bool:
+    """Whether that it is safe, or safe again, was not written down yet."""
+    return not upload.uploaded_at or upload.is_degraded
 
 
 def _expires_at(upload: Upload, links: list[LinkState]) -> int:

@@ -99,8 +99,8 @@ class Uploads:
             self._prepare,
         )  # fmt: skip
         self._tick = UploadTick(tick_ports, self.links)
-        self._watch = UploadWatch(self._table, self.links, self._tick, ports)
-        self._map = MapKeeper(self._table, self.links, ports)
+        self._map = MapKeeper(self._table, self.links, ports, lambda key: self._watch.touch(key))
+        self._watch = UploadWatch(self._table, self.links, self._tick, self._map, ports)
         self._restoring = Restoring(ports.retrieval, ports.store, ports.clock)
         self.paused = asyncio.Event()  # a link has come to a halt for want of tokens
 
@@ -214,7 +214,8 @@ class Uploads:
         return None if upload is None else self._watch.status(upload)
 
     async def wait(self, key: str, deadline: float) -> UploadStatus:
-        """Until every chunk has its replicas (`deadline` in monotonic seconds).
+        """Until every chunk has its replicas, and they are found without this node (`deadline` in
+        monotonic seconds).
 
         Raises   NotFound, Refused (released), DeadlineExceeded with what is going on"""
         while True:
