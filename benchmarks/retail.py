@@ -1,4 +1,4 @@
-"""put_file and get_file of 256 MiB with three replicas, beside the plain exchange of the same bytes.
+"""put_file and get_file of 256 MiB with three replicas, beside plain exchange of the same bytes.
 
 Real node processes on loopback, and a chain of their own. put_file: encrypted, stored, sealed, sent
 to three providers, signed and paid; beside it a plain upload that the same three nodes fetch at the
