@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -87,6 +88,20 @@ async def test_a_file_is_put_followed_renewed_and_read_elsewhere(tmp_path):
                    for keeper in here.keepers)  # fmt: skip
         assert int(status["paid"]) == paid > 0
         assert put.read_cap.text not in str(status)
+        await until_told(client, f"/datasets/{put.manifest_cid}/why", "Version 1 of the map")
+        why = await client.node.json("GET", f"/links/{put.upload_id}/why")
+        assert "Its links: 2 SIGNED." in why["sentences"]
+        assert f"{paid} tokens were paid for it." in why["sentences"]
+        scraped = (await send(here.client.url, "GET", "/api/quire/v1/metrics", {}, b"")).text
+        told = dict(line.rsplit(" ", 1) for line in scraped.splitlines() if line[0] != "#")
+        expected = {
+            'quire_kept_files{state="UPLOADED"}': 1,
+            'quire_links{state="SIGNED"}': 2,
+            "quire_kept_file_bytes": status["size"],
+            "quire_kept_replica_bytes": 2 * status["size"],
+            "quire_kept_paid_tokens_total": paid,
+        }
+        assert {name: float(told[name]) for name in expected} == expected
         again = await client.renew(put.upload_id, timedelta(hours=2))
         assert again["id"] == put.upload_id
         await until_shown(reader, put.read_cap)
@@ -105,6 +120,12 @@ async def test_a_file_is_put_followed_renewed_and_read_elsewhere(tmp_path):
         assert (await client.status(put.upload_id))["state"] == "RELEASED"
         with pytest.raises(Refused, match="released"):
             await client.renew(put.upload_id)
+
+
+async def until_told(client: Client, path: str, words: str) -> None:
+    async with asyncio.timeout(30):
+        while words not in str((await client.node.json("GET", path))["sentences"]):
+            await asyncio.sleep(0.2)
 
 
 def client_account(here: Street) -> bytes:
@@ -220,6 +241,14 @@ async def test_the_command_line_puts_follows_renews_releases_and_gets(tmp_path):
         assert (await run(here, "release", upload["id"])).code == 0
         refused = await run(here, "uploads", upload["id"], "--watch")
         assert (refused.code, "released" in refused.out.decode()) == (1, True)
+        told = await run(here, "put", "-", "--no-catalogue", "--retail", "--json", stdin=DATA)
+        assert (told.code, told.json["upload"]["cid"]) == (0, told.json["cid"])
+        assert told.json["cap"].startswith("pn1r:")
+        failed = await run(here, "put", "-", "--no-catalogue", "--retail", "--for", "5s", "--json",
+                           stdin=DATA)  # fmt: skip
+        assert (failed.code, failed.json["upload"]) == (2, None)
+        assert failed.json["cap"].startswith("pn1r:")  # nobody else knows it
+        assert "600 to" in json.loads(failed.err)["message"]
         for bad, words in [
             (("put", "-", "--retail", "--plain"), "does not go with --plain"),
             (("put", "-", "--budget", "3"), "go with --retail"),

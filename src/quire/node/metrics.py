@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from quire.base.events import Event
 from quire.node.metrics_caching import caching_metrics
 from quire.node.metrics_choice import choice_metrics
+from quire.node.metrics_keeping import keeping_metrics
 from quire.node.metrics_market import market_metrics
 from quire.node.metrics_providing import providing_metrics
 from quire.node.metrics_retail import retail_metrics
@@ -150,6 +151,8 @@ class NodeMetrics(Collector):
             yield from choice_metrics(self._node.retail.choice, self._node.clock.now())
         if self._node.retail is not None and self._node.retail.provider is not None:
             yield from providing_metrics(self._node.retail.provider)
+        if self._node.retail is not None and self._node.retail.keeping is not None:
+            yield from keeping_metrics(self._node.retail.keeping.uploads)
         if self._node.parts.caching is not None:
             yield from caching_metrics(self._node.parts.caching)
         events = CounterMetricFamily("quire_events", "Events of a kind", labels=("kind",))

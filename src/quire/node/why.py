@@ -14,6 +14,7 @@ from quire.flow.fetch import Fetch
 from quire.formats.cid import Cid, is_block, is_manifest, is_tree
 from quire.net.exchange.explain import AskedPeer, Explanation
 from quire.node.node import Node
+from quire.node.why_upload import upload_in_words
 
 if TYPE_CHECKING:
     from quire.store.dataset import Dataset
@@ -72,6 +73,7 @@ async def why(node: Node, cid: Cid) -> Why:
         if node.parts.caching is not None:
             sentences += node.parts.caching.explain(dataset)
         sentences.append(_announced(node, cid))
+    sentences += _replicas(node, cid)
     sentences += [f"{s[0].upper()}{s[1:]}." for s in node.parts.assembler.explain(cid)]
     state = node.exchange.explain(cid)
     if state is not None:
@@ -156,6 +158,13 @@ def _fetch(fetch: Fetch, now: float) -> str:
         f" {format_rate(progress.rate_bytes_per_second)} from {len(progress.peers)} peers;"
         f" {progress.reason}."
     )
+
+
+def _replicas(node: Node, cid: Cid) -> list[str]:
+    """When this node keeps it at providers."""
+    keeping = None if node.retail is None else node.retail.keeping
+    upload = None if keeping is None else keeping.uploads.of_cid(cid)
+    return [] if upload is None else upload_in_words(upload)
 
 
 def _causes(state: Explanation) -> list[str]:

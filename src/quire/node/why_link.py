@@ -3,7 +3,6 @@ from what the node knows now, as client and as provider."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from quire.base.units import format_size, format_time
 from quire.chain.abi import address_text
 from quire.node.node import Node
 from quire.node.why import LAST_EVENTS, clock_time, wait_in_words
+from quire.node.why_upload import link_in_words, upload_in_words
 from quire.point.values import LinkId
 from quire.services.providing.provider import Provider
 from quire.services.providing.view import client_views, next_bill
@@ -50,34 +50,9 @@ async def why_link(node: Node, link_id: LinkId) -> WhyLink:
 def _upload(upload: UploadStatus, subject: str) -> list[str]:
     """As the client who keeps a file, when it is the upload or one of its links."""
     if upload.upload_id == subject:
-        size, until = format_size(upload.size_bytes), format_time(upload.expires_at)
-        counts = Counter(link.state for link in upload.links)
-        told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        least, most = min(upload.replicas, default=0), max(upload.replicas, default=0)
-        there = f"{least} of each chunk" if least == most else f"{least} to {most} of a chunk"
-        found = [
-            f"This node keeps {upload.cid} at providers: {upload.state}: {upload.words}.",
-            f"{size} until {until}; {upload.redundancy} replicas wanted, {there} are there.",
-        ]
-        return [*found, f"Its links: {told}."] if told else found
-    found = []
-    for link in upload.links:
-        if link.link_id != subject:
-            continue
-        found.append(
-            f"This node has replica {link.replica} of chunk {link.chunk} of {upload.cid} at "
-            f"{link.peer}. It is {link.state}: {link.words}."
-        )
-        found.append(
-            f"{link.acked_blocks} of {link.blocks} blocks were acknowledged; {link.paid} tokens "
-            "were paid."
-        )
-        if link.next_deadline is not None:
-            reason, at = link.next_deadline
-            found.append(f"Next: {reason}, until {format_time(at)}.")
-        if link.trouble:
-            found.append(f"It is tried again, because: {link.trouble}.")
-    return found
+        return upload_in_words(upload)
+    links = [link for link in upload.links if link.link_id == subject]
+    return [sentence for link in links for sentence in link_in_words(upload, link)]
 
 
 def _lease(provider: Provider, link_id: LinkId) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import click
 
 from quire.base.clock import SystemClock
-from quire.base.errors import InputError, IntegrityError, NotFound, QuireError
+from quire.base.errors import BadCid, InputError, IntegrityError, NotFound, QuireError
 from quire.base.ranges import RangeSet
 from quire.base.units import format_rate, format_size
 from quire.faces.cli.common import (
@@ -27,6 +27,7 @@ from quire.faces.cli.common import (
 )
 from quire.faces.cli.draft import Draft, discard, draft_of, note_of
 from quire.faces.cli.draft_shape import shape_of
+from quire.faces.cli.keyring_options import keyring_options, open_keyring, place_of
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import progress
 from quire.faces.cli.tree_get import get_from_tree
@@ -34,10 +35,11 @@ from quire.faces.cli.verifier import Verifier
 from quire.faces.client import Client
 from quire.faces.patience import Patience
 from quire.faces.remote import PlainRemote, Remote, open_remote
-from quire.formats.cap import LiteralCap
+from quire.formats.cap import Cap, LiteralCap, parse_cap
 from quire.formats.cid import Cid
 
 PATIENCE_SECONDS = 60.0
+CID_LETTERS = 40  # no CID is shorter
 ANSWER_SECONDS = 5.0  # that the node gets beyond the timeout it was told
 
 
@@ -50,7 +52,7 @@ class Received:
 
 
 @click.command()
-@click.argument("cid", metavar="CID|CAP")
+@click.argument("cid", metavar="CID|CAP|NAME")
 @click.option(
     "-o",
     "--output",
@@ -60,6 +62,7 @@ class Received:
 @click.option("--patience", type=Duration(), default=PATIENCE_SECONDS, show_default="1m",
               help="How long to go on trying when nothing more comes.")  # fmt: skip
 @timeout_option
+@keyring_options
 @json_option
 @click.pass_obj
 def get_command(
@@ -68,17 +71,20 @@ def get_command(
     output: Path | None,
     patience: float,
     timeout: float | None,
+    keyring: Path | None,
+    passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
     """Download the dataset that CID, a read capability or @NAME names, from this node or through it
     from the network; - reads the name from standard input. What a capability names is decrypted
-    here. A download to a file that broke off is resumed by the same command.
+    here. NAME alone is the newest thing that was put under it, by the catalogue of your key ring.
+    A download to a file that broke off is resumed by the same command.
 
     A directory is restored to -o DIR, or CID/path/in/it alone.
     """
     if output is None and as_json:
         raise InputError("--json and the data would both go to standard output; give -o FILE")
-    target, path = target_of(context, cid)
+    target, path = _target_of(context, cid, keyring, passphrase_file)
     if isinstance(target, LiteralCap):
         write_literal(target, path, output, as_json=as_json)
         return
@@ -118,6 +124,31 @@ def get_command(
         resumed = received.resumed_bytes
         before = f", {format_size(resumed)} of it from before" if resumed else ""
         click.echo(f"{output}: {format_size(received.size)} verified{before}, {rate}", err=True)
+
+
+def _target_of(
+    context: Context, text: str, keyring: Path | None, passphrase_file: Path | None
+) -> tuple[Cid | Cap, str]:
+    """As `target_of`, and by names in the user's catalogue. Raises BadCid, BadCap, NotFound,
+    InputError."""
+    try:
+        return target_of(context, text)
+    except BadCid:
+        name, _, path = text.partition("/")
+        # A CID with a slip in it is not looked for: that might ask for a passphrase.
+        is_cid = len(name) >= CID_LETTERS and name.isalnum()
+        if is_cid or text[:1] in ("@", "-") or not place_of(keyring).exists():
+            raise
+    entries = open_keyring(keyring, passphrase_file).catalogue()
+    found = [entry for entry in entries if entry.name == name]
+    if not found:
+        raise NotFound(f"{name!r} is no CID and no capability, and your key ring has no such name")
+    if len(found) > 1 and found[-2].at == found[-1].at:
+        raise InputError(
+            f"two things were put as {name!r} in the same second; say which one by its "
+            "capability: quire keyring list --caps"
+        )
+    return parse_cap(found[-1].cap), path.strip("/")
 
 
 def write_literal(cap: LiteralCap, path: str, output: Path | None, *, as_json: bool) -> None:

@@ -19,13 +19,14 @@ ACCOUNT_LETTERS = 42  # 0x and 40 digits
 
 
 @click.command()
-@click.argument("cid")
+@click.argument("cid", metavar="CID|CAP")
 @json_option
 @click.pass_obj
 def why_command(context: Context, cid: str, as_json: bool) -> None:
-    """Explain CID: is it here, who has it, what is being waited for, what happened. Or the 0x id
-    of a storage request or slot, or the 32 digits of a link or upload: how it goes, what is waited
-    for until when, what happened. Or the 0x account at the other end of a payment channel."""
+    """Explain CID, or what a capability names: is it here, who has it, how its replicas at
+    providers stand, what is being waited for, what happened. Or the 0x id of a storage request or
+    slot, or the 32 digits of a link or upload: how it goes, what is waited for until when, what
+    happened. Or the 0x account at the other end of a payment channel."""
     if cid[:2] in ("0x", "0X") and len(cid) == ACCOUNT_LETTERS:
         path = f"/channels/{cid}/why"
     elif cid[:2] in ("0x", "0X"):

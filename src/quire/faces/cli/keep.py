@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from quire.base.errors import InputError
-from quire.faces.cli.common import Duration, show_json, with_client
+from quire.faces.cli.common import Duration, with_client
 from quire.faces.cli.main import Context
-from quire.faces.cli.uploads import show_upload, watch_upload
+from quire.faces.cli.uploads import EXIT_NOT_KEPT, show_upload, watch_upload
 from quire.faces.client import Client
 from quire.faces.encrypting import Caps
 from quire.faces.replicas import KeepTerms, Replicas
@@ -63,22 +63,27 @@ def keep_of(
     return None
 
 
-def keep(context: Context, caps: Caps, wanted: Keep, *, as_json: bool) -> None:
-    """Order replicas of what was put; tells the upload's id, and how it goes when it is waited
-    for."""
+def keep(context: Context, caps: Caps, wanted: Keep, facts: dict[str, Any] | None) -> None:
+    """Order replicas of what was put; tells the upload's id, and how it goes when it is waited for.
+    With `facts` nothing is printed: the upload is added to them, None as long as there is none.
+
+    Raises   Exit  it was waited for and released instead
+    """
     if not isinstance(caps.read, ReadCap):
         raise InputError("a literal capability holds its content: there is nothing to keep")
     cap = caps.read
+    found = {} if facts is None else facts
+    found["upload"] = None
 
     async def order(client: Client) -> dict[str, Any]:
         return await Replicas(client).put(cap, wanted.terms)
 
-    upload = with_client(context, order)
+    upload = found["upload"] = with_client(context, order)
     if wanted.waits:
-        upload = watch_upload(context, upload["id"], is_quiet=as_json)
-    if as_json:
-        show_json({"upload": upload})
-    elif wanted.waits:
+        upload = found["upload"] = watch_upload(context, upload["id"], is_quiet=facts is not None)
+    if facts is None and wanted.waits:
         show_upload(upload)
-    else:
+    elif facts is None:
         click.echo(f"upload {upload['id']}; quire uploads --watch follows it", err=True)
+    if wanted.waits and upload["state"] != "UPLOADED":
+        raise click.exceptions.Exit(EXIT_NOT_KEPT)

@@ -24,6 +24,7 @@ from quire.faces.cli.put_file import (
     Done,
     Manner,
     Putting,
+    Stored,
     begin_of,
     readable,
     remember,
@@ -66,7 +67,7 @@ def put_command(
     """Store FILE (- for standard input) or the directory FILE, encrypted, and print its read
     capability: whoever has that text can read, nobody else. With --plain the bytes are stored as
     they are and their CID is printed. A large file whose upload broke off is resumed by the same
-    command. With --retail it is kept at paid providers as well; with --json that is a second line.
+    command. With --retail it is kept at paid providers as well.
     """
     is_tree = file != "-" and Path(file).is_dir()
     if plain and (convergent or no_padding or no_literal):
@@ -88,16 +89,20 @@ def put_command(
     if is_tree:
         tree_name = None if no_name else name or readable(name_of_tree(Path(file)))
         plan = partial(random_plan, is_padded=manner.is_padded) if manner.is_encrypted else None
-        caps, size = put_tree(context, Path(file), name=tree_name, has_times=not no_times,
-                              skip_special=skip_special, plan=plan, as_json=as_json)  # fmt: skip
+        stored = put_tree(context, Path(file), name=tree_name, has_times=not no_times,
+                          skip_special=skip_special, plan=plan, as_json=as_json)  # fmt: skip
     else:
         names = _names(file, no_name, name, mimetype)
-        caps, size = _put_file(context, file, names, manner, patience, as_json=as_json)
-    if ring is not None and not no_catalogue and caps.read is not None:
-        shown = name or (None if file == "-" else readable(Path(file).resolve().name))
-        remember(ring, caps, shown, size)
-    if wanted is not None:
-        keep(context, caps, wanted, as_json=as_json)
+        stored = _put_file(context, file, names, manner, patience, as_json=as_json)
+    try:
+        if ring is not None and not no_catalogue and stored.caps.read is not None:
+            shown = name or (None if file == "-" else readable(Path(file).resolve().name))
+            remember(ring, stored.caps, shown, stored.size)
+        if wanted is not None:
+            keep(context, stored.caps, wanted, stored.facts if as_json else None)
+    finally:
+        if as_json:  # whatever came after it: who has put something must learn its capability
+            show_json(stored.facts)
 
 
 def _names(
@@ -121,8 +126,8 @@ def _put_file(
     patience: float,
     *,
     as_json: bool,
-) -> tuple[Caps, int]:
-    """Store a file or standard input and print what names it; that, and its size in bytes."""
+) -> Stored:
+    """Store a file or standard input, and print what names it unless that goes into the JSON."""
     clock = SystemClock()
     started = clock.monotonic()
     with _open(file) as source:
@@ -146,14 +151,16 @@ def _put_file(
                 done = with_client(context, send)
     seconds = clock.monotonic() - started
     caps = done.caps
-    if as_json:
-        facts: dict[str, Any] = (
-            dict(caps.texts()) if caps.read is not None else {"cid": str(caps.cid)}
-        )
-        known = size is not None or caps.read is not None
-        facts |= {"bytes": done.size if known else None, "resumedBytes": done.resumed_bytes}
-        show_json(facts | {"seconds": round(seconds, 3)})
-        return caps, done.size
+    if not as_json:
+        _tell(done, seconds)
+    known = size is not None or caps.read is not None
+    facts: dict[str, Any] = dict(caps.texts()) if caps.read else {"cid": str(caps.cid)}
+    facts |= {"bytes": done.size if known else None, "resumedBytes": done.resumed_bytes}
+    return Stored(caps, done.size, facts | {"seconds": round(seconds, 3)})
+
+
+def _tell(done: Done, seconds: float) -> None:
+    caps = done.caps
     click.echo(str(caps.cid) if caps.read is None else caps.read.text)
     if caps.cid is not None and done.size:
         rate = format_rate((done.size - done.resumed_bytes) / seconds)
@@ -161,7 +168,6 @@ def _put_file(
         before = f", {format_size(resumed)} of it sent before" if resumed else ""
         named = "" if caps.read is None else f", encrypted, as {caps.cid}"
         click.echo(f"{format_size(done.size)}{before}{named}, at {rate}", err=True)
-    return caps, done.size
 
 
 def _end_at_interrupt() -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from quire.base.clock import SystemClock
 from quire.base.errors import InputError
@@ -55,6 +55,15 @@ class Done:
     caps: Caps
     size: int
     resumed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What `quire put` has stored: a file, a stream or a tree. `facts`: what --json shows."""
+
+    caps: Caps
+    size: int
+    facts: dict[str, Any]
 
 
 class Putting:

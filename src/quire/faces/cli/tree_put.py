@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -16,9 +16,10 @@ from quire.base.errors import InputError
 from quire.base.units import MIB, format_rate, format_size
 from quire.dataset.envelope.header import Header
 from quire.dataset.envelope.records import BLOCK_BYTES
-from quire.faces.cli.common import show_json, with_client
+from quire.faces.cli.common import with_client
 from quire.faces.cli.main import Context
 from quire.faces.cli.progress import Report, progress
+from quire.faces.cli.put_file import Stored
 from quire.faces.cli.tree_scan import Found, scan
 from quire.faces.client import Client
 from quire.faces.encrypting import Caps
@@ -41,8 +42,9 @@ def put_tree(
     skip_special: bool,
     plan: Callable[[Header], Encryption] | None,
     as_json: bool,
-) -> tuple[Caps, int]:
-    """Store the tree below `top` and print what names it; that, and the bytes of its files.
+) -> Stored:
+    """Store the tree below `top`, and print what names it unless that goes into the JSON. Its size
+    is the bytes of its files.
 
     name   of the dataset; None for none
     plan   how it is encrypted; None: not at all
@@ -70,14 +72,12 @@ def put_tree(
     seconds = clock.monotonic() - started
     files = sum(each.entry.kind == FILE for each in found)
     held = sum(each.entry.size for each in found)
-    if as_json:
-        facts = {"bytes": held, "files": files, "entries": len(found)}
-        more = {"skipped": len(skipped), "seconds": round(seconds, 3)}
-        show_json((caps.texts() if caps.read else {"cid": str(cid)}) | facts | more)
-    else:
+    if not as_json:
         click.echo(cid if caps.read is None else caps.read.text)
         click.echo(f"{files} files, {format_size(held)} at {format_rate(held / seconds)}", err=True)
-    return caps, held
+    facts: dict[str, Any] = dict(caps.texts()) if caps.read else {"cid": str(cid)}
+    facts |= {"bytes": held, "files": files, "entries": len(found)}
+    return Stored(caps, held, facts | {"skipped": len(skipped), "seconds": round(seconds, 3)})
 
 
 def name_of_tree(top: Path) -> str:

@@ -25,11 +25,13 @@ class LinkStatus:
     paid: int
     next_deadline: tuple[str, float] | None
     trouble: str
+    is_under_way: bool  # neither signed for nor at its end
 
 
 @dataclass(frozen=True, slots=True)
 class UploadStatus:
-    """`replicas`: how many each chunk has; `sent_bytes`: what providers have acknowledged."""
+    """`replicas`: how many each chunk has; `sent_bytes`: what providers have acknowledged;
+    `held_bytes`: of replicas that are signed for."""
 
     upload_id: str
     cid: str
@@ -43,6 +45,7 @@ class UploadStatus:
     created_at: float
     replicas: tuple[int, ...]
     sent_bytes: int
+    held_bytes: int
     paid: int
     map_version: int
     links: tuple[LinkStatus, ...]

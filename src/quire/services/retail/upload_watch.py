@@ -108,6 +108,7 @@ class UploadWatch:
             created_at=upload.created_at,
             replicas=tuple(chunk.signed for chunk in chunks),
             sent_bytes=sent,
+            held_bytes=sum(link.order.sealed_bytes for link in links if link.is_held),
             paid=sum(link.paid for link in links),
             map_version=upload.map_version,
             links=tuple(self._link(link) for link in links),
@@ -130,6 +131,7 @@ class UploadWatch:
             paid=link.paid,
             next_deadline=machines.next_deadline(key),
             trouble="" if trouble is None else trouble.message,
+            is_under_way=link.is_live and not link.is_held,
         )
 
     # ---- saying ----

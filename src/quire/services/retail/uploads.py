@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError, Refused, UnknownDataset
 from quire.base.events import Event
 from quire.formats.cap import RepairCap
+from quire.formats.cid import Cid
 from quire.kernels.cipher import NONCE_BYTES
 from quire.point.chunk import Wanted
 from quire.point.file import FileState, merge
@@ -206,6 +207,11 @@ class Uploads:
     def status(self, key: str) -> UploadStatus:
         """Raises NotFound."""
         return self._watch.status(self._table.get(key))
+
+    def of_cid(self, cid: Cid) -> UploadStatus | None:
+        """Of a dataset, unless it was released."""
+        upload = self._table.of_cid(cid)
+        return None if upload is None else self._watch.status(upload)
 
     async def wait(self, key: str, deadline: float) -> UploadStatus:
         """Until every chunk has its replicas, and they are found without this node (`deadline` in
