@@ -10,6 +10,7 @@ The command is that of an ordinary node. It runs in this process, with one funct
     bit            flips a bit in the blocks that it serves to readers
     old-map        keeps the first map of replicas it gets, and never a newer one
     dies:BLOCKS    ends, as with SIGKILL, once it has kept so many blocks of one replica
+    counts         is honest; writes a line to its log for each message of blocks, as `dies` does
 """
 
 from __future__ import annotations
@@ -25,13 +26,20 @@ from quire.chain.wallet import Wallet
 from quire.faces.cli.main import main
 from quire.formats.replica import ReplicaAnswer
 from quire.formats.replica_answers import BlockRun, Blocks, ReceiptAnswer
-from quire.formats.replica_asking import GetRequest, MapGet, MapPut, SegmentMap, StoreRequest
+from quire.formats.replica_asking import (
+    GetRequest,
+    MapGet,
+    MapPut,
+    SegmentData,
+    SegmentMap,
+    StoreRequest,
+)
 from quire.formats.replica_codes import Code
 from quire.net.transport import PeerId
 from quire.point.lease import Lease, Progress
 from quire.point.receipt import encode_terms, sign_receipt
 from quire.point.values import LinkId, ReceiptTerms
-from quire.services.pointer_answers import received
+from quire.services.pointer_answers import answer_pointers, received
 from quire.services.pointers import Pointers
 from quire.services.providing import provider
 from quire.services.providing.reading import Reading
@@ -121,7 +129,7 @@ def _bit() -> None:
 
 
 def _old_map() -> None:
-    honest = provider.answer_pointers
+    honest = answer_pointers
 
     async def stuck(pointers: Pointers, peer: PeerId, asked: MapPut | MapGet) -> ReplicaAnswer:
         if isinstance(asked, MapPut):
@@ -133,7 +141,23 @@ def _old_map() -> None:
     provider.answer_pointers = stuck  # type: ignore[attr-defined]
 
 
+TOOK = "took"  # link id and number of blocks follow on the line
+
+
+def _counts() -> None:
+    honest = Taking.data
+
+    async def counted(
+        self: Taking, peer: PeerId, link_id: LinkId, asked: SegmentData
+    ) -> ReplicaAnswer:
+        print(TOOK, link_id.hex(), asked.count, file=sys.stderr, flush=True)
+        return await honest(self, peer, link_id, asked)
+
+    Taking.data = counted  # type: ignore[method-assign]
+
+
 def _dies(blocks: int) -> None:
+    _counts()
     honest = ReplicaBlocks.put
 
     async def put_or_die(self: ReplicaBlocks, lease: Lease, index: int, data: memoryview) -> bool:
@@ -154,6 +178,7 @@ MODES: dict[str, Callable[[], None]] = {
     "already": _already,
     "bit": _bit,
     "old-map": _old_map,
+    "counts": _counts,
 }
 
 
