@@ -112,19 +112,6 @@ async def test_the_api_shows_both_roles_and_moves_money(tmp_path):
         assert "quire_channel_due_tokens 20.0" in text
 
 
-async def test_a_deposit_lets_uploads_that_wait_for_tokens_go_on(tmp_path, monkeypatch):
-    told = []
-
-    async def funds_came():
-        told.append(await one.hub.balance())
-
-    async with retail_node(tmp_path, a_hub_world(), PAYER_KEY) as one:
-        monkeypatch.setattr(one.retail.keeping.uploads, "funds_came", funds_came)
-        assert (await ask(one, "POST", "/channels/deposit", {"amount": TOKENS + 1}))[0] == 402
-        assert (await ask(one, "POST", "/channels/deposit", {"amount": 500}))[0] == 200
-        assert told == [500]
-
-
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
