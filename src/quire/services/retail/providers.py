@@ -152,8 +152,9 @@ class Providers:
 
     def _tell_short(self, need: Need, count: int, chosen: Sequence[Prospect]) -> None:
         taken = [p.peer for p in chosen]
-        wider = replace(need, used=[*need.used, *taken])
-        reasons = Counter(self.why_not(known, wider) for known in self.book)
+        beside = replace(need, sharing=(*need.sharing, *(p.offer for p in chosen)))
+        others = [known for known in self.book if known.peer not in taken]
+        reasons = Counter(self.why_not(known, beside) for known in others)
         reasons.pop("", None)
         listed = "; ".join(f"{words} ({n})" for words, n in reasons.most_common(6))
         self._ports.events.publish(

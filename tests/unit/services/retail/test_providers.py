@@ -98,6 +98,19 @@ def test_too_few_providers_are_said_with_the_reasons() -> None:
     play(scene)
 
 
+def test_who_is_left_out_for_the_company_of_those_just_chosen_is_said() -> None:
+    async def scene(town: Town) -> None:
+        for number in (1, 2):
+            await town.shop(number, operator=b"the same").open()
+        providers = await town.chooser()
+        assert len(await providers.choose(wanted(), 2)) == 1
+        (said,) = town.said("provider.short")
+        assert said.endswith("of the others: who runs it has a replica of this chunk (1)")
+        await providers.stop()
+
+    play(scene)
+
+
 def forged_by_another(shop: Shop, other: Shop) -> None:
     """The other's terms, under this one's name."""
     shop.forge = lambda answer: replace(answer, sig_payee=other.offer().sig_payee)
