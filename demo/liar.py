@@ -11,6 +11,7 @@ The command is that of an ordinary node. It runs in this process, with one funct
     old-map        keeps the first map of replicas it gets, and never a newer one
     forged-map     shows a newer map of replicas than there is, which nobody has signed
     dies:BLOCKS    ends, as with SIGKILL, once it has kept so many blocks of one replica
+    counts         is honest; writes a line to its log for each message of blocks, as `dies` does
 """
 
 from __future__ import annotations
@@ -26,14 +27,21 @@ from quire.chain.wallet import Wallet
 from quire.faces.cli.main import main
 from quire.formats.replica import ReplicaAnswer
 from quire.formats.replica_answers import BlockRun, Blocks, ReceiptAnswer
-from quire.formats.replica_asking import GetRequest, MapGet, MapPut, SegmentMap, StoreRequest
+from quire.formats.replica_asking import (
+    GetRequest,
+    MapGet,
+    MapPut,
+    SegmentData,
+    SegmentMap,
+    StoreRequest,
+)
 from quire.formats.replica_blob import MapBlob
 from quire.formats.replica_codes import Code
 from quire.net.transport import PeerId
 from quire.point.lease import Lease, Progress
 from quire.point.receipt import encode_terms, sign_receipt
 from quire.point.values import LinkId, ReceiptTerms
-from quire.services.pointer_answers import received
+from quire.services.pointer_answers import answer_pointers, received
 from quire.services.pointers import Pointers
 from quire.services.providing import provider
 from quire.services.providing.reading import Reading
@@ -123,7 +131,7 @@ def _bit() -> None:
 
 
 def _old_map() -> None:
-    honest = provider.answer_pointers
+    honest = answer_pointers
 
     async def stuck(pointers: Pointers, peer: PeerId, asked: MapPut | MapGet) -> ReplicaAnswer:
         if isinstance(asked, MapPut):
@@ -147,7 +155,23 @@ def _forged_map() -> None:
     provider.answer_pointers = forged  # type: ignore[attr-defined]
 
 
+TOOK = "took"  # link id and number of blocks follow on the line
+
+
+def _counts() -> None:
+    honest = Taking.data
+
+    async def counted(
+        self: Taking, peer: PeerId, link_id: LinkId, asked: SegmentData
+    ) -> ReplicaAnswer:
+        print(TOOK, link_id.hex(), asked.count, file=sys.stderr, flush=True)
+        return await honest(self, peer, link_id, asked)
+
+    Taking.data = counted  # type: ignore[method-assign]
+
+
 def _dies(blocks: int) -> None:
+    _counts()
     honest = ReplicaBlocks.put
 
     async def put_or_die(self: ReplicaBlocks, lease: Lease, index: int, data: memoryview) -> bool:
@@ -169,6 +193,7 @@ MODES: dict[str, Callable[[], None]] = {
     "bit": _bit,
     "old-map": _old_map,
     "forged-map": _forged_map,
+    "counts": _counts,
 }
 
 
