@@ -160,7 +160,7 @@ class Story:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150 * KILLS + 150)
+@pytest.mark.timeout(300 * KILLS + 300)
 async def test_a_client_killed_in_every_state_goes_on_with_the_same_links_and_pays_once(
     tmp_path: Path,
 ) -> None:
