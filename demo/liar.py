@@ -143,6 +143,18 @@ def _old_map() -> None:
     provider.answer_pointers = stuck  # type: ignore[attr-defined]
 
 
+def _forged_map() -> None:
+    honest = provider.answer_pointers
+
+    async def forged(pointers: Pointers, peer: PeerId, asked: MapPut | MapGet) -> ReplicaAnswer:
+        answer = await honest(pointers, peer, asked)
+        if not isinstance(answer.body, MapBlob):
+            return answer
+        return replace(answer, body=replace(answer.body, version=answer.body.version + 1))
+
+    provider.answer_pointers = forged  # type: ignore[attr-defined]
+
+
 TOOK = "took"  # link id and number of blocks follow on the line
 
 
@@ -156,18 +168,6 @@ def _counts() -> None:
         return await honest(self, peer, link_id, asked)
 
     Taking.data = counted  # type: ignore[method-assign]
-
-
-def _forged_map() -> None:
-    honest = provider.answer_pointers
-
-    async def forged(pointers: Pointers, peer: PeerId, asked: MapPut | MapGet) -> ReplicaAnswer:
-        answer = await honest(pointers, peer, asked)
-        if not isinstance(answer.body, MapBlob):
-            return answer
-        return replace(answer, body=replace(answer.body, version=answer.body.version + 1))
-
-    provider.answer_pointers = forged  # type: ignore[attr-defined]
 
 
 def _dies(blocks: int) -> None:
@@ -192,8 +192,8 @@ MODES: dict[str, Callable[[], None]] = {
     "already": _already,
     "bit": _bit,
     "old-map": _old_map,
-    "counts": _counts,
     "forged-map": _forged_map,
+    "counts": _counts,
 }
 
 

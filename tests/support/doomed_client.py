@@ -67,7 +67,7 @@ def _doom(state: str, count: int, seconds: float) -> None:
 
 def _write_down(ledger: Path) -> None:
     ask = ReplicaClient.ask
-    file = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    file = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     async def ask_and_tell(
         self: ReplicaClient,
