@@ -89,8 +89,12 @@ async def claim(_request: web.Request, node: Node) -> web.Response:
 
 
 async def deposit(request: web.Request, node: Node) -> web.Response:
-    hub = retail_of(node).hub
+    """Tokens into the hub; files that wait for money go on at once."""
+    retail = retail_of(node)
+    hub = retail.hub
     await hub.deposit(await _amount(request))
+    if retail.keeping is not None:
+        await retail.keeping.uploads.funds_came()
     return reply_json(FundsBody(str(await hub.balance()), str(await hub.tokens())))
 
 

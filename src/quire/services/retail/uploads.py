@@ -328,7 +328,3 @@ class Uploads:
             self._table.proofs(upload.key) or b"",
             chunk,
         )
-
-
-def _root_name(upload: Upload) -> str:
-    return f"upload-{upload.key}"
