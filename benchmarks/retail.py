@@ -1,10 +1,9 @@
-"""put_file and get_file of 256 MiB, three replicas, beside the plain exchange of the same bytes.
+"""put_file and get_file of 256 MiB with three replicas, beside the plain exchange of those bytes.
 
 Real node processes on loopback, and a chain of their own. put_file: encrypted, stored, sealed, sent
 to three providers, signed and paid; beside it a plain upload that the same three nodes fetch at the
 same time. get_file: from the replicas, verified, unsealed, paid and decrypted; beside it a fetch.
-Payment channels are open from the first run on, which is told apart. Seconds of processors are
-those of all nodes and of the client's process.
+Seconds of processors are those of all nodes and of the client's process.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ LOOK_SECONDS = 0.05
 
 @dataclass
 class _Runs:
-    """Seconds of each run of one kind of work: that pass, and of processors. The first run stands
-    apart, as nobody has a payment channel before it."""
+    """Seconds of each run of one kind of work: that pass, and of processors."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -45,17 +43,12 @@ class _Runs:
         self.cpu.append(_cpu_seconds(street) - used)
 
     @property
-    def seconds(self) -> float:
-        return median(self.wall[1:])
-
-    @property
     def words(self) -> str:
-        return f"{self.seconds:.2f} s, {median(self.cpu[1:]):.1f} CPU s"
+        return f"{median(self.wall):.2f} s, {median(self.cpu):.1f} CPU s"
 
 
 def retail(directory: Path, size_bytes: int = 256 * MIB) -> list[Row]:
-    """Median of several runs, each with fresh data; replicas and plain exchange take turns. About
-    10 GB of disk."""
+    """Median of several runs, each with fresh data; replicas and plain exchange take turns."""
     put, put_plain, get, get_plain = _Runs(), _Runs(), _Runs(), _Runs()
 
     async def run() -> None:
@@ -63,7 +56,7 @@ def retail(directory: Path, size_bytes: int = 256 * MIB) -> list[Row]:
             await street.client()
             names = await street.providers(REPLICAS)
             await street.reader()
-            for number in range(1 + REPEATS):
+            for number in range(REPEATS):
                 plain = _Plain(street, _data(size_bytes, 2 * number))
                 await put_plain.time(street, lambda plain=plain: plain.put(names))
                 await get_plain.time(street, lambda plain=plain: plain.fetch(READER))
@@ -131,6 +124,6 @@ def _cpu_seconds(street: Street) -> float:
 
 
 def _row(name: str, size_bytes: int, ours: _Runs, plain: _Runs) -> Row:
-    rate, limit = (size_bytes / 1e6 / runs.seconds for runs in (ours, plain))
-    detail = f"{ours.words}; plain {plain.words}; with channels to open {ours.wall[0]:.1f} s"
+    rate, limit = (size_bytes / 1e6 / median(runs.wall) for runs in (ours, plain))
+    detail = f"{ours.words}; plain {plain.words}"
     return Row(name, rate, "MB/s", limit, "plain exchange", AIM, detail)

@@ -14,16 +14,17 @@ from rich.console import Console
 from demo.archive import make_archive
 from demo.diagram_a import run_diagram_a
 from demo.diagram_b import run_diagram_b
+from demo.retail import run_retail
 from demo.slots import run_slots
 from quire.base.errors import QuireError
 
-PARTS = {"A": run_diagram_a, "B": run_diagram_b, "SLOTS": run_slots}
-MAIN = ["A", "B"]
+PARTS = {"A": run_diagram_a, "B": run_diagram_b, "C": run_retail, "SLOTS": run_slots}
+MAIN = ["A", "B", "C"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--part", default="", help="A, B, slots or all; default: A, then B")
+    parser.add_argument("--part", default="", help="A, B, C, slots or all; default: A, B, C")
     parser.add_argument(
         "--file", type=Path, help="the file to store; default: an archive of real files"
     )

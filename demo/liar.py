@@ -9,7 +9,9 @@ The command is that of an ordinary node. It runs in this process, with one funct
     already        says that it has what it was never sent, and signs for it
     bit            flips a bit in the blocks that it serves to readers
     old-map        keeps the first map of replicas it gets, and never a newer one
+    forged-map     shows a newer map of replicas than there is, which nobody has signed
     dies:BLOCKS    ends, as with SIGKILL, once it has kept so many blocks of one replica
+    counts         is honest; writes a line to its log for each message of blocks, as `dies` does
 """
 
 from __future__ import annotations
@@ -25,13 +27,21 @@ from quire.chain.wallet import Wallet
 from quire.faces.cli.main import main
 from quire.formats.replica import ReplicaAnswer
 from quire.formats.replica_answers import BlockRun, Blocks, ReceiptAnswer
-from quire.formats.replica_asking import GetRequest, MapGet, MapPut, SegmentMap, StoreRequest
+from quire.formats.replica_asking import (
+    GetRequest,
+    MapGet,
+    MapPut,
+    SegmentData,
+    SegmentMap,
+    StoreRequest,
+)
+from quire.formats.replica_blob import MapBlob
 from quire.formats.replica_codes import Code
 from quire.net.transport import PeerId
 from quire.point.lease import Lease, Progress
 from quire.point.receipt import encode_terms, sign_receipt
 from quire.point.values import LinkId, ReceiptTerms
-from quire.services.pointer_answers import received
+from quire.services.pointer_answers import answer_pointers, received
 from quire.services.pointers import Pointers
 from quire.services.providing import provider
 from quire.services.providing.reading import Reading
@@ -121,7 +131,7 @@ def _bit() -> None:
 
 
 def _old_map() -> None:
-    honest = provider.answer_pointers
+    honest = answer_pointers
 
     async def stuck(pointers: Pointers, peer: PeerId, asked: MapPut | MapGet) -> ReplicaAnswer:
         if isinstance(asked, MapPut):
@@ -133,7 +143,35 @@ def _old_map() -> None:
     provider.answer_pointers = stuck  # type: ignore[attr-defined]
 
 
+TOOK = "took"  # link id and number of blocks follow on the line
+
+
+def _counts() -> None:
+    honest = Taking.data
+
+    async def counted(
+        self: Taking, peer: PeerId, link_id: LinkId, asked: SegmentData
+    ) -> ReplicaAnswer:
+        print(TOOK, link_id.hex(), asked.count, file=sys.stderr, flush=True)
+        return await honest(self, peer, link_id, asked)
+
+    Taking.data = counted  # type: ignore[method-assign]
+
+
+def _forged_map() -> None:
+    honest = provider.answer_pointers
+
+    async def forged(pointers: Pointers, peer: PeerId, asked: MapPut | MapGet) -> ReplicaAnswer:
+        answer = await honest(pointers, peer, asked)
+        if not isinstance(answer.body, MapBlob):
+            return answer
+        return replace(answer, body=replace(answer.body, version=answer.body.version + 1))
+
+    provider.answer_pointers = forged  # type: ignore[attr-defined]
+
+
 def _dies(blocks: int) -> None:
+    _counts()
     honest = ReplicaBlocks.put
 
     async def put_or_die(self: ReplicaBlocks, lease: Lease, index: int, data: memoryview) -> bool:
@@ -154,6 +192,8 @@ MODES: dict[str, Callable[[], None]] = {
     "already": _already,
     "bit": _bit,
     "old-map": _old_map,
+    "counts": _counts,
+    "forged-map": _forged_map,
 }
 
 

@@ -62,6 +62,8 @@ def test_a_term_is_renewed_an_hour_before_its_end_and_nothing_is_sent_again() ->
         await asyncio.sleep(3 * HOUR)  # through the end of the first term
         assert town.clock.now() > began + 2 * HOUR
         assert held(client, key) == 2
+        paid = sum(keeper.paid(client) for keeper in keepers)
+        assert client.uploads.status(key).paid == paid  # by terms that are long over, too
         watching.cancel()
 
     play(scene)

@@ -147,7 +147,9 @@ class CacheTown:
         hub, requests = MemoryHub(self.chain, address_of(key)), Requests(transport)
         waits = Waits(self.clock)
         line = VoucherLine(requests, PAY, waits)
-        ports = PayerPorts(hub, journal, line, lambda digest: sign_recoverable(key, digest))
+        ports = PayerPorts(
+            hub, journal, line, lambda digest: sign_recoverable(key, digest), transport.peer_id
+        )
         payer = Payer(ports, clock=self.clock, events=events, waits=waits)
         payee = Payee(hub, journal, events)
         return Money(hub, payer, payee, requests, serve_payments(transport, PAY, payee, events))

@@ -24,6 +24,7 @@ from quire.store.journal_memory import MemoryJournal
 from support.memory_world import RIGHT_NOW, TERMS
 
 PROTOCOL = "/quire/pay/1.0.0"
+OUR_PEER = "the payer's peer"
 PAYER_KEY, PAYEE_KEY, OTHER_KEY, DELEGATE_KEY = (bytes([number]) * 32 for number in range(1, 5))
 PAYER, PAYEE, OTHER, DELEGATE = map(address_of, (PAYER_KEY, PAYEE_KEY, OTHER_KEY, DELEGATE_KEY))
 KEYS = {PAYER: PAYER_KEY, PAYEE: PAYEE_KEY, OTHER: OTHER_KEY, DELEGATE: DELEGATE_KEY}
@@ -111,6 +112,7 @@ class Town:
             self.payer_journal,
             line,
             lambda digest: sign_recoverable(self.payer_key, digest),
+            OUR_PEER,
         )
         self.payer = Payer(
             ports, clock=self.clock, events=self.events, waits=self.waits, policy=self.policy

@@ -16,7 +16,7 @@ from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld
-from quire.channels.voucher import Voucher, domain_separator, sign_voucher
+from quire.channels.voucher import Voucher, domain_separator, introduction_digest, sign_voucher
 from quire.formats.cid import Cid
 from quire.formats.replica import ReplicaAnswer
 from quire.formats.replica_answers import Have, OfferAnswer, ReceiptAnswer
@@ -107,7 +107,12 @@ class Customer:
 
     @property
     def introduction(self) -> bytes:
-        return self.voucher(0).signature
+        return self.introduction_of(self.transport.peer_id)
+
+    def introduction_of(self, peer: str) -> bytes:
+        domain = domain_separator(self.place.hub.domain)
+        digest = introduction_digest(domain, self.account, self.payee, peer)
+        return sign_recoverable(self.key, digest)
 
     async def ask(self, link_id: bytes, body: Asking) -> ReplicaAnswer:
         place = self.place

@@ -14,6 +14,7 @@ from quire.kernels.keccak import keccak256
 NAME, VERSION = b"StorageChannels", b"1"
 DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 VOUCHER_TYPE = b"Voucher(address payer,address payee,uint128 cumulative)"
+INTRODUCTION_TYPE = b"Introduction(address payer,address payee,string peer)"
 PERMIT_TYPE = b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 
 
@@ -37,6 +38,12 @@ def typed_digest(separator: bytes, content: bytes) -> bytes:
 def voucher_digest(separator: bytes, payer: Address, payee: Address, cumulative: int) -> bytes:
     """What the payer signs, 32 bytes."""
     content = type_hash(VOUCHER_TYPE) + _word(payer) + _word(payee) + _number(cumulative)
+    return typed_digest(separator, keccak256(content))
+
+
+def introduction_digest(separator: bytes, payer: Address, payee: Address, peer: str) -> bytes:
+    """What the payer signs to let a peer run up bills at a payee, 32 bytes; for no contract."""
+    content = type_hash(INTRODUCTION_TYPE) + _word(payer) + _word(payee) + keccak256(peer.encode())
     return typed_digest(separator, keccak256(content))
 
 

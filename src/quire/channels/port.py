@@ -42,9 +42,9 @@ class Payments(Protocol):
         """
 
     async def introduction(self, payee: Address) -> bytes:
-        """The signature, 65 bytes, under a voucher of nothing to a payee: worth nothing, and shows
-        him that this node speaks for the payer. Whoever asks to be billed sends it along, so that
-        nobody can run up debts in another's name."""
+        """The payer's signature, 65 bytes, that this very peer speaks for him at a payee. Whoever
+        asks to be billed sends it along, so that nobody can run up debts in another's name, not
+        even who was given it as the payee's."""
 
     async def forget(self, bill_prefix: str) -> None:
         """These bills are settled and will not be asked for again."""
@@ -63,8 +63,16 @@ class Income(Protocol):
     async def bill(self, payer: Address, bill: str, amount: int) -> None:
         """He owes this; once for each bill."""
 
-    async def is_introduced(self, payer: Address, introduction: bytes) -> bool:
-        """Whether it is the payer's introduction (see Payments), by himself or by his delegate.
+    def is_billed(self, payer: Address, bill: str) -> bool:
+        """Whether he was billed this, or a later one of its series."""
+
+    async def forgive(self, payer: Address, amount: int) -> bool:
+        """Ask no more for a bill of something that he has given up, as far as it is due; False
+        where nothing is due or too much was forgiven already."""
+
+    async def is_introduced(self, payer: Address, peer: str, introduction: bytes) -> bool:
+        """Whether it is the payer's introduction (see Payments) of the peer that shows it, by
+        himself or by his delegate.
         Raises ChainUnreachable."""
 
     def due(self, payer: Address) -> int:

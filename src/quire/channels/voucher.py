@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quire.chain.eip712 import domain_separator, voucher_digest
+from quire.chain.eip712 import domain_separator, introduction_digest, voucher_digest
 from quire.chain.values import Address
 from quire.kernels.signing import recover_address, sign_recoverable
 
@@ -20,6 +20,7 @@ __all__ = [
     "SIGNATURE_BYTES",
     "Voucher",
     "domain_separator",
+    "introduction_digest",
     "sign_voucher",
     "signer_of",
     "voucher_digest",

@@ -109,6 +109,11 @@ class LocalNode:
                 line += more
         return line
 
+    def until_ended(self) -> None:
+        """Wait for a process that ends by itself."""
+        if self._process is not None:
+            self._process.wait()
+
     def kill(self) -> None:
         """SIGKILL: the node gets no chance to do anything more."""
         self._end(signal.SIGKILL)

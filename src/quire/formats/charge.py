@@ -77,7 +77,7 @@ def decode_charge(data: Buffer) -> Charge:
 @dataclass(frozen=True, slots=True)
 class Purse:
     """What whoever asks pays for a MiB at most. `payer`: the account that is billed, 20 bytes, with
-    its signature under a voucher of nothing to the payee, 65 bytes; both empty where nothing was
+    its signature that this peer speaks for it at the payee, 65 bytes; both empty where nothing was
     asked for yet."""
 
     price: int = 0

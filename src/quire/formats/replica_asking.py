@@ -52,7 +52,7 @@ class StoreRequest:
     """STORE_CHUNK_REQUEST: keep room for a replica, on the terms of an offer.
 
     client        the account that will be billed
-    introduction  its signature under a voucher of nothing to the provider (65 bytes)
+    introduction  its signature that this peer speaks for it at the provider (65 bytes)
     """
 
     FIELD: ClassVar = 11

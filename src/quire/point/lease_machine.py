@@ -41,7 +41,8 @@ from quire.point.lease_record import decode_lease, encode_lease
 from quire.point.values import BLOCK_BYTES, ReceiptTerms, SignedOffer
 
 RESERVED_SECONDS = 600.0
-IDLE_SECONDS = 1800.0  # while its blocks come in
+IDLE_SECONDS = 1800.0  # while its blocks come in, for each STEPS-th of them
+STEPS = 16  # so who sends a block now and then holds room that he does not pay for a few hours
 COMPLETE_SECONDS = 3600.0  # until the receipt is asked for
 DUES_SECONDS = 600  # between two looks at an account that owes
 DROP_SECONDS = 60.0  # between two attempts to give the space back
@@ -124,7 +125,8 @@ class LeaseMachine:
             look_at = state.look_at + DUES_SECONDS if state.is_unpaid else state.grace_until
             until = min(state.grace_until, look_at)
             return Deadline(reason, chain_time=until, mark=state.look_at)
-        return Deadline(reason, after_seconds=_SECONDS[state.at], mark=state.received)
+        done = state.received * STEPS // state.order.blocks
+        return Deadline(reason, after_seconds=_SECONDS[state.at], mark=done)
 
     def has_ended(self, state: Lease) -> bool:
         return state.at is LeaseState.DELETED and state.is_closed

@@ -119,9 +119,12 @@ class Pointers:
         if known is not None:
             if blob.version < known.blob.version:
                 return False
+            if OURS in (sender, known.sender):
+                sender = OURS
+            elif blob.version == known.blob.version:
+                sender = known.sender  # else who puts another's value again could push it out
             if blob.version == known.blob.version:
                 blob = known.blob
-            sender = OURS if OURS in (sender, known.sender) else sender
         await self.drop_old()
         pointer = Pointer(blob, sender, self._clock.now())
         records = self._make_room(locator, pointer)

@@ -136,6 +136,16 @@ def test_progress_gives_it_new_time() -> None:
     assert before.mark != after.mark
 
 
+def test_a_block_now_and_then_does_not_hold_room_for_weeks() -> None:
+    order = replace(NEW.order, blocks=1024, sealed_bytes=1024 * 65536)
+    state, marks = go(replace(NEW, order=order), MapTaken(ROOT))[0], set()
+    for received in range(1, 1024):
+        deadline = MACHINE.deadline(go(state, Progress(received))[0])
+        assert deadline is not None
+        marks.add(deadline.mark)
+    assert len(marks) == 16  # of half an hour each
+
+
 def test_each_period_is_charged_when_it_begins() -> None:
     deadline = MACHINE.deadline(STORED)
     assert deadline is not None

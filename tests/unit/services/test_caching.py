@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -306,6 +307,26 @@ def test_one_that_takes_a_payment_and_serves_nothing_has_one_step_of_it_and_is_t
             await fetch(buyer, publish(cheat, 8 * MIB), 60.0)
         assert buyer.trade(cheat).spent == PRICE  # of one MiB
         assert "it is paid no further" in buyer.told("cache.unpaid")[0]
+
+    play(scene)
+
+
+def test_one_that_asks_for_a_large_channel_does_not_get_the_wallet_locked_up() -> None:
+    async def scene(it: CacheTown) -> None:
+        cheat = await it.node("cheat", price=PRICE)
+        buyer = await it.node("buyer", max_price=PRICE)
+        admit, wallet = cheat.caching.toll.admit, await buyer.money.hub.tokens()
+
+        def greedy(peer: str, root: bytes | None, size_bytes: int, purse: Purse) -> object:
+            answer = admit(peer, root, size_bytes, purse)
+            if not isinstance(answer, Charge) or answer.is_known:
+                return answer
+            return replace(answer, due=wallet)
+
+        cheat.caching.toll.admit = greedy
+        await it.connect(buyer, cheat)
+        await fetch(buyer, publish(cheat, 80 * MIB), 60.0)
+        assert await buyer.money.hub.tokens() > wallet // 2
 
     play(scene)
 

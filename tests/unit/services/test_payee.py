@@ -15,6 +15,7 @@ from support.pay_kit import (
     KEYS,
     OTHER,
     OTHER_KEY,
+    OUR_PEER,
     PAYEE,
     PAYER,
     PAYER_KEY,
@@ -178,10 +179,11 @@ def test_a_bill_counts_once_also_after_a_restart():
 def test_an_introduction_shows_who_speaks_for_a_payer():
     async def story(town):
         introduction = await town.payer.introduction(PAYEE)
-        assert await town.payee.is_introduced(PAYER, introduction)
-        assert not await town.payee.is_introduced(OTHER, introduction)
-        assert not await town.payee.is_introduced(PAYER, bytes(65))
-        assert not await town.payee.is_introduced(PAYER, b"")
+        assert await town.payee.is_introduced(PAYER, OUR_PEER, introduction)
+        assert not await town.payee.is_introduced(PAYER, "another", introduction)
+        assert not await town.payee.is_introduced(OTHER, OUR_PEER, introduction)
+        for bad in (bytes(65), b"", voucher(town, 0).signature):
+            assert not await town.payee.is_introduced(PAYER, OUR_PEER, bad)
 
     in_town(story)
 

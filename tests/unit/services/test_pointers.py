@@ -99,6 +99,15 @@ async def test_who_sends_most_makes_room_and_what_is_ours_stays():
     assert not await kept.pointers.put(value(12, size=1000), "other")
 
 
+async def test_who_puts_the_value_of_another_again_cannot_push_it_out():
+    kept = Kept(quota_bytes=1500)
+    assert await kept.pointers.put(value(1), "owner")
+    assert await kept.pointers.put(value(1), "greedy")  # anybody can get it, and put it again
+    for number in range(2, 20):
+        assert await kept.pointers.put(value(number), "greedy")
+    assert kept.pointers.get(owner(1).locator) == value(1)
+
+
 @pytest.mark.parametrize(
     "data", [b"", bytes(8), bytes(9), bytes(9) + b"x" * 50, b"\0" * 8 + b"\2\xff\xff"]
 )

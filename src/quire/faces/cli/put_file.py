@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from quire.base.clock import SystemClock
+from quire.base.errors import InputError
 from quire.base.units import MIB
 from quire.dataset.envelope.header import Header
 from quire.dataset.envelope.records import BLOCK_BYTES
@@ -86,7 +88,12 @@ class Putting:
         content = content_of_file(self._source)
         header = Header(size, self._name, self._media_type)
         if manner.secret is not None:
+            before = os.fstat(self._source.fileno())
             plan = await convergent_plan(content, size, manner.secret, is_padded=manner.is_padded)
+            after = os.fstat(self._source.fileno())
+            if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                # Else another content would be encrypted under the key of the one before.
+                raise InputError(f"{path} changed while it was read; put it again")
         else:
             plan = random_plan(header, is_padded=manner.is_padded)
         if size < RESUMABLE_BYTES:

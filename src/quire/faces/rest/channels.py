@@ -89,12 +89,9 @@ async def claim(_request: web.Request, node: Node) -> web.Response:
 
 
 async def deposit(request: web.Request, node: Node) -> web.Response:
-    """Tokens into the hub; files that wait for money go on at once."""
     retail = retail_of(node)
+    await retail.deposit(await _amount(request))
     hub = retail.hub
-    await hub.deposit(await _amount(request))
-    if retail.keeping is not None:
-        await retail.keeping.uploads.funds_came()
     return reply_json(FundsBody(str(await hub.balance()), str(await hub.tokens())))
 
 

@@ -184,9 +184,10 @@ class Spender:
         if book.payee != charge.payee:
             book.payee = charge.payee
             self._books.changed(peer)
-        if await payments.room(charge.payee) < charge.due:
-            wish = max(charge.due, cost(FUND_BYTES, charge.price))
-            await payments.fund(charge.payee, wish)
+        # Whatever it asks for: a channel is not filled further than what is served on it.
+        least = min(charge.due, cost(CREDIT_BYTES, charge.price))
+        if await payments.room(charge.payee) < least:
+            await payments.fund(charge.payee, cost(FUND_BYTES, charge.price))
         introduction = await payments.introduction(charge.payee)
         self._purses[peer] = Purse(self._terms.max_price, payments.payer, introduction)
         return ""

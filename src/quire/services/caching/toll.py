@@ -90,7 +90,7 @@ class CacheToll:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 if book.payer != purse.payer:
-                    if not await income.is_introduced(purse.payer, purse.introduction):
+                    if not await income.is_introduced(purse.payer, peer, purse.introduction):
                         self._tell(peer, f"does not speak for {id_text(purse.payer)}")
                         return
                     book.payer = purse.payer

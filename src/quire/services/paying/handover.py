@@ -18,7 +18,13 @@ from quire.chain.hub import Hub
 from quire.chain.values import Address
 from quire.channels.channel import Channel, ChannelEvent, Shown
 from quire.channels.paying import Told
-from quire.channels.voucher import Voucher, domain_separator, signer_of, voucher_digest
+from quire.channels.voucher import (
+    Voucher,
+    domain_separator,
+    introduction_digest,
+    signer_of,
+    voucher_digest,
+)
 from quire.formats.pay import PayAnswer
 from quire.formats.replica_codes import Code
 from quire.services.paying.voucher_line import VoucherLine
@@ -66,6 +72,10 @@ class Handover:
     def voucher(self, payee: Address, cumulative: int) -> Voucher:
         digest = voucher_digest(self._separator, self._payer, payee, cumulative)
         return Voucher(self._payer, payee, cumulative, self._sign(digest))
+
+    def introduction(self, payee: Address, peer: str) -> bytes:
+        """Of one of our own peers, to a payee."""
+        return self._sign(introduction_digest(self._separator, self._payer, payee, peer))
 
     async def compare(self, peer: str, payee: Address, bill: str) -> Told:
         """Learn what the payee holds, by sending the newest voucher, and what he knows of a bill.

@@ -90,9 +90,9 @@ class Payee:
 
     async def bill(self, payer: Address, bill: str, amount: int) -> None:
         async with self._lock:
-            marks = self._billed.setdefault(payer, Billed())
-            if marks.has(bill):
+            if self.is_billed(payer, bill):
                 return
+            marks = self._billed.setdefault(payer, Billed())
             account = self.account(payer).bill(amount)
             key, filed = id_text(payer), self._filed_account
             mark = number_of(bill).to_bytes(8, "big")
@@ -107,8 +107,27 @@ class Payee:
             if quiet:
                 await self._journal.write(quiet)
 
-    async def is_introduced(self, payer: Address, introduction: bytes) -> bool:
-        return await self.signers.is_signed(Voucher(payer, self.payee, 0, introduction))
+    def is_billed(self, payer: Address, bill: str) -> bool:
+        marks = self._billed.get(payer)
+        return marks is not None and marks.has(bill)
+
+    async def forgive(self, payer: Address, amount: int) -> bool:
+        async with self._lock:
+            before = self.account(payer)
+            account = before.forgive(amount)
+            if account == before:
+                return False
+            await self._write(account)
+            self._accounts[payer] = account
+        self._events.publish(
+            "channel.forgiven",
+            id_text(payer),
+            f"it is not asked for {account.forgiven - before.forgiven} tokens any more",
+        )
+        return True
+
+    async def is_introduced(self, payer: Address, peer: str, introduction: bytes) -> bool:
+        return await self.signers.is_introduced(payer, self.payee, peer, introduction)
 
     def due(self, payer: Address) -> int:
         return self.account(payer).due
@@ -142,14 +161,13 @@ class Payee:
         if refusal is not None and refusal.code is not Code.OVERDRAWN:
             return PayAnswer(0, refusal.code, refusal.text)
         account = self.account(voucher.payer)
-        marks = self._billed.get(voucher.payer)
         return PayAnswer(
             account.received,
             Code.OK if refusal is None else refusal.code,
             "" if refusal is None else refusal.text,
             account.signature if account.received > voucher.cumulative else b"",
             account.billed,
-            marks is not None and marks.has(request.memo),
+            self.is_billed(voucher.payer, request.memo),
         )
 
     async def look(self, payers: Sequence[Address]) -> list[Account]:

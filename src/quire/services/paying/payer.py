@@ -55,12 +55,14 @@ FUNDS = "FUNDS"  # the kind of event that says that money is missing
 
 @dataclass(frozen=True, slots=True)
 class PayerPorts:
-    """What paying stands on. `sign`: a digest, 32 bytes, with the account's key, 65 bytes."""
+    """What paying stands on. `sign`: a digest, 32 bytes, with the account's key, 65 bytes; `peer`:
+    of this node."""
 
     hub: Hub
     journal: Journal
     line: VoucherLine
     sign: Callable[[bytes], bytes]
+    peer: str
 
 
 class Payer:
@@ -97,6 +99,7 @@ class Payer:
             place=place,
             alongside=self._alongside,
         )
+        self._peer = ports.peer
         self._handover = Handover(ports.line, hub, ports.sign, self, events)
         self._locks: dict[Address, asyncio.Lock] = {}
         self._promises: dict[asyncio.Task[Bill], None] = {}
@@ -176,7 +179,7 @@ class Payer:
         return known.sum
 
     async def introduction(self, payee: Address) -> bytes:
-        return self._handover.voucher(payee, 0).signature
+        return self._handover.introduction(payee, self._peer)
 
     async def forget(self, bill_prefix: str) -> None:
         gone = self._bills.forget(bill_prefix)

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from quire.base.errors import QuireError
 from quire.chain.hub import CHALLENGE_SECONDS, Hub
 from quire.chain.values import Address
-from quire.channels.voucher import Voucher, domain_separator, signer_of, voucher_digest
+from quire.channels.voucher import (
+    Voucher,
+    domain_separator,
+    introduction_digest,
+    signer_of,
+    voucher_digest,
+)
+from quire.kernels.signing import recover_address
 from quire.services.paying.together import Together
 
 GOOD_SECONDS = CHALLENGE_SECONDS / 4  # of the chain
@@ -33,17 +40,16 @@ class Signers:
     async def is_signed(self, voucher: Voucher) -> bool:
         """By the payer, his delegate, or what he is where he is a contract. Raises
         ChainUnreachable."""
-        signer = signer_of(self._separator, voucher)
-        if signer == voucher.payer:
-            return True
-        if signer is not None:
-            delegate, at = self._known.get(voucher.payer, (None, 0.0))
-            if signer == delegate and self._hub.clock.now() - at <= GOOD_SECONDS:
-                return True
-            if signer == await self.delegate(voucher.payer):
-                return True
-        digest = voucher_digest(self._separator, voucher.payer, voucher.payee, voucher.cumulative)
-        return await self._hub.is_signed_by_contract(voucher.payer, digest, voucher.signature)
+        payer, payee, cumulative = voucher.payer, voucher.payee, voucher.cumulative
+        digest = voucher_digest(self._separator, payer, payee, cumulative)
+        return await self._speaks(payer, digest, voucher.signature)
+
+    async def is_introduced(
+        self, payer: Address, payee: Address, peer: str, introduction: bytes
+    ) -> bool:
+        """Whether he lets this peer run up bills at the payee. Raises ChainUnreachable."""
+        digest = introduction_digest(self._separator, payer, payee, peer)
+        return await self._speaks(payer, digest, introduction)
 
     async def delegate(self, payer: Address) -> Address | None:
         """As of now. Raises ChainUnreachable."""
@@ -62,6 +68,18 @@ class Signers:
         return signer == voucher.payer or (
             signer is not None and signer == await self.delegate(voucher.payer)
         )
+
+    async def _speaks(self, payer: Address, digest: bytes, signature: bytes) -> bool:
+        signer = recover_address(signature, digest)
+        if signer == payer:
+            return True
+        if signer is not None:
+            delegate, at = self._known.get(payer, (None, 0.0))
+            if signer == delegate and self._hub.clock.now() - at <= GOOD_SECONDS:
+                return True
+            if signer == await self.delegate(payer):
+                return True
+        return await self._hub.is_signed_by_contract(payer, digest, signature)
 
     async def _read(self, payers: Sequence[Address]) -> Sequence[Address | QuireError | None]:
         return await self._hub.delegates(payers)

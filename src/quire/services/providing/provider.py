@@ -82,7 +82,9 @@ class Provider:
         introductions = Introductions(ports.income, ports.clock)
         self.leases = Leases(ports, blocks, self.room)
         self.reading = Reading(ports, self.leases, blocks, self.offering, introductions, limits)
-        admission = Admission(self.leases, ports.income, introductions, ports.hub.clock, limits)
+        admission = Admission(
+            self.leases, self.room, ports.income, introductions, ports.hub.clock, limits
+        )
         self._taking = Taking(ports, self.leases, blocks, self.room, self.offering, admission)
 
     async def start(self) -> None:

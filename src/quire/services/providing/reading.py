@@ -97,7 +97,7 @@ class Reading:
         size = BLOCK_BYTES * len(asked.indices)
         cost = self._offering.settings.price_get_byte * size
         if cost:
-            refusal = await self._charge(session, asked, cost)
+            refusal = await self._charge(peer, session, asked, cost)
             if refusal is not None:
                 return refusal
         try:
@@ -135,10 +135,12 @@ class Reading:
 
     # ---- inside ----
 
-    async def _charge(self, session: bytes, asked: GetRequest, cost: int) -> ReplicaAnswer | None:
+    async def _charge(
+        self, peer: PeerId, session: bytes, asked: GetRequest, cost: int
+    ) -> ReplicaAnswer | None:
         """Put a read on the reader's ahead; why it is not served."""
         client, income = asked.client, self._ports.income
-        if not client or not await self._introductions.holds(client, asked.introduction):
+        if not client or not await self._introductions.holds(client, peer, asked.introduction):
             text = "reading is paid here: say who pays, with his introduction"
             return ReplicaAnswer(Code.PAYMENT_REQUIRED, text)
         reader = self._reader(client, session)

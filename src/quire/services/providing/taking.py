@@ -94,7 +94,7 @@ class Taking:
                 offer,
             )
             if lease is None or lease.is_closed:
-                refusal = await self._admission.refusal(peer, asked)
+                refusal = await self._admission.refusal(peer, order, asked.introduction)
                 if refusal is not None:
                     return refusal
             # From here to the room being held nothing waits, so that no room is given twice.
@@ -214,6 +214,7 @@ class Taking:
             answer = answer_release(lease)
             if answer.event is not None:
                 await self._leases.post(lease, answer.event)
+                await self._leases.forgive(lease)
             return _plain(answer)
 
     # ---- inside ----

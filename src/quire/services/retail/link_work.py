@@ -271,9 +271,9 @@ class LinkWork:
         if state.outcome is not None:
             await self._ports.choice.report(order.peer, state.outcome, state.why)
         await self._ports.payments.forget(bill_prefix(order.link_id))
-        # One that expired stays with its provider for the days of grace; one that is silent, or
-        # does not have it, need not be told.
-        if state.at is At.EXPIRED or state.outcome in (Outcome.SILENT, Outcome.LOST):
+        # One that expired stays with its provider for the days of grace. One that was lost goes on
+        # being billed until its provider hears that nobody pays for it.
+        if state.at is At.EXPIRED or (state.outcome is Outcome.SILENT and state.at is not At.LOST):
             return
         try:
             await self._ask(state, ReleaseRequest())

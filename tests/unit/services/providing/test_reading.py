@@ -94,8 +94,9 @@ async def test_who_does_not_say_who_pays_or_cannot_pay_reads_nothing(tmp_path):
         stranger = await place.customer(OTHER_KEY, deposit=0)
         answer = await stranger.ask(SESSION, GetRequest(REPLICA.root, (0,)))
         assert (answer.code, "who pays" in answer.text) == (Code.PAYMENT_REQUIRED, True)
-        foreign = GetRequest(REPLICA.root, (0,), CLIENT, stranger.introduction)
-        assert (await stranger.ask(SESSION, foreign)).code is Code.PAYMENT_REQUIRED
+        for introduction in (stranger.introduction, customer.introduction):
+            foreign = GetRequest(REPLICA.root, (0,), CLIENT, introduction)
+            assert (await stranger.ask(SESSION, foreign)).code is Code.PAYMENT_REQUIRED
         answer = await read(stranger, (0,))
         assert (answer.code, "no room" in answer.text) == (Code.PAYMENT_REQUIRED, True)
         assert (await read(customer, (0, 40))).code is Code.NOT_FOUND

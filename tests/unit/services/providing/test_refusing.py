@@ -21,6 +21,7 @@ from quire.formats.replica_asking import (
 )
 from quire.formats.replica_codes import Code
 from quire.point.values import BLOCK_BYTES
+from quire.services.machines import KEPT_ENDED
 from quire.services.providing.settings import ProviderLimits
 from support.provider_kit import (
     CLIENT,
@@ -65,9 +66,14 @@ async def test_nobody_is_billed_in_the_name_of_another(tmp_path):
         answer = await stranger.ask(LINK, replace(order, client=CLIENT))
         assert (answer.code, "introduction" in answer.text) == (Code.REFUSED, True)
         # What he has seen of somebody else's dealings with another payee is of no use.
-        signed = customer.voucher(7).signature
-        answer = await stranger.ask(LINK, replace(order, client=CLIENT, introduction=signed))
-        assert answer.code is Code.REFUSED
+        # Nor is the introduction that the client gave him, when he said that he is this payee.
+        for signed in (
+            customer.voucher(7).signature,
+            customer.voucher(0).signature,
+            customer.introduction,
+        ):
+            answer = await stranger.ask(LINK, replace(order, client=CLIENT, introduction=signed))
+            assert answer.code is Code.REFUSED
         assert place.provider.leases.find(LINK) is None
 
 
@@ -288,3 +294,32 @@ async def test_a_provider_that_stops_says_so(tmp_path):
         await place.answering.stop()
         with pytest.raises(PeerRefused, match="stopping"):
             await customer.offer()
+
+
+async def test_accounts_without_money_cannot_keep_all_the_room(tmp_path):
+    async with provider_in(tmp_path, quota_bytes=100 * BLOCK_BYTES) as place:
+        codes = []
+        for number in range(10):
+            nobody = await place.customer(bytes([0x60 + number]) * 32, deposit=0)
+            order = await nobody.order(REPLICA)
+            codes.append((await nobody.ask(bytes([number]) * 16, order)).code)
+        assert codes[:5] + codes[-2:] == [Code.OK] * 5 + [Code.BUSY] * 2
+        customer = await place.customer()
+        await customer.put(LINK, REPLICA)
+
+
+async def test_a_link_that_was_forgotten_is_not_stored_again_on_bills_that_were_paid(tmp_path):
+    async with provider_in(tmp_path) as place:
+        customer = await place.customer()
+        await customer.put(LINK, REPLICA)
+        billed = place.income.account(CLIENT).billed
+        assert (await customer.ask(LINK, ReleaseRequest())).code is Code.OK
+        await place.until(LINK, "DELETED")
+        for number in range(KEPT_ENDED):  # enough of others that end, and it is remembered no more
+            other = number.to_bytes(16, "big")
+            await customer.reserve(other, REPLICA)
+            await customer.ask(other, ReleaseRequest())
+        assert place.provider.leases.find(LINK) is None
+        answer = await customer.ask(LINK, await customer.order(REPLICA))
+        assert (answer.code, "another id" in answer.text) == (Code.EXPIRED, True)
+        assert place.income.account(CLIENT).billed == billed
