@@ -40,7 +40,9 @@ class Street:
 
 
 @asynccontextmanager
-async def street(tmp_path, count: int = 3) -> AsyncGenerator[Street, None]:
+async def street(
+    tmp_path, count: int = 3, settings: ProviderSettings = SETTINGS
+) -> AsyncGenerator[Street, None]:
     network = memory_network()
     keys = [bytes([0x40 + number]) * 32 for number in range(count + 2)]
     world = MemoryWorld(TERMS, RIGHT_NOW)
@@ -49,7 +51,7 @@ async def street(tmp_path, count: int = 3) -> AsyncGenerator[Street, None]:
     async with AsyncExitStack() as stack:
         keepers = [
             await stack.enter_async_context(
-                retail_node(tmp_path / f"p{n}", world, key, network, providing=SETTINGS)
+                retail_node(tmp_path / f"p{n}", world, key, network, providing=settings)
             )
             for n, key in enumerate(keys[:count])
         ]
@@ -174,6 +176,24 @@ async def test_events_tell_every_step_of_every_link(tmp_path):
         assert steps[-1] == "link.SIGNED"
         history = (await client.status(upload["id"]))["history"]
         assert history[0]["note"].startswith("ordered: 1 replicas")
+
+
+async def test_a_file_that_waits_for_money_goes_on_with_the_deposit(tmp_path):
+    dear = ProviderSettings(TOKENS, 1, 1)
+    async with street(tmp_path, 1, dear) as here, Client(here.client.url) as client:
+        put = await client.put_file(DATA, redundancy=1, expires_in=timedelta(hours=1))
+        assert put.upload_id is not None
+
+        async def until(state: str) -> None:
+            async with asyncio.timeout(30):  # sooner than a file looks for money by itself
+                while (await client.status(str(put.upload_id)))["state"] != state:
+                    await asyncio.sleep(0.05)
+
+        await until("PAUSED")
+        enough = TOKENS * 3 * MIB * 3600
+        here.client.hub.world.mint(client_account(here), enough)
+        await client.node.json("POST", "/channels/deposit", body={"amount": str(enough)})
+        await until("UPLOADED")
 
 
 async def test_bad_orders_are_refused_in_words_and_leave_nothing(tmp_path):

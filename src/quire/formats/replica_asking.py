@@ -29,7 +29,6 @@ from quire.formats.varint import Buffer
 ADDRESS_BYTES = 20
 SIGNATURE_BYTES = 65
 NONCE_BYTES = 32
-MAX_SEALED_BYTES = MAX_BLOCKS * BLOCK_BYTES
 
 
 @dataclass(frozen=True, slots=True)

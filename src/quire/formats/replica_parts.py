@@ -15,7 +15,6 @@ BLOCK_BYTES = 65536
 MAX_BLOCKS = 1024  # of one replica: a chunk has no more
 MAX_RUN_BLOCKS = 16  # consecutive blocks in one piece: 1 MiB
 MAX_READ_BLOCKS = 32  # in one answer: 2 MiB
-MAX_TIME = (1 << 62) - 1
 
 
 def encode_amount(amount: int) -> bytes:

@@ -13,7 +13,6 @@ from quire.formats.cid import Cid
 from quire.formats.multihash import HASH_SHA256
 
 SHARDS = 16
-SHARDS_OF_PROVIDER = 2
 _RAW = 0x55
 _LABEL = b"quire-replica-provider/1/"
 

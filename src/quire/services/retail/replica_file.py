@@ -90,6 +90,7 @@ class ReplicaFile:
         self._seal_root = seal_root
         self._paces = Paces()
         self._tabs: dict[str, Tab] = {}
+        self._sealers: dict[tuple[str, int, int], Sealer] = {}  # by peer, replica, epoch
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._of_chunk: dict[int, list[Holder]] = {}
         for each in holders.replicas:
@@ -204,12 +205,9 @@ class ReplicaFile:
     async def _get(self, run: _Run, holder: Holder, place: ChunkPlace, tab: Tab) -> bytes:
         indexes = range(run.start, run.start + run.count)
         runs = await self._served(holder, indexes, tab)
-        peer_id = decode_peer_id(holder.peer)
-        key = seal_key(self._seal_root, peer_id, holder.replica, holder.epoch)
-        sealer = Sealer(key, self.manifest.dataset_size)
         return await asyncio.get_running_loop().run_in_executor(
             self._ports.executor, open_served, runs, indexes, holder.sealed_root, place.count,
-            sealer, place.first + run.start,
+            self._sealer(holder), place.first + run.start,
         )  # fmt: skip
 
     async def _served(self, holder: Holder, indexes: range, tab: Tab) -> Sequence[BlockRun]:
@@ -260,6 +258,14 @@ class ReplicaFile:
                 runs.append(_Run(number, at - place.first, count, count * BLOCK_BYTES))
                 at += count
         return runs
+
+    def _sealer(self, holder: Holder) -> Sealer:
+        of = holder.peer, holder.replica, holder.epoch
+        sealer = self._sealers.get(of)
+        if sealer is None:
+            key = seal_key(self._seal_root, decode_peer_id(holder.peer), *of[1:])
+            sealer = self._sealers[of] = Sealer(key, self.manifest.dataset_size)
+        return sealer
 
     def _place(self, run: _Run) -> ChunkPlace:
         return self._holders.chunks[run.chunk]

@@ -10,7 +10,7 @@ Nothing of it needs the key to the file: a repair capability is enough.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from quire.base.errors import BlockMissing, DeadlineExceeded, InputError, Refused, UnknownDataset
@@ -29,7 +29,6 @@ from quire.services.retail.link_ports import LinkPorts
 from quire.services.retail.link_table import LinkTable
 from quire.services.retail.map_keeper import MapKeeper, encode_proofs
 from quire.services.retail.restoring import Restoring
-from quire.services.retail.upload_events import follow
 from quire.services.retail.upload_ports import UploadPorts
 from quire.services.retail.upload_record import (
     REDUNDANCY_MOST,
@@ -241,10 +240,6 @@ class Uploads:
             return link is not None and link.order.upload_id == upload_id
 
         return is_ours
-
-    def events(self, key: str) -> AsyncGenerator[Event, None]:
-        """What happens to it and to its links, from now on. Raises NotFound."""
-        return follow(self._ports.events, self.concerning(key))
 
     async def history(self, key: str) -> list[Note]:
         """What happened to it, oldest first."""
