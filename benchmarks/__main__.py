@@ -27,6 +27,7 @@ from benchmarks.proofs import proofs
 from benchmarks.protect import protect
 from benchmarks.proving import proving
 from benchmarks.report import Cell, Report, Row
+from benchmarks.retail import retail
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
 from benchmarks.vouchers import vouchers
@@ -62,6 +63,7 @@ def main() -> None:
         "protect": lambda directory: protect(directory, size, _sizes(wanted.protect)),
         "proofs": lambda directory: proofs(directory, _numbers(wanted.samples)),
         "vouchers": lambda directory: vouchers(),
+        "retail": retail,
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),
     }
     names = [name for name in wanted.only.split(",") if name] or list(benches)

@@ -39,7 +39,7 @@ def _bare(size_bytes: int) -> dict[str, Any]:
         listener.stdout.close()
 
 
-async def _fetch(api: str, cid: str) -> float:
+async def fetch(api: str, cid: str) -> float:
     """Seconds from asking for the fetch until the node reports the dataset complete."""
     url = f"{api}/api/quire/v1/datasets/{cid}/fetch"
     async with aiohttp.ClientSession(raise_for_status=True) as web:
@@ -70,7 +70,7 @@ def network(directory: Path, size_bytes: int) -> list[Row]:
             settle()
             limits.append(rate(_bare(size_bytes)))
             before = source.resources()["cpu_seconds"], target.resources()["cpu_seconds"]
-            rates.append(size_bytes / 1e6 / asyncio.run(_fetch(target.api, cid)))
+            rates.append(size_bytes / 1e6 / asyncio.run(fetch(target.api, cid)))
             after = source.resources()["cpu_seconds"], target.resources()["cpu_seconds"]
             cpu = after[0] - before[0], after[1] - before[1]
     return [

@@ -47,6 +47,20 @@ async def ask(node, method, path, body=None):
     return reply.status, json.loads(reply.body)
 
 
+async def test_a_deposit_lets_uploads_that_wait_for_tokens_go_on(tmp_path, monkeypatch):
+    async with retail_node(tmp_path / "one", a_hub_world(), PAYER_KEY, memory_network()) as one:
+        there = []
+
+        async def funds_came():
+            there.append(await one.hub.balance())
+
+        monkeypatch.setattr(one.retail.keeping.uploads, "funds_came", funds_came)
+        assert (await ask(one, "POST", "/channels/deposit", {"amount": TOKENS + 1}))[0] == 402
+        assert there == []
+        assert (await ask(one, "POST", "/channels/deposit", {"amount": 500}))[0] == 200
+        assert there == [500]
+
+
 async def test_the_api_shows_both_roles_and_moves_money(tmp_path):
     world, network = a_hub_world(), memory_network()
     payee_text, payer_text = address_text(PAYEE), address_text(PAYER)
@@ -96,6 +110,19 @@ async def test_the_api_shows_both_roles_and_moves_money(tmp_path):
         assert "quire_channel_promised_tokens_total 100.0" in text
         text = (await send(two.url, "GET", f"{QUIRE_BASE}/metrics", {}, b"")).text
         assert "quire_channel_due_tokens 20.0" in text
+
+
+async def test_a_deposit_lets_uploads_that_wait_for_tokens_go_on(tmp_path, monkeypatch):
+    told = []
+
+    async def funds_came():
+        told.append(await one.hub.balance())
+
+    async with retail_node(tmp_path, a_hub_world(), PAYER_KEY) as one:
+        monkeypatch.setattr(one.retail.keeping.uploads, "funds_came", funds_came)
+        assert (await ask(one, "POST", "/channels/deposit", {"amount": TOKENS + 1}))[0] == 402
+        assert (await ask(one, "POST", "/channels/deposit", {"amount": 500}))[0] == 200
+        assert told == [500]
 
 
 @pytest.mark.parametrize(

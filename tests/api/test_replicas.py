@@ -95,6 +95,10 @@ async def test_a_file_is_put_followed_renewed_and_read_elsewhere(tmp_path):
             await read(reader, put.read_cap.text, start=100_000, end=100_100)
             == (DATA[100_000:100_100])
         )
+        answer = await send(
+            here.reader.url, "GET", "/api/quire/v1/files", {"Quire-Cap": put.read_cap.text}, b""
+        )
+        assert (answer.status, answer.body) == (200, DATA)
         assert sum(k.retail.income.account(address_of(b"\x44" * 32)).received
                    for k in here.keepers) > 0  # fmt: skip
         await client.release(put.upload_id)

@@ -292,6 +292,10 @@ def test_capabilities_are_shown_derived_and_given_to_others(home, tmp_path):
     assert opened.out.decode().strip() == text
     assert quire("cap", "open", "--identity", str(identities["bob"]), stdin=shared).code == 2
     assert quire("cap", "share", text, "--to", "age1nobody").code == 2
+    quire("keyring", "new", **home)
+    mine = quire("keyring", "show", "--json", **home).json["recipient"]
+    shared = quire("cap", "share", text, "--to", mine).out
+    assert quire("cap", "open", stdin=shared, **home).out.decode().strip() == text
 
 
 def test_a_locked_key_ring_needs_its_passphrase(home, tmp_path):

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from quire.base.errors import DiskFull
 from quire.formats.replica import ReplicaAnswer, ReplicaRequest
 from quire.formats.replica_answers import AuditAnswer
 from quire.formats.replica_asking import AuditRequest
@@ -61,6 +62,8 @@ def test_a_term_is_renewed_an_hour_before_its_end_and_nothing_is_sent_again() ->
         await asyncio.sleep(3 * HOUR)  # through the end of the first term
         assert town.clock.now() > began + 2 * HOUR
         assert held(client, key) == 2
+        paid = sum(keeper.paid(client) for keeper in keepers)
+        assert client.uploads.status(key).paid == paid  # by terms that are long over, too
         watching.cancel()
 
     play(scene)
@@ -200,6 +203,31 @@ def test_an_empty_wallet_pauses_and_a_deposit_goes_on() -> None:
         bills = {link.peer: link.paid for link in status.links}
         assert {k.peer: k.paid(client) for k in keepers} == bills
         assert len(bills) == 5
+
+    play(scene)
+
+
+def test_a_full_disk_pauses_and_room_goes_on() -> None:
+    async def scene(town: RetailTown) -> None:
+        keepers = await town.providers(3)
+        client = await town.client()
+        file = await client.encrypt(4 * MIB)
+        key = await client.put(file, redundancy=2, seconds=2 * HOUR, chunk_blocks=8)
+        is_full = True
+
+        async def full(_: object) -> None:
+            if is_full:
+                raise DiskFull("no space is left on the disk")
+
+        await asyncio.sleep(0.01)
+        client.journal.before = full
+        await asyncio.sleep(45)
+        assert held(client, key) < 2
+        is_full = False
+        await client.until_safe(key, 300)
+        assert {link.state for link in client.uploads.status(key).links} == {"SIGNED"}
+        paid = client.uploads.status(key).paid
+        assert sum(keeper.paid(client) for keeper in keepers) == paid
 
     play(scene)
 

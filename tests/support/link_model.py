@@ -16,13 +16,13 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from quire.channels.channel import Bill
 from quire.formats.replica_codes import LeaseState
-from quire.point.chunk import ChunkState, ChunkView
+from quire.point.chunk import ChunkState, ChunkView, Wanted
 from quire.point.link import ENDS, At, LinkState
-from quire.point.link_events import Retry
+from quire.point.link_events import Extend, LinkEvent, Release, Retry
 from quire.point.values import BILLING_SECONDS
 from support.link_client import Client, Plan
 from support.link_kit import DAY
@@ -30,7 +30,9 @@ from support.link_ledger import Ledger
 from support.link_providers import CHEATS, HONEST, NEVER_PAID, Provider
 from support.link_world import Broken, Faults, World
 
-BELIEVE_TO_BE_OWED = ("renewal bad", "overcharges")  # for terms that nobody accepted, or twice
+# For terms that nobody accepted, for too much, for what they could not show: they let go of all
+# that they hold for who does not pay that.
+BELIEVE_TO_BE_OWED = ("renewal bad", "overcharges", "discards")
 STEPS_MAX = 30_000
 PRICE = 10
 UPLOAD_SECONDS = 40 * DAY  # an upload that has not ended by then never will
@@ -49,6 +51,7 @@ class Run:
     world: World = field(init=False)
     client: Client = field(init=False)
     providers: list[Provider] = field(init=False)
+    is_released: bool = field(default=False, init=False)
     was_safe: dict[int, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,6 +99,12 @@ class Run:
         world.after(0, lambda: client.guarded(client.start))
         if self.is_poor and self.is_refilled:
             world.after(world.rng.random() * 1000, self._refill)
+        owner = random.Random(f"the owner in run {self.seed}")
+        if owner.random() < 0.05:
+            seconds = client.plan.seconds if self.lives_on else 40
+            world.after(owner.random() * seconds, self._release)
+        if self.lives_on and owner.random() < 0.3:
+            world.after(owner.random() * client.plan.seconds, self._extend)
         begun = world.time
         while not self._has_ended():
             if not world.step() or world.steps > STEPS_MAX or world.time > begun + UPLOAD_SECONDS:
@@ -130,14 +139,36 @@ class Run:
 
     def _refill(self) -> None:
         self.world.wallet += 10**30
-        for key in list(self.client.links):
-            if key in self.client.links:  # it may be killed meanwhile
-                self.client.guarded(self.client.post, key, Retry())
+        self._tell(Retry())
+
+    def _release(self) -> None:
+        """The owner does not want the file any more; what follows is the end of every link."""
+        self.is_released = True
+        self.client.wanted = Wanted(0, self.world.now, is_autorenewed=False)
+        self._tell(Release())
+
+    def _extend(self) -> None:
+        until = self.world.now + 2 * self.client.plan.seconds
+        self.client.wanted = replace(self.client.wanted, expires_at=until)
+        self._tell(Extend(until, False))
+
+    def _tell(self, event: LinkEvent) -> None:
+        """Every link, also when the client is killed meanwhile."""
+        client = self.client
+        told = [key for key in client.links if client.links[key].is_live]
+        for key in told:
+            if key in client.links:
+                client.guarded(client.post, key, event)
+        if len(client.links) < len(client.journal):
+            self.world.after(100, lambda: self._tell(event))
 
     def _has_ended(self) -> bool:
         client = self.client
         if client.epoch == 0 or (client.journal and not client.links):
             return False
+        if self.is_released:
+            ended = map(client.machine.has_ended, client.links.values())
+            return len(client.links) == len(client.journal) and all(ended)
         if self._is_paused():
             return True
         views = client.views()
@@ -155,6 +186,8 @@ class Run:
         return bool(waiting) and all(link.is_paused for link in waiting)
 
     def _outcome(self) -> str:
+        if self.is_released:
+            return "RELEASED"
         if self._is_paused():
             return "PAUSED"
         states = [view.state for view in self.client.views()]
@@ -175,6 +208,8 @@ class Run:
             self._fail(f"a provider that {provider.kind} is paid", bill)
         if self.client.by_peer[link.order.peer] is not provider:
             self._fail("the wrong one is paid", bill)
+        if self.is_released and not link.is_live:
+            self._fail("a link that its owner gave up is paid", bill)
         receipt = link.receipt
         if receipt is None:
             self._fail("a bill is promised before there is a receipt", bill)
@@ -232,8 +267,10 @@ class Run:
     def _viewed(self, chunk: int, view: ChunkView) -> None:
         """Nobody but refusing renewers: then there is no gap."""
         safe = view.signed >= self.client.plan.redundancy
-        steady = all(each.is_honest and each.kind != "flaky" for each in self.providers)
+        unsteady = (*CHEATS, *BELIEVE_TO_BE_OWED, "flaky")
+        steady = all(each.kind not in unsteady for each in self.providers)
         gapless = steady and not self.client.is_dry and not self.is_poor
+        gapless = gapless and not self.is_released
         if self.was_safe.get(chunk) and not safe and gapless and self.client.plan.is_autorenewed:
             self._fail("there is a gap", [(x.at, x.why) for x in self.client.of(chunk)])
         self.was_safe[chunk] = self.was_safe.get(chunk, False) or safe

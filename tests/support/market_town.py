@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quire.base.errors import NodeUnreachable
+from quire.base.errors import NodeUnreachable, QuireError
 from quire.chain.abi import address_text, id_text, parse_id, slot_id
 from quire.chain.contract_config import ContractConfig
 from quire.chain.deployment import DEPLOYER
@@ -259,7 +259,12 @@ class Town:
             if name not in self.nodes or self.nodes[name].has_ended:
                 lines.append(f"{name} is not there")
                 continue
-            for sale in await self.sales(name):
+            try:
+                sales = await self.sales(name)
+            except QuireError as error:
+                lines.append(f"{name} tells nothing of sales: {error.message}")
+                continue
+            for sale in sales:
                 told = [sale[key] for key in ("slotIndex", "state", "words", "trouble")]
                 lines.append(f"{name} sells {told}")
         return "\n".join(lines)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,13 @@ class Street:
 
     # ---- who is there ----
 
-    async def client(self, name: str = CLIENT, *, lies: str = "", **settings: Any) -> str:
-        """A node with an account. Settings as `retail_price=3`; True for a flag."""
+    async def client(
+        self, name: str = CLIENT, *, lies: str = "", under: Sequence[str] = (), **settings: Any
+    ) -> str:
+        """A node with an account. Settings as `retail_price=3`; True for a flag. `under`: a program
+        that it runs under."""
         arguments = [part for key, value in settings.items() for part in _setting(key, value)]
-        under = under_program("demo.liar", lies) if lies else ()
+        under = under_program("demo.liar", lies) if lies else under
         async with self._starting:
             await self.town.start(name, arguments=arguments, under=under)
         return name
@@ -86,11 +89,15 @@ class Street:
         await self.town.start(name, knows=knows, arguments=arguments)
         return name
 
-    async def back(self, name: str, *, lies: str = "") -> None:
-        """Kill a node, if it lives, and start it again with its data."""
+    async def back(
+        self, name: str, *, lies: str = "", under: Sequence[str] = (), knows: str = ""
+    ) -> None:
+        """Kill a node, if it lives, and start it again with its data. `knows`: whom the first node
+        is told of."""
         await self.town.kill(name)
-        under = under_program("demo.liar", lies) if lies else ()
-        await self.town.start(name, under=under)
+        under = under_program("demo.liar", lies) if lies else under
+        async with self._starting:
+            await self.town.start(name, under=under, knows=knows)
 
     def node(self, name: str) -> LocalNode:
         return self.town.nodes[name]

@@ -15,6 +15,7 @@ from quire.chain.hub import HubChannel
 from quire.chain.values import Address
 
 NOTHING = HubChannel()
+FORGIVEN_SHARE = 8  # of what a payer has paid, the part that may be forgiven him
 
 
 class Verdict(Enum):
@@ -31,6 +32,7 @@ class Account:
     """Sums in the smallest unit of the token, since ever.
 
     received   what the best voucher promises; at least `claimed`
+    forgiven   what was billed and is not asked for any more; not part of `billed`
     signature  of the best voucher; empty when none is held (the journal was lost)
     seen       the channel as the hub said last; it is as of `seen_at`, unix seconds of the chain
     """
@@ -41,6 +43,7 @@ class Account:
     signature: bytes = field(default=b"", repr=False)
     seen: HubChannel = NOTHING
     seen_at: float = 0.0
+    forgiven: int = 0
 
     @property
     def covered(self) -> int:
@@ -61,6 +64,15 @@ class Account:
 
     def bill(self, amount: int) -> Account:
         return replace(self, billed=self.billed + amount)
+
+    def forgive(self, amount: int) -> Account:
+        """Ask no more for a bill of a replica that its owner has given up, as far as it is due; the
+        same account where too much was forgiven already. Otherwise one bill that he does not think
+        he owes would end all that is kept for him."""
+        amount = min(amount, self.due)
+        if amount <= 0 or (self.forgiven + amount) * FORGIVEN_SHARE > self.received:
+            return self
+        return replace(self, billed=self.billed - amount, forgiven=self.forgiven + amount)
 
     def look(self, seen: HubChannel, at: float) -> Account:
         """What the hub says. Where it paid out more than this journal knows of, the journal was set

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -22,6 +22,7 @@ class _Billed:
     format: int
     payer: bytes
     billed: int
+    forgiven: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,9 @@ class _Received:
 
 
 def encode_billed(account: Account) -> bytes:
-    """What he was billed."""
-    return msgspec.json.encode(_Billed(FORMAT, account.payer, account.billed))
+    """What he was billed, and forgiven."""
+    record = _Billed(FORMAT, account.payer, account.billed, account.forgiven)
+    return msgspec.json.encode(record)
 
 
 def encode_received(account: Account) -> bytes:
@@ -58,9 +60,11 @@ def decode_account(billed: bytes | None, received: bytes | None) -> Account:
     payers = {each.payer for each in (owes, has) if each is not None}
     if len(payers) != 1 or len(payer := payers.pop()) != ADDRESS_BYTES:
         raise BadEncoding("the records of an account do not name one payer")
-    account = Account(payer, owes.billed if owes is not None else 0)
+    account = Account(payer)
+    if owes is not None:
+        account = replace(account, billed=owes.billed, forgiven=owes.forgiven)
     if has is not None:
-        account = Account(payer, account.billed, has.received, has.signature, has.seen)
+        account = replace(account, received=has.received, signature=has.signature, seen=has.seen)
     _check(account)
     return account
 
@@ -70,7 +74,7 @@ def _check(account: Account) -> None:
     for each in (account.received, seen.deposit, seen.claimed):
         if not 0 <= each <= MAX_CUMULATIVE:
             raise BadEncoding("the record of an account has a sum out of its range")
-    if account.billed < 0 or not 0 <= seen.close_at < _ENDLESS_TIME:
+    if min(account.billed, account.forgiven) < 0 or not 0 <= seen.close_at < _ENDLESS_TIME:
         raise BadEncoding("the record of an account has numbers that cannot be")
     if len(account.signature) > MAX_SIGNATURE_BYTES:
         raise BadEncoding(f"a signature of {len(account.signature)} bytes is too long")

@@ -63,6 +63,10 @@ class Income(Protocol):
     async def bill(self, payer: Address, bill: str, amount: int) -> None:
         """He owes this; once for each bill."""
 
+    async def forgive(self, payer: Address, amount: int) -> bool:
+        """Ask no more for a bill of something that he has given up, as far as it is due; False
+        where nothing is due or too much was forgiven already."""
+
     async def is_introduced(self, payer: Address, introduction: bytes) -> bool:
         """Whether it is the payer's introduction (see Payments), by himself or by his delegate.
         Raises ChainUnreachable."""

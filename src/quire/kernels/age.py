@@ -8,10 +8,20 @@ Source   age-encryption.org/v1; point.md 7.2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from quire.base.errors import InputError, WrongKey
+from quire.formats.bech32 import encode_bech32
 
-__all__ = ["check_recipient", "open_as", "open_under", "wrap_for", "wrap_under"]
+__all__ = [
+    "check_recipient",
+    "identity_of",
+    "open_as",
+    "open_under",
+    "recipient_of",
+    "wrap_for",
+    "wrap_under",
+]
 
 
 def wrap_under(passphrase: str, secret: bytes) -> bytes:
@@ -29,6 +39,16 @@ def open_under(passphrase: str, wrapped: bytes) -> bytes:
         return bytes(pyrage.passphrase.decrypt(wrapped, passphrase))
     except pyrage.DecryptError:
         raise WrongKey("the passphrase does not open it, or it is damaged") from None
+
+
+def identity_of(secret: bytes) -> str:
+    """The identity (AGE-SECRET-KEY-1…) of 32 secret bytes."""
+    return encode_bech32("age-secret-key-", secret).upper()
+
+
+def recipient_of(identity: str) -> str:
+    """The recipient (age1…) that others wrap for. Raises InputError."""
+    return str(_identity(identity).to_public())
 
 
 def check_recipient(text: str) -> None:
@@ -51,14 +71,20 @@ def open_as(identity: str, wrapped: bytes) -> bytes:
     """
     import pyrage
 
-    try:
-        key = pyrage.x25519.Identity.from_str(identity.strip())
-    except pyrage.IdentityError:
-        raise InputError("this is no identity of age: it begins with AGE-SECRET-KEY-1") from None
+    key = _identity(identity)
     try:
         return bytes(pyrage.decrypt(wrapped, [key]))
     except pyrage.DecryptError:
         raise WrongKey("it was not wrapped for this identity, or it is damaged") from None
+
+
+def _identity(text: str) -> Any:
+    import pyrage
+
+    try:
+        return pyrage.x25519.Identity.from_str(text.strip())
+    except pyrage.IdentityError:
+        raise InputError("this is no identity of age: it begins with AGE-SECRET-KEY-1") from None
 
 
 def _recipients(texts: Sequence[str]) -> list[object]:

@@ -25,7 +25,7 @@ from quire.net.transport import Channel, PeerId, Transport
 # The payload is a view into what arrived; the answer's segments are joined by the transport.
 Handler: TypeAlias = Callable[[PeerId, memoryview], Awaitable[Sequence[Buffer]]]
 
-IN_FLIGHT_PER_PEER = 32
+IN_FLIGHT_PER_PEER = 48  # more than `Requests` has outstanding: an answer frees a place there first
 IN_FLIGHT = 256  # of all peers together
 CHANNELS_PER_PEER = 4
 RETRY_SECONDS = 1.0

@@ -17,6 +17,7 @@ from quire.node.parts import Ground
 from quire.point.choice_port import Choice
 from quire.services.paying.payer import Payer
 from quire.services.pointers import Pointers
+from quire.services.retail.funds_watch import FundsWatch
 from quire.services.retail.map_search import MapSearch
 from quire.services.retail.replica_client import ReplicaClient
 from quire.services.retail.replica_file import ReadPorts
@@ -50,13 +51,16 @@ class Keeping:
 
     uploads: Uploads
     retrieval: Retrieval
+    funds: FundsWatch
 
     async def start(self) -> None:
         """After payments and choice. Raises StoreCorrupt."""
         await self.uploads.start()
+        self.funds.start()
 
     async def stop(self) -> None:
         """Before choice and payments. What is under way goes on with the next start."""
+        await self.funds.stop()
         await self.uploads.stop()
 
 
@@ -87,4 +91,4 @@ def join_keeping(ports: KeepingPorts, ground: Ground) -> Keeping:
             executor=ports.executor,
         )
     )
-    return Keeping(uploads, retrieval)
+    return Keeping(uploads, retrieval, FundsWatch(ports.hub, uploads, events))

@@ -100,6 +100,12 @@ class Retail:
         await self.payments.stop()
         await self.income.stop()
 
+    async def deposit(self, amount: int) -> None:
+        """Tokens into the hub; uploads that wait for them go on. Raises as `Hub.deposit`."""
+        await self.hub.deposit(amount)
+        if self.keeping is not None:
+            await self.keeping.uploads.funds_came()
+
 
 def retail_of(
     config: NodeConfig,

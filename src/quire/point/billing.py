@@ -117,6 +117,11 @@ def next_due(terms: Sequence[Term]) -> int | None:
     return min((bill.due_at for bill in unsettled(terms)), default=None)
 
 
+def amount_of(terms: Sequence[Term], number: int) -> int:
+    """Of this bill, where it is the next of its term; 0: it is settled, or not yet its turn."""
+    return sum(bill.amount for bill in unsettled(terms) if bill.number == number)
+
+
 def settle(terms: Sequence[Term], number: int) -> tuple[Term, ...]:
     """The terms with this bill settled; it must be the next of its term, others change nothing.
     A term of which nothing is left to settle is dropped, except the last one."""

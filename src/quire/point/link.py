@@ -123,6 +123,7 @@ class LinkState:
     must_audit    it said that it has blocks which were not sent: it is audited before it is paid
     is_paused     the wallet has too few tokens
     terms         of the receipts, in order; the last is that of `receipt`
+    paid          tokens, for all bills of this link since it began
     audits_failed in a row
     audit_at      chain time of the next audit; look_at: not before then anything is looked at
     outcome       what the provider turned out to be, when the link has ended
@@ -149,6 +150,7 @@ class LinkState:
     is_paused: bool = False
     receipt: Receipt | None = None
     terms: tuple[Term, ...] = ()
+    paid: int = 0
     voucher_sum: int = 0
     upkeep: Upkeep = Upkeep.IDLE
     audits_failed: int = 0

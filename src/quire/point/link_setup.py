@@ -11,7 +11,7 @@ from quire.base.errors import ChannelTooSmall, InsufficientFunds, PeerLied, Vouc
 from quire.base.machine import Failed, TimedOut
 from quire.chain.hub import HubDomain
 from quire.chain.values import Address
-from quire.point.billing import first_term, settle
+from quire.point.billing import amount_of, first_term, settle
 from quire.point.choice_port import Outcome
 from quire.point.link import (
     At,
@@ -212,6 +212,7 @@ def _paid(state: LinkState, event: Paid) -> Step:
     state = replace(
         state,
         terms=settle(state.terms, event.number),
+        paid=state.paid + amount_of(state.terms, event.number),
         voucher_sum=event.voucher_sum,
     )
     state, effects = enter(with_next_audit(state, event.now, event.draw), At.SIGNED)

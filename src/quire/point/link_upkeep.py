@@ -14,7 +14,7 @@ from quire.base.errors import ChannelTooSmall, InsufficientFunds, PeerError, Pee
 from quire.base.machine import Failed, TimedOut
 from quire.chain.hub import HubDomain
 from quire.chain.values import Address
-from quire.point.billing import due_bill, next_due, renewed_term, settle
+from quire.point.billing import amount_of, due_bill, next_due, renewed_term, settle
 from quire.point.choice_port import Outcome
 from quire.point.link import (
     At,
@@ -190,6 +190,7 @@ def _paid(state: LinkState, event: Paid) -> Step:
     state = replace(
         state,
         terms=settle(state.terms, event.number),
+        paid=state.paid + amount_of(state.terms, event.number),
         voucher_sum=max(state.voucher_sum, event.voucher_sum),
         look_at=max(state.look_at, event.now),
         is_paused=False,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from quire.base.clock import Clock
-from quire.base.errors import StoreCorrupt
+from quire.base.errors import QuireError, StoreCorrupt
 from quire.store.journal import NOTES_MAX, Note, Record
 from quire.store.meta import connect_file
 from quire.store.rows import Rows, mapped
@@ -58,7 +58,7 @@ class _Entry:
 
     records: Sequence[Record]
     is_done: bool = False
-    error: Exception | None = None
+    error: QuireError | None = None
 
 
 class FileJournal:
@@ -113,11 +113,14 @@ class FileJournal:
                 batch.append(self._waiting.popleft())
             try:
                 self._write([record for each in batch for record in each.records])
-            except Exception as error:
+            except QuireError as error:
                 if len(batch) == 1:
                     entry.error = error
                 else:  # one of them is at fault, and only that one is to hear of it
                     self._write_each(batch)
+            except BaseException:
+                self._waiting.extendleft(reversed(batch[1:]))  # the first is that of this call
+                raise
             for each in batch:
                 each.is_done = True
         if entry.error is not None:
@@ -127,7 +130,7 @@ class FileJournal:
         for entry in batch:
             try:
                 self._write(entry.records)
-            except Exception as error:
+            except QuireError as error:
                 entry.error = error
 
     def _write(self, records: Sequence[Record]) -> None:

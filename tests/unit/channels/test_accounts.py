@@ -56,6 +56,25 @@ def test_what_has_no_deposit_any_more_is_due_again():
     assert account.look(HubChannel(70, 20), 6.0).due == 0
 
 
+@pytest.mark.parametrize(
+    ("received", "billed", "amount", "due"),
+    [(800, 900, 100, 0), (800, 860, 100, 0), (800, 1000, 100, 100), (800, 901, 101, 101)],
+    ids=["all", "what is due", "a part", "more than an eighth of what was paid"],
+)
+def test_a_bill_is_forgiven_to_who_has_paid_much_more(received, billed, amount, due):
+    account = an_account(received, billed=billed).forgive(amount)
+    assert account.due == due
+    assert account.billed + account.forgiven == billed
+    again = account.bill(900).forgive(900)
+    assert again.forgiven == account.forgiven
+    assert decode_account(encode_billed(account), encode_received(account)) == account
+
+
+def test_nothing_is_forgiven_to_who_has_paid_nothing_or_owes_nothing():
+    assert an_account(0, billed=100).forgive(1).forgiven == 0
+    assert an_account(800, billed=700).forgive(1).forgiven == 0
+
+
 def test_room_is_what_the_deposit_has_beyond_all_that_is_owed():
     account = an_account(50, billed=80, deposit=100)
     assert account.has_room(20)

@@ -80,7 +80,14 @@ def test_other_phrases_are_refused_and_the_word_is_named(words, told):
 
 def test_everything_follows_from_the_secret_and_no_two_keys_are_one():
     keys = UserKeys.of(MASTER)
-    found = [keys.convergence, keys.catalogue, keys.pointer.key, keys.pointer.seed, MASTER]
+    found = [
+        keys.convergence,
+        keys.catalogue,
+        keys.sharing,
+        keys.pointer.key,
+        keys.pointer.seed,
+        MASTER,
+    ]
     assert len(set(found)) == len(found)
     assert UserKeys.of(MASTER).pointer.locator == keys.pointer.locator
     assert UserKeys.of(bytes(32)).pointer.locator != keys.pointer.locator

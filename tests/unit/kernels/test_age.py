@@ -17,6 +17,14 @@ def test_what_is_wrapped_for_somebody_opens_for_him_alone():
             age.open_as(str(eve), data)
 
 
+def test_thirty_two_bytes_are_an_identity():
+    identity = age.identity_of(bytes(range(32)))
+    assert str(pyrage.x25519.Identity.from_str(identity)) == identity
+    wrapped = age.wrap_for([age.recipient_of(identity)], b"secret")
+    assert age.open_as(identity, wrapped) == b"secret"
+    assert age.identity_of(bytes(32)) != identity
+
+
 def test_a_passphrase_opens_and_another_does_not():
     wrapped = age.wrap_under("correct horse", b"secret")
     assert age.open_under("correct horse", wrapped) == b"secret"

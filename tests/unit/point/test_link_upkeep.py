@@ -149,6 +149,9 @@ def test_a_renewal_needs_a_new_receipt_and_is_paid() -> None:
     assert (state.at, effects) == (At.RENEWING, (Pay(TERM_BILLS, 86400 * state.terms[-1].rate),))
     state, _ = go(state, Paid(TERM_BILLS, 9, WINDOW + 7))
     assert (state.at, state.renewal, state.upkeep) == (At.SIGNED, None, Upkeep.IDLE)
+    assert len(state.terms) == 1
+    assert state.paid == 86400 * (HELD.terms[-1].rate + state.terms[-1].rate)
+    assert go(state, Paid(TERM_BILLS, 9, WINDOW + 8))[0].paid == state.paid
 
 
 def test_without_autorenew_a_link_expires() -> None:

@@ -10,7 +10,6 @@ from quire.base.errors import (
     PeerSilent,
     VoucherRefused,
 )
-from quire.chain.hub import CHALLENGE_SECONDS
 from quire.channels.channel import At
 from quire.channels.topup import TopUpPolicy
 from quire.formats.pay import PayAnswer, decode_pay_request
@@ -305,54 +304,6 @@ def test_forgotten_bills_leave_the_journal_and_the_sum_stays():
     in_town(story)
 
 
-def test_a_channel_is_closed_and_what_is_left_comes_back_after_the_challenge():
-    async def story(town):
-        await town.payer.fund(PAYEE, 100)
-        await town.pay("a/0", 10)
-        await town.payer.close(PAYEE)
-        await asyncio.sleep(1)
-        assert town.payer.channel(PAYEE).at is At.CHALLENGE
-        assert await town.payer.room(PAYEE) == 0
-        with pytest.raises(ChannelTooSmall):
-            await town.pay("a/1", 10)
-        await town.claiming.look()
-        town.pass_time(CHALLENGE_SECONDS)
-        await asyncio.sleep(30)
-        assert town.payer.channel(PAYEE).at is At.RELEASED
-        assert await town.payer_hub.balance() == 390
-        assert await town.payee_hub.balance() == 10
-
-    in_town(story)
-
-
-def test_a_channel_that_closes_and_is_needed_again_is_topped_up_which_ends_the_close():
-    async def story(town):
-        await town.payer.fund(PAYEE, 100)
-        await town.payer.close(PAYEE)
-        await asyncio.sleep(1)
-        await town.payer.fund(PAYEE, 100)
-        assert (await town.channel()).close_at == 0
-        assert await town.pay("a/0", 10) == 10
-
-    in_town(story)
-
-
-def test_a_released_channel_goes_on_with_its_sums():
-    async def story(town):
-        await town.payer.fund(PAYEE, 100)
-        await town.pay("a/0", 10)
-        await town.payer.close(PAYEE)
-        await asyncio.sleep(1)
-        town.pass_time(CHALLENGE_SECONDS)
-        await asyncio.sleep(30)
-        assert await town.payee_hub.balance() == 0  # nobody watched: what was promised is owed
-        await town.payer.fund(PAYEE, 20)
-        assert await town.pay("a/1", 20) == 30
-        assert await town.claiming.claim_all() == 30
-
-    in_town(story)
-
-
 @pytest.mark.parametrize("target", [0, 5000])
 def test_a_top_up_makes_the_room_that_the_policy_says(target):
     async def story(town):
@@ -360,27 +311,6 @@ def test_a_top_up_makes_the_room_that_the_policy_says(target):
         assert await town.payer.room(PAYEE) == max(target, 400)
 
     in_town(story, policy=TopUpPolicy(target))
-
-
-def test_a_journal_that_was_set_back_to_a_close_does_not_end_a_later_one():
-    async def story(town):
-        await town.payer.fund(PAYEE, 100)
-        await town.payer.close(PAYEE)
-        await asyncio.sleep(1)
-        old = town.payer_journal.reopened()
-        await town.payer.fund(PAYEE, 100)
-        town.pass_time(CHALLENGE_SECONDS)
-        await town.payer.close(PAYEE)
-        await asyncio.sleep(1)
-        await town.restart_payer(old)
-        await asyncio.sleep(30)
-        assert town.payer.channel(PAYEE).at is At.CHALLENGE
-        town.pass_time(CHALLENGE_SECONDS)
-        await asyncio.sleep(30)
-        assert town.payer.channel(PAYEE).at is At.RELEASED
-        assert await town.payer_hub.balance() == 400
-
-    in_town(story)
 
 
 def test_blocks_taken_back_with_a_deposit_are_noticed_by_both_and_mended_by_a_top_up():

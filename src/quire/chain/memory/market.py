@@ -54,6 +54,10 @@ class MemoryMarket:
     def faults(self) -> MarketFaults:
         return self._on.faults
 
+    @faults.setter
+    def faults(self, faults: MarketFaults) -> None:
+        self._on.faults = faults
+
     @property
     def account(self) -> Address:
         return self._on.address

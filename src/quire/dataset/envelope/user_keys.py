@@ -19,12 +19,14 @@ class UserKeys:
 
     convergence   secret of convergent file keys: one user's, or a group's that shares it
     catalogue     encrypts the list of capabilities on this disk
+    sharing       opens what others shared with this user (X25519, as age has it)
     pointer       encrypts and signs the pointer to the list that was backed up
     """
 
     master: bytes
     convergence: bytes
     catalogue: bytes
+    sharing: bytes
     pointer: BlobKeys
 
     @classmethod
@@ -40,6 +42,7 @@ class UserKeys:
             master,
             convergence=hkdf_expand(prk, b"quire/convergence"),
             catalogue=hkdf_expand(prk, b"quire/catalogue"),
+            sharing=hkdf_expand(prk, b"quire/sharing"),
             pointer=pointer,
         )
 

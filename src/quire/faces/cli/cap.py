@@ -13,8 +13,9 @@ from quire.base.errors import InputError
 from quire.chain.key_file import read_secret
 from quire.dataset.envelope.derive import repair_of, verify_of
 from quire.faces.cli.common import json_option, show_json
+from quire.faces.cli.keyring_options import keyring_options, open_keyring
 from quire.formats.cap import Cap, LiteralCap, parse_cap
-from quire.kernels.age import check_recipient, open_as, wrap_for
+from quire.kernels.age import check_recipient, identity_of, open_as, wrap_for
 
 IDENTITY = "identity file"
 WRAPPED_BYTES_MAX = 64 * 1024
@@ -92,13 +93,26 @@ def share(cap: str, recipients: tuple[str, ...], as_json: bool) -> None:
 
 @cap_command.command("open")
 @click.argument("wrapped", default="-")
-@click.option("--identity", type=click.Path(path_type=Path), required=True,
-              help="File (mode 600) with your age identity: AGE-SECRET-KEY-1…")  # fmt: skip
+@click.option("--identity", type=click.Path(path_type=Path),
+              help="File (mode 600) with an age identity, AGE-SECRET-KEY-1…; that of the key ring "
+              "if not given.")  # fmt: skip
+@keyring_options
 @json_option
-def open_shared(wrapped: str, identity: Path, as_json: bool) -> None:
+def open_shared(
+    wrapped: str,
+    identity: Path | None,
+    keyring: Path | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
     """Open what somebody shared with you; - reads it from standard input."""
     text = sys.stdin.read(WRAPPED_BYTES_MAX) if wrapped == "-" else wrapped
-    found = open_as(_identity(identity), parse_shared(text))
+    data = parse_shared(text)
+    if identity is None:
+        mine = identity_of(open_keyring(keyring, passphrase_file).keys.sharing)
+    else:
+        mine = _identity(identity)
+    found = open_as(mine, data)
     try:
         cap = parse_cap(found.decode().strip())
     except UnicodeDecodeError:

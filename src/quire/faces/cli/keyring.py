@@ -16,6 +16,7 @@ from quire.faces.cli.keyring_options import (
     place_of,
 )
 from quire.faces.keyring import Keyring, is_locked
+from quire.kernels.age import identity_of, recipient_of
 
 
 @click.group()
@@ -42,13 +43,15 @@ def new(keyring: Path | None, passphrase_file: Path | None, as_json: bool) -> No
 @keyring_options
 @json_option
 def show(keyring: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
-    """Show where the key ring is and what is in it; never a secret."""
+    """Show where the key ring is, what is in it, and the recipient that others share with (quire
+    cap share --to); never a secret."""
     ring = open_keyring(keyring, passphrase_file)
     facts = {
         "path": str(ring.path),
         "locked": is_locked(ring.path),
         "entries": len(ring.catalogue()),
         "locator": ring.keys.pointer.locator.hex(),
+        "recipient": recipient_of(identity_of(ring.keys.sharing)),
     }
     if as_json:
         show_json(facts)
@@ -57,6 +60,7 @@ def show(keyring: Path | None, passphrase_file: Path | None, as_json: bool) -> N
     click.echo(f"locked     {'yes' if facts['locked'] else 'no: quire keyring lock'}")
     click.echo(f"catalogue  {facts['entries']} entries")
     click.echo(f"locator    {facts['locator']}")
+    click.echo(f"recipient  {facts['recipient']}")
 
 
 @keyring_command.command("phrase")

@@ -89,8 +89,9 @@ async def claim(_request: web.Request, node: Node) -> web.Response:
 
 
 async def deposit(request: web.Request, node: Node) -> web.Response:
-    hub = retail_of(node).hub
-    await hub.deposit(await _amount(request))
+    retail = retail_of(node)
+    await retail.deposit(await _amount(request))
+    hub = retail.hub
     return reply_json(FundsBody(str(await hub.balance()), str(await hub.tokens())))
 
 

@@ -6,12 +6,13 @@ query, no log line, event or error. Who does not trust the node encrypts at home
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from aiohttp import web
 
-from quire.base.errors import BadCap, InputError
+from quire.base.errors import BadCap, InputError, NotFound
 from quire.dataset.envelope.derive import repair_of, verify_of
 from quire.dataset.envelope.header import Header
 from quire.dataset.envelope.records import BLOCK_BYTES
@@ -73,15 +74,7 @@ async def get_file(request: web.Request, node: Node) -> web.StreamResponse:
 
 
 async def _content_of(request: web.Request, node: Node, cap: ReadCap) -> Content:
-    idle = timeout_of(request, node)
-    dataset = await node.fetches.manifest(cap.cid, idle)
-    await node.fetches.keep(dataset)
-
-    def ciphertext(start: int, stop: int) -> Chunks:
-        length = stop - start
-        return node.downloads.read(dataset, offset=start, length=length, idle_seconds=idle)
-
-    size = dataset.manifest.original_size
+    size, ciphertext = await _ciphertext_of(node, cap, timeout_of(request, node))
     opened = await EncryptedContent.open(cap, size, ciphertext)
 
     async def read(start: int, length: int) -> AsyncGenerator[memoryview, None]:
@@ -97,6 +90,31 @@ async def _content_of(request: web.Request, node: Node, cap: ReadCap) -> Content
         filename=name if _is_fit(name) else None,
         read=read,
     )
+
+
+async def _ciphertext_of(
+    node: Node, cap: ReadCap, idle: float
+) -> tuple[int, Callable[[int, int], Chunks]]:
+    """The length of the ciphertext and how it is read: from here, from the holders of its replicas,
+    or else from whoever has the dataset."""
+    keeping = None if node.retail is None else node.retail.keeping
+    if keeping is not None and await node.store.dataset(cap.cid) is None:
+        repair = repair_of(cap)
+        with contextlib.suppress(NotFound):
+            found = await keeping.retrieval.find(repair, idle)
+
+            def replicas(start: int, stop: int) -> Chunks:
+                return keeping.retrieval.stream(repair, start, stop - start, seconds=idle)
+
+            return found.manifest.dataset_size, replicas
+    dataset = await node.fetches.manifest(cap.cid, idle)
+    await node.fetches.keep(dataset)
+
+    def blocks(start: int, stop: int) -> Chunks:
+        length = stop - start
+        return node.downloads.read(dataset, offset=start, length=length, idle_seconds=idle)
+
+    return dataset.manifest.original_size, blocks
 
 
 def _is_fit(name: str | None) -> bool:

@@ -22,6 +22,7 @@ from quire.channels.claims import ClaimPolicy, batches_of, claims_due
 from quire.channels.voucher import Voucher
 from quire.services.background import Background
 from quire.services.paying.payee import Payee
+from quire.services.paying.payer import FUNDS
 
 CHAIN_SECONDS = CHALLENGE_SECONDS / 4  # between two looks, at most, by the chain
 LOOK_SECONDS = 600.0  # and by this machine
@@ -84,7 +85,7 @@ class Claiming:
                 is_held = any(account.unclaimed for account in self._payee.accounts())
                 pause = HELD_SECONDS if is_held else LOOK_SECONDS
             except QuireError as error:
-                kind = "FUNDS" if isinstance(error, InsufficientFunds) else "channel.not-claimed"
+                kind = FUNDS if isinstance(error, InsufficientFunds) else "channel.not-claimed"
                 self._events.publish(kind, "", f"vouchers are not claimed: {error.message}")
                 pause = RETRY_SECONDS
             await self._sleep(wake, pause)

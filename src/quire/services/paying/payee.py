@@ -107,6 +107,21 @@ class Payee:
             if quiet:
                 await self._journal.write(quiet)
 
+    async def forgive(self, payer: Address, amount: int) -> bool:
+        async with self._lock:
+            before = self.account(payer)
+            account = before.forgive(amount)
+            if account == before:
+                return False
+            await self._write(account)
+            self._accounts[payer] = account
+        self._events.publish(
+            "channel.forgiven",
+            id_text(payer),
+            f"it is not asked for {account.forgiven - before.forgiven} tokens any more",
+        )
+        return True
+
     async def is_introduced(self, payer: Address, introduction: bytes) -> bool:
         return await self.signers.is_signed(Voucher(payer, self.payee, 0, introduction))
 

@@ -146,6 +146,12 @@ class Leases:
         order = lease.order
         await self._ports.income.bill(order.client, bill_key(order.link_id, number), amount)
 
+    async def forgive(self, lease: Lease) -> None:
+        """Its owner has given it up: ask no more for its newest bill, if that is not paid."""
+        newest = max(charged(lease.terms), key=lambda bill: bill.due_at, default=None)
+        if newest is not None:
+            await self._ports.income.forgive(lease.order.client, newest.amount)
+
     # ---- inside ----
 
     async def _perform(self, state: Lease, effect: LeaseEffect) -> LeaseEvent | None:

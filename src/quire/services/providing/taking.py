@@ -27,7 +27,7 @@ from quire.formats.replica_parts import bitmap_of
 from quire.formats.varint import Buffer
 from quire.net.transport import PeerId
 from quire.point.billing import due_bill
-from quire.point.lease import SIGNED, Lease, LeaseOrder, Lost, Progress
+from quire.point.lease import RECEIVED, SIGNED, Lease, LeaseOrder, Lost, Progress
 from quire.point.lease_answers import (
     Answer,
     answer_data,
@@ -49,8 +49,8 @@ from quire.services.providing.replica_blocks import ReplicaBlocks
 from quire.services.providing.room import Room
 from quire.services.providing.turns import Turns
 
-VERIFIED_KEPT = 1024
-NOTE_SECONDS = 60.0  # between two notes of how much of a replica has come
+VERIFIED_KEPT, NOTED_KEPT = 1024, 4096
+NOTE_SECONDS = 10.0  # between two notes of how much of a replica has come
 
 
 class Taking:
@@ -151,17 +151,17 @@ class Taking:
         if lease.at in SIGNED:
             return ReplicaAnswer(Code.OK)
         now = self._ports.clock.monotonic()
-        if is_whole or now - self._noted.get(link_id, -NOTE_SECONDS) >= NOTE_SECONDS:
+        if is_whole or now - self._noted.setdefault(link_id, now) >= NOTE_SECONDS:
             self._noted[link_id] = now
             await self._note(lease)
-        if is_whole:
-            self._noted.pop(link_id, None)
+        if is_whole or len(self._noted) > NOTED_KEPT:
+            self._noted.pop(link_id if is_whole else next(iter(self._noted)), None)
         return ReplicaAnswer(Code.OK)
 
     async def sign(self, peer: PeerId, link_id: LinkId, asked: SignRequest) -> ReplicaAnswer:
         """STORE_CHUNK_SIGNATURE_REQUEST."""
         lease = self._leases.find(link_id)
-        if lease is not None and lease.root and lease.at not in SIGNED:
+        if lease is not None and lease.root and lease.at not in RECEIVED:
             await self._note(lease)
         async with self._turns.of(link_id):
             lease = self._leases.find(link_id)
@@ -214,6 +214,7 @@ class Taking:
             answer = answer_release(lease)
             if answer.event is not None:
                 await self._leases.post(lease, answer.event)
+                await self._leases.forgive(lease)
             return _plain(answer)
 
     # ---- inside ----

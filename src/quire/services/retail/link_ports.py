@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.base.clock import Clock
+from quire.base.events import EventBus
 from quire.chain.port import ChainClock
 from quire.channels.port import Payments
 from quire.dataset.envelope.seal import Sealer, seal_key
@@ -40,4 +41,5 @@ class LinkPorts:
     chain: ChainClock
     clock: Clock
     rng: random.Random
+    events: EventBus
     file: Callable[[bytes], FileAtHand]

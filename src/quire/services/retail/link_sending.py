@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from quire.base.errors import PeerSilent, QuireError
+from quire.base.errors import DiskFull, PeerSilent, QuireError
 from quire.dataset.envelope.seal import Sealer
 from quire.formats.replica_answers import LinkState as LeaseAnswer
 from quire.formats.replica_asking import SegmentData, StatusRequest
@@ -161,8 +161,12 @@ class LinkSending:
 
     async def _tell(self, flow: _Flow) -> None:
         if flow.acked != flow.told:
-            flow.told, flow.told_at = flow.acked, self._ports.clock.monotonic()
-            await self._post(flow.state, Acked(flow.have))
+            told, flow.told = flow.told, flow.acked
+            flow.told_at = self._ports.clock.monotonic()
+            try:
+                await self._post(flow.state, Acked(flow.have))
+            except DiskFull:
+                flow.told = told  # sending goes on; after a crash more would be sent again
 
 
 def _runs(missing: Sequence[int], most: int) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from quire.base.errors import (
     BadEncoding,
     BadOffer,
     Bug,
+    DiskFull,
     InsufficientFunds,
     PeerError,
     PeerLied,
@@ -81,6 +82,7 @@ from quire.services.retail.link_sending import LinkSending
 from quire.services.retail.send_slots import SendSlots
 from quire.services.retail.served import check_served
 
+DISK_FULL_SECONDS = 10.0  # between two attempts
 FORMS_KEPT = 64  # sealed forms that are remembered between computing them and sending their map
 
 
@@ -107,12 +109,18 @@ class LinkWork:
         pause = getattr(effect, "pause", 0.0)
         if pause:
             await asyncio.sleep(pause)
-        try:
-            return await self._perform(state, effect)
-        except PeerError as error:
-            if not isinstance(effect, PeerEffect):
-                raise
-            return unanswered(effect, error, self._now())
+        while True:
+            try:
+                return await self._perform(state, effect)
+            except PeerError as error:
+                if not isinstance(effect, PeerEffect):
+                    raise
+                return unanswered(effect, error, self._now())
+            except DiskFull as error:
+                # Nobody's fault out there: it waits for room, as long as the state may last.
+                words = f"paused: {error.message}"
+                self._ports.events.publish("link.paused", state.order.link_id.hex(), words)
+                await asyncio.sleep(DISK_FULL_SECONDS)
 
     def forget(self, state: LinkState) -> None:
         """The link sends no more."""
@@ -263,9 +271,9 @@ class LinkWork:
         if state.outcome is not None:
             await self._ports.choice.report(order.peer, state.outcome, state.why)
         await self._ports.payments.forget(bill_prefix(order.link_id))
-        # One that expired stays with its provider for the days of grace; one that is silent, or
-        # does not have it, need not be told.
-        if state.at is At.EXPIRED or state.outcome in (Outcome.SILENT, Outcome.LOST):
+        # One that expired stays with its provider for the days of grace. One that was lost goes on
+        # being billed until its provider hears that nobody pays for it.
+        if state.at is At.EXPIRED or (state.outcome is Outcome.SILENT and state.at is not At.LOST):
             return
         try:
             await self._ask(state, ReleaseRequest())

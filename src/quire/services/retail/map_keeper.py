@@ -23,11 +23,11 @@ from quire.dataset.envelope.replica_map import map_keys
 from quire.dataset.envelope.signed_blob import SignedBlob
 from quire.formats.holders import ChunkPlace, Holder, Holders, encode_holders
 from quire.formats.replica_asking import MapPut
-from quire.formats.replica_blob import MapBlob
 from quire.kernels.cipher import NONCE_BYTES
 from quire.point.link import LinkState
 from quire.point.values import Code
 from quire.services.background import Background
+from quire.services.pointer_answers import to_send
 from quire.services.retail.link_table import LinkTable
 from quire.services.retail.upload_ports import UploadPorts
 from quire.services.retail.upload_record import Upload
@@ -179,10 +179,9 @@ class MapKeeper:
 
     async def _put(self, peer: str, addresses: tuple[str, ...], blob: SignedBlob) -> Code | None:
         """What it answers; None: nothing."""
-        body = MapBlob(blob.public_key, blob.version, blob.nonce, blob.ciphertext, blob.signature)
         try:
             link_id = bytes(16)
-            answer = await self._ports.client.ask(peer, addresses, link_id, MapPut(body))
+            answer = await self._ports.client.ask(peer, addresses, link_id, MapPut(to_send(blob)))
         except PeerError:
             return None
         return answer.code

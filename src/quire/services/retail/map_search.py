@@ -26,6 +26,7 @@ from quire.net.discovery import Finder
 from quire.net.transport import ProviderRecord
 from quire.point.choice_port import Choice, Outcome
 from quire.point.values import Code
+from quire.services.pointer_answers import received
 from quire.services.pointers import locator_cid
 from quire.services.retail.replica_client import NOBODY, ReplicaClient
 
@@ -144,9 +145,7 @@ class MapSearch:
         body = answer.body
         if answer.code is not Code.OK or not isinstance(body, MapBlob):
             return None
-        blob = SignedBlob(
-            body.public_key, body.version, body.nonce, body.ciphertext, body.signature
-        )
+        blob = received(body)
         try:
             return blob, keys.open(blob)
         except (WrongKey, IntegrityError) as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quire.point.link import LinkState
-
 # Beside the states of point/file.py:
 PAUSED = "PAUSED"  # the wallet is empty
 RELEASED = "RELEASED"
@@ -24,7 +22,7 @@ class LinkStatus:
     acked_blocks: int
     blocks: int
     expires_at: int
-    paid: int  # of the bills of its terms, as far as they are remembered
+    paid: int
     next_deadline: tuple[str, float] | None
     trouble: str
 
@@ -48,8 +46,3 @@ class UploadStatus:
     paid: int
     map_version: int
     links: tuple[LinkStatus, ...]
-
-
-def paid_of(link: LinkState) -> int:
-    """What was paid for the terms of a link."""
-    return sum(term.bill(index).amount for term in link.terms for index in range(term.settled))

@@ -24,7 +24,6 @@ from quire.services.retail.upload_status import (
     RELEASED,
     LinkStatus,
     UploadStatus,
-    paid_of,
 )
 from quire.services.retail.upload_table import UploadTable
 from quire.services.retail.upload_tick import UploadTick
@@ -109,7 +108,7 @@ class UploadWatch:
             created_at=upload.created_at,
             replicas=tuple(chunk.signed for chunk in chunks),
             sent_bytes=sent,
-            paid=sum(paid_of(link) for link in links),
+            paid=sum(link.paid for link in links),
             map_version=upload.map_version,
             links=tuple(self._link(link) for link in links),
         )
@@ -128,7 +127,7 @@ class UploadWatch:
             acked_blocks=link.acked_count,
             blocks=order.blocks,
             expires_at=link.expires_at,
-            paid=paid_of(link),
+            paid=link.paid,
             next_deadline=machines.next_deadline(key),
             trouble="" if trouble is None else trouble.message,
         )

@@ -87,6 +87,7 @@ class Uploads:
             chain=ports.chain,
             clock=ports.clock,
             rng=ports.rng,
+            events=ports.events,
             file=self._table.file,
         )
         self.links = LinkTable(
@@ -100,6 +101,7 @@ class Uploads:
         self._map = MapKeeper(self._table, self.links, ports, lambda key: self._watch.touch(key))
         self._watch = UploadWatch(self._table, self.links, self._tick, self._map, ports)
         self._restoring = Restoring(ports.retrieval, ports.store, ports.clock)
+        self.paused = asyncio.Event()  # a link has come to a halt for want of tokens
 
     async def start(self) -> None:
         """Everything goes on where it was. Raises StoreCorrupt."""
@@ -189,6 +191,11 @@ class Uploads:
         for link in self.links.live():
             if link.is_paused:
                 await self.links.tell(link, Retry())
+
+    @property
+    def waits_for_funds(self) -> bool:
+        """Whether a link cannot go on for want of tokens."""
+        return any(link.is_paused for link in self.links.live())
 
     # ---- looking ----
 
@@ -310,6 +317,8 @@ class Uploads:
                 self._tick.room_came()
         if before is None or before.is_held != now.is_held or before.expires_at != now.expires_at:
             self._map.touch(key)
+        if now.is_paused:
+            self.paused.set()
         self._watch.touch(key)
 
     async def _prepare(self, upload: Upload, chunk: int) -> None:
@@ -327,7 +336,3 @@ class Uploads:
             self._table.proofs(upload.key) or b"",
             chunk,
         )
-
-
-def _root_name(upload: Upload) -> str:
-    return f"upload-{upload.key}"

@@ -164,3 +164,22 @@ async def test_a_restart_in_grace_goes_on_to_the_deletion(tmp_path):
         await place.open()
         await place.until(LINK, "DELETED")
         await nothing_is_left(place)
+
+
+async def test_the_open_bill_of_what_is_given_up_does_not_end_what_else_is_kept(tmp_path):
+    async with provider_in(tmp_path) as place:
+        customer = await place.customer()
+        size = 4160
+        for link, seed in ((LINK, 1), (SECOND, 2)):
+            await customer.put(link, Replica.random(seed, size), 30 * DAY)
+        fees, bill = 2 * SETTINGS.fee_put_byte * size, SETTINGS.price_byte_second * size * DAY
+        for bills in range(2, 20, 2):
+            await customer.pay(fees + bills * bill)
+            place.advance(DAY)
+            await place.until_due(CLIENT, 2 * bill)
+        await customer.pay(fees + 19 * bill)
+        assert place.income.due(CLIENT) == bill
+        for _ in range(2):
+            assert (await customer.ask(LINK, ReleaseRequest())).code is Code.OK
+            assert place.income.due(CLIENT) == 0
+        assert place.lease(SECOND).at.name == "STORED"

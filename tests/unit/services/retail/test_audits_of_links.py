@@ -79,7 +79,7 @@ def play(provider: Provider, audits_most: int) -> tuple[LinkState, int]:
         chain = SimpleNamespace(now=lambda: float(state.audit_at))
         ports = LinkPorts(
             client=provider, choice=None, payments=None, chain=chain, clock=clock,
-            rng=seeded_rng(7), file=None,
+            rng=seeded_rng(7), events=None, file=None,
         )  # fmt: skip
         work = LinkWork(ports, SendSlots(), None, lambda _: 0)
         for number in range(1, audits_most + 1):
