@@ -26,7 +26,7 @@ from quire.chain.deployment import TOKENS_EACH
 from quire.faces.local_market import LocalMarket
 
 STEPS = 13
-MOST_BYTES = 40 * MIB  # of the file; of a larger one the beginning is kept
+MOST_BYTES = 32 * MIB  # of the file; of a larger one the beginning is kept
 
 
 async def run_retail(console: Console, directory: Path, file: Path) -> None:

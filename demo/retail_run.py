@@ -32,7 +32,8 @@ LIES = {REFUSER: "no-space", LIAR: "other-expiry", MORTAL: f"dies:{DIES_AFTER}"}
 
 @dataclass(slots=True)
 class Run:
-    """`promised`, `billed`: of storage, by provider, when the client had left."""
+    """`promised`, `billed`: of storage, by provider, when the client left; `read_promised`: by the
+    reader, and `read_received`: of it, what came to a provider before it died."""
 
     steps: Steps
     directory: Path
@@ -51,6 +52,7 @@ class Run:
     billed: dict[str, int] = field(default_factory=dict)
     claimed: dict[str, int] = field(default_factory=dict)
     read_promised: dict[str, int] = field(default_factory=dict)
+    read_received: dict[str, int] = field(default_factory=dict)
     _starting: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(os.cpu_count() or 1)
     )

@@ -12,31 +12,41 @@ from quire.faces.local_market import BURNED
 
 
 async def settle(run: Run, console: Console) -> None:
-    """Print the sheet and check it. Raises IntegrityError when anything does not add up."""
+    """Print the sheet and check it. Raises IntegrityError when anything does not add up. The liar
+    may bill for what it was sent; without a receipt that holds it is owed nothing."""
     stored = _stored(run)
-    table = Table("provider", title="Replicas and tokens", title_justify="left", box=None)
-    for name in ("stored", "billed", "vouchers", "of readers", "claimed"):
+    title = "Replicas, and millions of tokens"
+    table = Table("provider", title=title, title_justify="left", box=None)
+    for name in ("stored", "billed", "vouchers", "by reader", "claimed"):
         table.add_column(name, justify="right", no_wrap=True)
-    columns = (run.billed, run.promised, run.read_promised, run.claimed)
+    columns = (run.billed, run.promised, run.read_received, run.claimed)
     for name in PROVIDERS:
         kept = format_size(stored[name]) if stored[name] else "nothing"
-        table.add_row(name, kept, *(f"{column[name]:,}" for column in columns))
+        table.add_row(name, kept, *(_millions(column[name]) for column in columns))
     table.add_section()
     table.add_row(
         "together",
         format_size(sum(stored.values())),
-        *(f"{sum(column.values()):,}" for column in columns),
+        *(_millions(sum(column.values())) for column in columns),
     )
     console.print(table)
-    if run.promised != run.billed or sum(run.billed.values()) != int(run.upload["paid"]):
-        raise IntegrityError("the vouchers are not what was billed")
+    if sum(run.promised.values()) != int(run.upload["paid"]):
+        raise IntegrityError("the vouchers are not what the replicas cost")
     for name in PROVIDERS:
-        if run.claimed[name] != run.promised[name] + run.read_promised[name]:
+        if stored[name] and run.promised[name] != run.billed[name]:
+            raise IntegrityError(f"the vouchers for {name} are not what it billed")
+        if run.claimed[name] != run.promised[name] + run.read_received[name]:
             raise IntegrityError(f"{name} claimed {run.claimed[name]:,} tokens")
+        if run.read_received[name] > run.read_promised[name]:
+            raise IntegrityError(f"{name} has more of the reader than was promised")
     for name in (REFUSER, LIAR):
         if stored[name] or run.claimed[name]:
             raise IntegrityError(f"{name} was paid, or counts as one that stores")
     await _check_tokens(run, console)
+
+
+def _millions(tokens: int) -> str:
+    return f"{tokens / 1e6:,.3f}" if tokens else "0"
 
 
 def _stored(run: Run) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
 import sys
 import time
@@ -147,7 +148,7 @@ async def client_leaves(run: Run) -> None:
     [backup] = await run.command(CLIENT, "backup", "--keyring", ring)
     run.promised = await promised(run, CLIENT)
     for name in PROVIDERS:
-        run.billed[name] = await _billed(run, name)
+        run.billed[name] = await _earning(run, name, CLIENT, "billed")
     await asyncio.to_thread(run.nodes[CLIENT].stop)
     await asyncio.to_thread(shutil.rmtree, run.nodes[CLIENT].data_dir)
     for path in (Path(ring), Path(f"{ring}.catalogue")):
@@ -172,11 +173,12 @@ async def promised(run: Run, payer: str) -> dict[str, int]:
     }
 
 
-async def _billed(run: Run, name: str) -> int:
-    account = address_text(run.market.account(CLIENT)).lower()
+async def _earning(run: Run, name: str, payer: str, what: str) -> int:
+    """What a provider's books say of a payer."""
+    account = address_text(run.market.account(payer)).lower()
     async with run.api(name) as api:
         earning = (await api.json("GET", "/channels"))["earning"]
-    return sum(int(each["billed"]) for each in earning if each["payer"].lower() == account)
+    return sum(int(each[what]) for each in earning if each["payer"].lower() == account)
 
 
 async def restore(run: Run) -> None:
@@ -224,14 +226,21 @@ async def scan(run: Run, file: Path) -> None:
     """No 32 bytes of the file are on any provider's disk."""
     run.suspects = PROVIDERS
     disks = [str(run.nodes[name].data_dir) for name in PROVIDERS]
+    cores = os.cpu_count() or 1
+    parts = [disks[first::cores] for first in range(min(cores, len(disks)))]
+    size = sum(await asyncio.gather(*(_scan(file, part) for part in parts)))
+    run.steps.done("disks", f"{format_size(size)} at five providers hold no 32 bytes of the file")
+
+
+async def _scan(file: Path, disks: list[str]) -> int:
+    """Bytes that were looked at. Raises IntegrityError when any are the file's."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "demo.scan", str(file), *disks, stdout=asyncio.subprocess.PIPE
     )
     out, _ = await process.communicate()
     if process.returncode:
         raise IntegrityError(f"plaintext is on a disk: {out.decode()[:500]}")
-    size = int(out.split()[-1])
-    run.steps.done("disks", f"{format_size(size)} at five providers hold no 32 bytes of the file")
+    return int(out.split()[-1])
 
 
 async def claim(run: Run) -> None:
@@ -240,6 +249,7 @@ async def claim(run: Run) -> None:
     await run.start(run.killed_reading, MORTAL)
     run.read_promised = await _until_steady(run)
     for name in PROVIDERS:
+        run.read_received[name] = await _earning(run, name, READER, "received")
         async with run.api(name) as api:
             run.claimed[name] = int((await api.json("POST", "/channels/claim"))["claimed"])
     claims = Counter({name: tokens for name, tokens in run.claimed.items() if tokens})

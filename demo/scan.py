@@ -23,6 +23,7 @@ SPARSE = struct.Struct("<Q3x")  # 11 bytes; 11 · 2 + 8 <= 32, and 11 and 2 have
 STEP = 2
 DULL_VALUES = 2
 PIECE = 1 << 20
+NOTHING = bytes(PIECE)
 
 
 def windows_found(content: bytes, directories: list[Path]) -> Iterator[str]:
@@ -33,20 +34,26 @@ def windows_found(content: bytes, directories: list[Path]) -> Iterator[str]:
         for path in sorted(directory.rglob("*")):
             if path.is_file():
                 disk = path.read_bytes()
-                hits = [hit for hit in _hits(disk, words) if not _is_dull(hit[1])]
-                for at in _windows(disk, hits, content, padded):
+                for at in _windows(disk, list(_hits(disk, words)), content, padded):
                     yield f"{path} has a window of the file at byte {at}"
 
 
 def _hits(disk: bytes, words: set[int]) -> Iterator[tuple[int, int]]:
-    """(place, word) on a disk of words that are in the file, too."""
+    """(place, word) on a disk of words that are in the file, too. Dull ones are forgotten."""
     for shift in range(0, WORD, STEP):
         end = shift + max(0, len(disk) - shift) // WORD * WORD
         for start in range(shift, end, PIECE):
-            view = memoryview(disk)[start : min(start + PIECE, end)].cast("Q")
+            piece = memoryview(disk)[start : min(start + PIECE, end)]
+            if piece == NOTHING[: len(piece)]:
+                continue  # as in files that have room for more
+            view = piece.cast("Q")
             if not words.isdisjoint(view):
                 for number, word in enumerate(view):
-                    if word in words:
+                    if word not in words:
+                        continue
+                    if _is_dull(word):
+                        words.discard(word)
+                    else:
                         yield start + number * WORD, word
 
 
