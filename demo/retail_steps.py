@@ -53,8 +53,8 @@ async def put(run: Run) -> None:
     run.phrase = told["phrase"]
     terms = ("--retail", "--copies", str(COPIES), "--for", f"{TERM_SECONDS}s")
     began = time.perf_counter()
-    stored, ordered = await run.command(CLIENT, "put", str(run.file), *terms, "--keyring", ring)
-    run.cap, run.upload = stored["cap"], ordered["upload"]
+    [stored] = await run.command(CLIENT, "put", str(run.file), *terms, "--keyring", ring)
+    run.cap, run.upload = stored["cap"], stored["upload"]
     took = time.perf_counter() - began
     run.steps.done(
         CLIENT,

@@ -214,7 +214,8 @@ class Taking:
             answer = answer_release(lease)
             if answer.event is not None:
                 await self._leases.post(lease, answer.event)
-                await self._leases.forgive(lease)
+                if lease.at is not LeaseState.DELETED:
+                    await self._leases.forgive(lease)
             return _plain(answer)
 
     # ---- inside ----

@@ -183,3 +183,7 @@ async def test_the_open_bill_of_what_is_given_up_does_not_end_what_else_is_kept(
             assert (await customer.ask(LINK, ReleaseRequest())).code is Code.OK
             assert place.income.due(CLIENT) == 0
         assert place.lease(SECOND).at.name == "STORED"
+        place.advance(DAY)
+        await place.until_due(CLIENT, bill)
+        assert (await customer.ask(LINK, ReleaseRequest())).code is Code.OK
+        assert place.income.due(CLIENT) == bill
