@@ -1,6 +1,6 @@
 """Terms that are renewed, and terms that end, on real processes; the chain's time is moved.
 
-Source   point.md 6.7, scenario 7
+Source   point.md 6.7, scenarios 7 and 8
 """
 
 from __future__ import annotations
@@ -145,3 +145,53 @@ async def is_empty(street: Street, provider: str) -> bool:
         held = (await api.json("GET", "/leases"))["heldBytes"]
         space = (await api.json("GET", "/status"))["space"]
     return held == 0 and space["quotaUsedBytes"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_who_becomes_too_dear_is_replaced_before_his_term_ends(tmp_path: Path) -> None:
+    async with replica_street(tmp_path) as street:
+        await street.client()
+        names = await street.providers(2 * REDUNDANCY, retail_price=1)
+        data = random.Random(8).randbytes(MIB)
+        budget = 2 * REDUNDANCY * 2 * MIB * TERM  # twice the price of now and more
+        file = await street.put(data, redundancy=REDUNDANCY, seconds=TERM, budget=budget)
+        await street.until_state(file, "UPLOADED")
+        first = await street.status(file)
+        end, size = first["expiresAt"], first["size"]
+        dear = [street.name_of(link["peer"]) for link in first["links"]]
+        paid = {name: await street.promised(name) for name in dear}
+        await asyncio.gather(*(street.changed(name, retail_price=1000) for name in dear))
+        fewest = REDUNDANCY
+        watching = asyncio.Event()
+
+        async def watch() -> None:
+            nonlocal fewest
+            while not watching.is_set():
+                fewest = min(fewest, len(held(await street.links(file))))
+                await asyncio.sleep(0.1)
+
+        watcher = asyncio.create_task(watch())
+        await move_to(street, end - HOUR + 1)
+        await move_to(street, end - HOUR // 2 + 1)
+        others = [name for name in names if name not in dear]
+        for name in others:
+            await street.until_link(file, name, "SIGNED")
+        await move_to(street, end + 1)
+        for name in dear:
+            await street.until_link(file, name, "EXPIRED")
+        watching.set()
+        await watcher
+        assert fewest == REDUNDANCY
+        assert {x["peer"] for x in held(await street.links(file))} == set(map(street.peer, others))
+        assert {name: await street.promised(name) for name in dear} == paid
+        for name in others:
+            spent = await street.promised(name)
+            assert spent == await street.received(name) == await street.billed(name)
+            assert 0 < spent <= size * TERM
+        assert await street.read(await street.reader(), file) == data
+
+
+def held(links: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are signed, whatever else is done with them."""
+    return [link for link in links if link["state"] in ("SIGNED", "RENEWING")]

@@ -109,6 +109,10 @@ class Town:
         self.first = self.first or name
         return node
 
+    def change(self, name: str, arguments: Sequence[str]) -> None:
+        """What a node is started with from now on besides; a later option counts."""
+        self._arguments[name] += arguments
+
     async def hosts(self, count: int, **offer: Any) -> list[str]:
         """Nodes host0, host1 … that offer room for one slot each."""
         names = [f"host{number}" for number in range(count)]

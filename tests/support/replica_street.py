@@ -99,6 +99,14 @@ class Street:
         async with self._starting:
             await self.town.start(name, under=under, knows=knows)
 
+    async def changed(self, name: str, **settings: Any) -> None:
+        """Stop a node and start it again with other settings."""
+        arguments = [part for key, value in settings.items() for part in _setting(key, value)]
+        self.town.change(name, arguments)
+        await self.town.stop(name)
+        async with self._starting:
+            await self.town.start(name)
+
     def node(self, name: str) -> LocalNode:
         return self.town.nodes[name]
 
