@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
@@ -23,6 +24,7 @@ from quire.base.errors import (
 from quire.base.events import EventBus
 from quire.formats.varint import Buffer
 from quire.net.answering import Answering, Handler, serve_requests
+from quire.net.request_frames import request_head
 from quire.net.requests import Requests
 from quire.net.transport import Channel, PeerId, Transport
 
@@ -223,6 +225,41 @@ class RequestsConformance:
             await slow
         with pytest.raises(PeerGone):
             await self.ask(requests, other, b"after the end")
+
+    async def test_who_reads_no_answers_keeps_nobody_from_being_answered(
+        self, start: Start
+    ) -> None:
+        other, reader = await start(), await start()
+        answer, answered = bytes(MAX - 100), 0
+
+        async def desk(peer: PeerId, payload: memoryview) -> Sequence[Buffer]:
+            nonlocal answered
+            answered += bytes(payload) == b"for nothing"
+            return (answer,) if bytes(payload) == b"for nothing" else (b"re: ", payload)
+
+        bus = EventBus(SystemClock())
+        answering = Answering(ASK, desk, bus, in_flight=4, unread=24)
+        other.serve(ASK, answering.serve, max_message_bytes=MAX + 64)
+        deaf = [await start() for _ in range(3)]
+        channels = []
+        for node in deaf:
+            await connect(node, other)
+            channel = await node.open(
+                other.peer_id, ASK, max_message_bytes=MAX + 64, deadline=soon()
+            )
+            channels.append(channel)
+        for channel in channels:
+            with contextlib.suppress(PeerGone):  # it was cut
+                for seq in range(1, 30):
+                    await channel.send(request_head(seq), b"for nothing")
+        await until(lambda: answered >= 24)
+        await connect(reader, other)
+        requests = Requests(reader)
+        assert await self.ask(requests, other, b"hello") == b"re: hello"
+        requests.stop()
+        for channel in channels:
+            channel.abort("the test is over")
+        await answering.stop()
 
     async def test_a_request_above_the_limit_is_refused_here(self, start: Start) -> None:
         one, other = await self.pair(start)

@@ -4,7 +4,9 @@
                          └─ no ─► busy, with a time; sent by the reader, so who does not read
                                   what he is told is not read any more either
 
-Whatever goes wrong in a handler becomes an answer in words; the channel goes on.
+Whatever goes wrong in a handler becomes an answer in words; the channel goes on. Answers that wait
+to be read take no place of those who work; when there are too many, the channel with most of them
+is cut.
 Source   ADR 0036
 """
 
@@ -14,7 +16,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from quire.base.errors import BadEncoding, PeerError, PeerLied, QuireError, TooLarge
 from quire.base.events import EventBus
@@ -25,8 +27,11 @@ from quire.net.transport import Channel, PeerId, Transport
 # The payload is a view into what arrived; the answer's segments are joined by the transport.
 Handler: TypeAlias = Callable[[PeerId, memoryview], Awaitable[Sequence[Buffer]]]
 
+Key = TypeVar("Key")
+
 IN_FLIGHT_PER_PEER = 48  # more than `Requests` has outstanding: an answer frees a place there first
-IN_FLIGHT = 256  # of all peers together
+IN_FLIGHT = 256  # of all peers together, in the hands of the handler
+UNREAD = 256  # answers of all peers together that wait to be read
 CHANNELS_PER_PEER = 4
 RETRY_SECONDS = 1.0
 SEND_SECONDS = 120.0  # a peer that reads nothing for so long loses its channel
@@ -43,12 +48,16 @@ class Answering:
         *,
         in_flight_per_peer: int = IN_FLIGHT_PER_PEER,
         in_flight: int = IN_FLIGHT,
+        unread: int = UNREAD,
     ) -> None:
         self._protocol = protocol
         self._handler = handler
         self._events = events
         self._per_peer_max = in_flight_per_peer
         self._max = in_flight
+        self._unread_max = unread
+        self._working = 0
+        self._unread: dict[Channel, int] = {}
         self._of_peer: dict[PeerId, int] = {}
         self._channels: dict[PeerId, int] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
@@ -95,11 +104,12 @@ class Answering:
         if count >= self._per_peer_max:
             words = f"{count} of your requests are under way, which is the limit"
             return Refusal(words, True, RETRY_SECONDS)
-        if len(self._tasks) >= self._max:
+        if self._working >= self._max:
             return Refusal("this node has all hands full", True, RETRY_SECONDS)
         return None
 
     async def _work(self, channel: Channel, seq: int, payload: memoryview) -> None:
+        self._working += 1
         try:
             segments = await self._handler(channel.peer, payload)
             head = answer_head(seq)
@@ -117,6 +127,8 @@ class Answering:
                 f"a request on {self._protocol} failed with {error!r}; please report it",
             )
             raise
+        finally:
+            self._working -= 1
         with contextlib.suppress(PeerError):
             try:
                 await self._send(channel, head, *segments)
@@ -131,11 +143,17 @@ class Answering:
             task.exception()  # told already
 
     async def _send(self, channel: Channel, *segments: Buffer) -> None:
+        self._unread[channel] = self._unread.get(channel, 0) + 1
+        if sum(self._unread.values()) > self._unread_max:
+            slowest = max(self._unread, key=self._unread.__getitem__)
+            slowest.abort("it does not read its answers, and others wait")
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await channel.send(*segments)
         except TimeoutError:
             channel.abort(f"it read nothing for {SEND_SECONDS:.0f} s")
+        finally:
+            _count_down(self._unread, channel)
 
 
 def serve_requests(
@@ -157,7 +175,7 @@ def serve_requests(
     return answering
 
 
-def _count_down(counts: dict[PeerId, int], peer: PeerId) -> None:
-    counts[peer] -= 1
-    if not counts[peer]:
-        del counts[peer]
+def _count_down(counts: dict[Key, int], key: Key) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
