@@ -51,6 +51,16 @@ async def test_every_write_is_synced(tmp_path) -> None:
     await journal.close()
 
 
+async def test_its_files_are_for_their_owner_alone(tmp_path) -> None:
+    journal = open_journal(tmp_path / "market.db", SetClock())
+    await journal.write([Record("sale", "a", b"1")])
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes.pop("market.db") == 0o600
+    assert modes
+    assert set(modes.values()) == {0o600}
+    await journal.close()
+
+
 async def test_a_write_that_fails_in_the_middle_leaves_nothing(tmp_path) -> None:
     journal = open_journal(tmp_path / "market.db", SetClock())
     await journal.write([Record("sale", "a", b"1")])

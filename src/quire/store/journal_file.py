@@ -19,6 +19,7 @@ from quire.store.journal import NOTES_MAX, Note, Record
 from quire.store.meta import connect_file
 from quire.store.rows import Rows, mapped
 
+PRIVATE_MODE = 0o600  # of a new journal and its side files: vouchers and debts are in it
 FORMAT_VERSION = 1  # kept in user_version; a database of a newer version is refused
 APPLICATION_ID = 0x51_55_49_4A  # "QUIJ"
 
@@ -195,6 +196,8 @@ class FileJournal:
 def open_journal(path: Path, clock: Clock, words: JournalWords = MARKET) -> FileJournal:
     """The journal in a file, made if it is not there. Raises StoreCorrupt, EnvironmentProblem."""
     executor = ThreadPoolExecutor(1, thread_name_prefix="quire-journal")
+    with suppress(OSError):  # connecting says what is wrong
+        path.touch(PRIVATE_MODE)  # of a file that is there already nothing changes
     try:
         return FileJournal(lambda: connect_file(path, APPLICATION_ID), executor, clock, words)
     except BaseException:
