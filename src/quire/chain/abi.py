@@ -80,8 +80,7 @@ def ask_values(ask: Ask) -> tuple[int, ...]:
 def request_of(values: Any) -> StorageRequest:
     """A request from nested values as eth_abi decodes them."""
     client, ask, (cid, merkle_root), expiry, nonce = values
-    address = bytes.fromhex(client.removeprefix("0x"))
-    return StorageRequest(address, Ask(*ask), Content(cid, merkle_root), expiry, nonce)
+    return StorageRequest(told_address(client), Ask(*ask), Content(cid, merkle_root), expiry, nonce)
 
 
 def request_id(request: StorageRequest) -> RequestId:
@@ -117,6 +116,11 @@ def address_text(address: Address) -> str:
     return "0x" + "".join(
         d.upper() if c >= "8" else d for d, c in zip(digits, check[:40], strict=True)
     )
+
+
+def told_address(text: str) -> Address:
+    """An address as eth_abi decodes it: right by construction."""
+    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def parse_address(text: str) -> Address:

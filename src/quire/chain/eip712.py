@@ -25,7 +25,7 @@ def domain_separator(domain: HubDomain, name: bytes = NAME) -> bytes:
         keccak256(DOMAIN_TYPE)
         + keccak256(name)
         + keccak256(VERSION)
-        + _number(domain.chain_id)
+        + number_word(domain.chain_id)
         + _word(domain.contract)
     )
 
@@ -37,7 +37,7 @@ def typed_digest(separator: bytes, content: bytes) -> bytes:
 
 def voucher_digest(separator: bytes, payer: Address, payee: Address, cumulative: int) -> bytes:
     """What the payer signs, 32 bytes."""
-    content = type_hash(VOUCHER_TYPE) + _word(payer) + _word(payee) + _number(cumulative)
+    content = type_hash(VOUCHER_TYPE) + _word(payer) + _word(payee) + number_word(cumulative)
     return typed_digest(separator, keccak256(content))
 
 
@@ -57,7 +57,7 @@ def permit_digest(
     separator: bytes, owner: Address, spender: Address, value: int, nonce: int, deadline: int
 ) -> bytes:
     """What lets `spender` take tokens (EIP-2612), 32 bytes. `separator`: of the token."""
-    numbers = b"".join(map(_number, (value, nonce, deadline)))
+    numbers = b"".join(map(number_word, (value, nonce, deadline)))
     content = type_hash(PERMIT_TYPE) + _word(owner) + _word(spender) + numbers
     return typed_digest(separator, keccak256(content))
 
@@ -67,5 +67,5 @@ def _word(address: Address) -> bytes:
     return address.rjust(32, b"\0")
 
 
-def _number(value: int) -> bytes:
+def number_word(value: int) -> bytes:
     return value.to_bytes(32, "big")

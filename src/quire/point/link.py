@@ -179,7 +179,7 @@ class LinkState:
         return int.from_bytes(self.acked, "little").bit_count()
 
 
-def bitmap_of(data: bytes, blocks: int) -> bytes:
+def fitted_bitmap(data: bytes, blocks: int) -> bytes:
     """A bitmap of exactly `blocks` bits: what lies beyond is dropped, what is missing is 0."""
     bits = int.from_bytes(data[: (blocks + 7) // 8], "little") & ((1 << blocks) - 1)
     return bits.to_bytes((blocks + 7) // 8, "little")

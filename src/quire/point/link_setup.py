@@ -16,7 +16,7 @@ from quire.point.choice_port import Outcome
 from quire.point.link import (
     At,
     LinkState,
-    bitmap_of,
+    fitted_bitmap,
     missing_blocks,
 )
 from quire.point.link_effects import (
@@ -157,7 +157,7 @@ def _mapped(state: LinkState, event: Mapped) -> Step:
 
 def _claims(state: LinkState, have: bytes) -> LinkState:
     """It says that it has these blocks. Those of which we do not know may be a lie."""
-    have = bitmap_of(have, state.order.blocks)
+    have = fitted_bitmap(have, state.order.blocks)
     beyond = int.from_bytes(have, "little") & ~int.from_bytes(state.acked, "little")
     return replace(state, acked=have, must_audit=state.must_audit or beyond != 0)
 
@@ -171,7 +171,7 @@ def _has(state: LinkState) -> Step:
 
 
 def _acked(state: LinkState, event: Acked) -> Step:
-    have = int.from_bytes(bitmap_of(event.have, state.order.blocks), "little")
+    have = int.from_bytes(fitted_bitmap(event.have, state.order.blocks), "little")
     acked = have | int.from_bytes(state.acked, "little")
     if acked == int.from_bytes(state.acked, "little"):
         return state, ()
@@ -272,7 +272,7 @@ def _refused(state: LinkState, event: Refused) -> Step:
             state = replace(state, is_offer_stale=True, is_asked_again=True)
             return state, work(state)
         case ((At.SENDING_SEGMENT_MAP | At.SENDING_DATA), Code.ALREADY_STORED):
-            full = bitmap_of(b"\xff" * ((state.order.blocks + 7) // 8), state.order.blocks)
+            full = fitted_bitmap(b"\xff" * ((state.order.blocks + 7) // 8), state.order.blocks)
             return enter(replace(_claims(state, full), must_audit=True), At.DATA_RECEIVED)
         case (
             (At.SENDING_SEGMENT_MAP | At.SENDING_DATA | At.ASKING_FOR_SIGNATURE),

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from quire.base.errors import BadEncoding, PeerLied
 from quire.base.invariant import invariant
-from quire.chain.eip712 import type_hash
+from quire.chain.eip712 import number_word, type_hash
 from quire.chain.hub import HubDomain
 from quire.chain.values import ADDRESS_BYTES, Address
 from quire.channels.voucher import SIGNATURE_BYTES, domain_separator
@@ -75,11 +75,11 @@ def encode_terms(terms: ReceiptTerms) -> bytes:
             terms.provider.rjust(WORD_BYTES, b"\0"),
             terms.peer,
             terms.sealed_root,
-            _word(terms.sealed_bytes),
-            _word(terms.block_size),
-            _word(terms.starts_at),
-            _word(terms.expires_at),
-            _word(terms.price_byte_second),
+            number_word(terms.sealed_bytes),
+            number_word(terms.block_size),
+            number_word(terms.starts_at),
+            number_word(terms.expires_at),
+            number_word(terms.price_byte_second),
             terms.offer_hash,
         )
     )
@@ -152,10 +152,6 @@ def check_receipt(receipt: Receipt, asked: Asked, domain: HubDomain) -> None:
     if signer != offer.payee:
         by = "nobody" if signer is None else f"0x{signer.hex()}"
         raise PeerLied(f"the receipt's signature is by {by}, not by the payee of the offer")
-
-
-def _word(value: int) -> bytes:
-    return value.to_bytes(WORD_BYTES, "big")
 
 
 def _number(name: str, word: bytes) -> int:

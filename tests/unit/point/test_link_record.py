@@ -9,7 +9,7 @@ import pytest
 from quire.base.errors import (
     BadEncoding,
 )
-from quire.point.link import bitmap_of, missing_blocks
+from quire.point.link import fitted_bitmap, missing_blocks
 from support.link_kit import (
     MACHINE,
     link,
@@ -18,8 +18,8 @@ from support.link_page import HELD
 
 
 def test_a_bitmap_has_the_bits_of_its_blocks() -> None:
-    assert bitmap_of(b"\xff\xff\xff", 9) == b"\xff\x01"
-    assert bitmap_of(b"", 9) == b"\0\0"
+    assert fitted_bitmap(b"\xff\xff\xff", 9) == b"\xff\x01"
+    assert fitted_bitmap(b"", 9) == b"\0\0"
     assert missing_blocks(link(acked=b"\x15")) == [1, 3]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from quire.base.errors import Reverted, RpcRefused
+from quire.chain.abi import told_address
 from quire.chain.clock import RpcChainClock
 from quire.chain.eip712 import permit_digest
 from quire.chain.evm import hub_methods as methods
@@ -89,7 +90,7 @@ class EvmHub:
             [(methods.DELEGATES, [list(part)]) for part in _parts(payers)]
         )
         texts = [text for answer in _all_good(found) for text in answer]
-        signers = [bytes.fromhex(text.removeprefix("0x")) for text in texts]
+        signers = list(map(told_address, texts))
         return [None if signer == NO_ADDRESS else signer for signer in signers]
 
     async def is_signed_by_contract(self, payer: Address, digest: bytes, signature: bytes) -> bool:

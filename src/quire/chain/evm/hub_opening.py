@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from quire.base.errors import WrongChain
-from quire.chain.abi import address_text, parse_address
+from quire.chain.abi import address_text, parse_address, told_address
 from quire.chain.eip712 import domain_separator
 from quire.chain.evm import hub_methods as methods
 from quire.chain.evm.reader import Reader
@@ -59,7 +59,7 @@ async def _check(rpc: Rpc, terms: Terms, hub: Address) -> None:
         HubDomain(terms.chain_id, hub)
     ):
         raise WrongChain(f"{where} is no hub of payment channels, or one of another version")
-    if token is None or bytes.fromhex(token.removeprefix("0x")) != terms.token:
+    if token is None or told_address(token) != terms.token:
         raise WrongChain(
             f"{where} is a hub of another token ({token}) than the marketplace's "
             f"({address_text(terms.token)})"

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from quire.base.errors import BadEncoding
-from quire.chain.abi import ASK, decode
+from quire.chain.abi import ASK, decode, told_address
 from quire.chain.block import Log
 from quire.chain.events import (
     MarketEvent,
@@ -39,7 +39,7 @@ def _requested(request_id: bytes, ask: Sequence[int], expiry: int) -> MarketEven
 def _reserved(
     request_id: bytes, slot_index: int, host: str, reservation: int, until: int
 ) -> MarketEvent:
-    address = bytes.fromhex(host.removeprefix("0x"))
+    address = told_address(host)
     return SlotReserved(request_id, slot_index, address, reservation, until)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quire.base.errors import ChainUnreachable, Reverted, WrongChain
-from quire.chain.abi import address_text, parse_address
+from quire.chain.abi import address_text, parse_address, told_address
 from quire.chain.evm import methods
 from quire.chain.evm.methods import Method
 from quire.chain.evm.reader import Reader
@@ -45,7 +45,7 @@ async def read_terms(rpc: Rpc, chain_id: int, contract: Address) -> Terms:
             f"the contract at {address_text(contract)} on chain {chain_id} does not answer "
             f"{missing} as a Codex marketplace of 2025 does: another contract, or another version"
         )
-    token_address = bytes.fromhex(token.removeprefix("0x"))
+    token_address = told_address(token)
     await _check_code(rpc, chain_id, token_address, "token")
     has = NO_EXTENSIONS if extensions is None else Extensions(extensions & sum(Extensions))
     return await _terms(reader, chain_id, token_address, config, has)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from quire.base.errors import ChainUnreachable, NotFound, Reverted, UnknownRequest
-from quire.chain.abi import id_text, request_id, request_of
+from quire.chain.abi import id_text, request_id, request_of, told_address
 from quire.chain.block import parse_block
 from quire.chain.clock import RpcChainClock
 from quire.chain.evm import methods
@@ -106,7 +106,7 @@ class EvmViews:
 
     async def host(self, slot_id: SlotId) -> Address | None:
         found = await self._reader.ask(methods.GET_HOST, slot_id)
-        return None if found == NOBODY else bytes.fromhex(found.removeprefix("0x"))
+        return None if found == NOBODY else told_address(found)
 
     async def current_collateral(self, slot_id: SlotId) -> int:
         return int(await self._reader.ask(methods.CURRENT_COLLATERAL, slot_id))

@@ -16,7 +16,7 @@ from quire.base.errors import DiskFull, PeerSilent, QuireError
 from quire.dataset.envelope.seal import Sealer
 from quire.formats.replica_answers import LinkState as LeaseAnswer
 from quire.formats.replica_asking import SegmentData, StatusRequest
-from quire.point.link import LinkState, bitmap_of
+from quire.point.link import LinkState, fitted_bitmap
 from quire.point.link_effects import SendData
 from quire.point.link_events import Acked, LinkEvent, Mapped
 from quire.point.values import BLOCK_BYTES, Code
@@ -91,14 +91,14 @@ class LinkSending:
         )
         body = answer.body
         if answer.code is Code.OK and isinstance(body, LeaseAnswer):
-            return bitmap_of(body.have.bitmap, order.blocks)
+            return fitted_bitmap(body.have.bitmap, order.blocks)
         return bytes(-(-order.blocks // 8))  # sending will tell what is wrong
 
     def _flow(self, state: LinkState, effect: SendData, have: bytes) -> _Flow:
         order = state.order
         file = self._ports.file(order.upload_id)
         extent = file.ciphertext.extent(order.first_block, order.blocks)
-        have = bitmap_of(have, order.blocks)
+        have = fitted_bitmap(have, order.blocks)
         acked = int.from_bytes(have, "little")
         now = self._ports.clock.monotonic()
         return _Flow(state, effect, file.ciphertext, extent, file.sealer(order), acked, acked, now)
