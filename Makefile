@@ -51,7 +51,7 @@ demo: setup ## Run the main jobs on a real file: PART=A, B, C, slots or all; FIL
 	@$(BIN)/python -m demo --part "$(PART)" $(if $(FILE),--file "$(FILE)")
 
 test: setup $(VENV)/ok-dev test-rust ## Run all tests.
-	@$(BIN)/pytest -n $(JOBS)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal
 
 test-rust: $(VENV)/ok-run
 	@cargo test --release --locked -q -p quire-disk -p quire-kernel -p quire-net -p quire-proof
