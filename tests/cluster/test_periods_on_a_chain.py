@@ -153,6 +153,9 @@ async def test_a_host_proves_on_a_real_chain_until_it_dies_and_is_evicted(tmp_pa
         await validator.start()
         await feed.start()
 
+        async def has_looked_twice() -> bool:
+            return validator.counts.windows >= 2
+
         async def has_sent(service: PeriodProver, proofs: int) -> bool:
             return service.counts.submitted >= proofs
 
@@ -165,7 +168,7 @@ async def test_a_host_proves_on_a_real_chain_until_it_dies_and_is_evicted(tmp_pa
             assert [await host.missing_proofs(slot) for slot in slots.values()] == [0] * SLOTS
         assert here.told("proof.at-risk") == []
         assert validator.counts.marked == 0
-        assert validator.counts.windows >= 2
+        await until(has_looked_twice)
 
         async def are_gone() -> bool:
             states = await other.slot_states(list(slots.values()))

@@ -51,6 +51,7 @@ RAW = {"loads", "b64decode", "urlsplit", "unquote", "unpack", "unpack_from", "li
 TRUSTED = {
     "chain/artefact.py": "files of this package, compared with the compiler's output by a test",
     "faces/local.py": "the first line of a process that it has started itself",
+    "faces/replicas.py": "answers of the node in use; the manifest is compared with the CID",
     "faces/local_market.py": "answers of a node that it has started itself",
 }
 

@@ -224,11 +224,12 @@ class Town:
         data = f"0xa9059cbb{taker.hex():0>64}{tokens:064x}"  # transfer(address,uint256)
         token = address_text(self.chain.terms.token)
         shape = {"from": address_text(giver), "to": token, "data": data}
-        had = await self.chain.balance(giver)
-        await self.market.chain.call("eth_sendTransaction", shape)
+        sent = await self.market.chain.call("eth_sendTransaction", shape)
 
         async def is_done() -> bool:
-            return await self.chain.balance(giver) == had - tokens
+            receipt = await self.market.chain.call("eth_getTransactionReceipt", sent)
+            assert receipt is None or receipt["status"] == "0x1", receipt
+            return receipt is not None
 
         await self.until(is_done, f"{tokens} tokens are moved")
 

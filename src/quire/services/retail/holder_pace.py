@@ -49,9 +49,18 @@ class Paces:
         pace.failures += 1
         pace.is_out = pace.is_out or is_out
 
-    def next(self, holders: Sequence[Holder], tried: Collection[str], size: int) -> Holder | None:
-        """The best of those that were not tried; None when there is none."""
-        left = [h for h in holders if h.peer not in tried and not self.of(h.peer).is_out]
+    def next(
+        self, holders: Sequence[Holder], tried: Collection[str], size: int, *, is_alone: bool
+    ) -> Holder | None:
+        """The best of those that were not tried; None when there is none. `is_alone`: nobody else
+        is asked at the time, so that one who fails again and again is better than nobody."""
+        left = [
+            holder
+            for holder in holders
+            if holder.peer not in tried
+            and not self.of(holder.peer).is_out
+            and (is_alone or self.of(holder.peer).failures < FAILURES_MAX)
+        ]
         return min(left, key=lambda holder: self._score(holder.peer, size), default=None)
 
     def _score(self, peer: str, size: int) -> tuple[bool, float, int]:

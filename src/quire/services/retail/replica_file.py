@@ -155,7 +155,9 @@ class ReplicaFile:
         asked: dict[asyncio.Task[bytes], str] = {}
         problems: list[QuireError] = []
         while True:
-            holder = self._paces.next(holders, tried, run.size) if len(asked) < AT_ONCE else None
+            holder = None
+            if len(asked) < AT_ONCE:
+                holder = self._paces.next(holders, tried, run.size, is_alone=not asked)
             if holder is not None:
                 tried[holder.peer] = None
                 self._paces.began(holder.peer, run.size)
