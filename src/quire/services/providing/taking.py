@@ -171,12 +171,7 @@ class Taking:
             answer = answer_sign(lease, asked.root, self._now())
             if answer.code is Code.INCOMPLETE:
                 return ReplicaAnswer(Code.INCOMPLETE, answer.text, self._have(lease))
-            if answer.code is not Code.OK:
-                return _plain(answer)
-            if answer.event is not None:
-                lease = await self._leases.post(lease, answer.event)
-                await self._charge(lease)
-            return self._receipt(lease)
+            return await self._agree(lease, answer)
 
     async def status(self, peer: PeerId, link_id: LinkId, _asked: StatusRequest) -> ReplicaAnswer:
         """How a link stands."""
@@ -197,12 +192,7 @@ class Taking:
                 return _plain(refusal)
             offer = self._offering.find(asked.offer_hash)
             answer = answer_renew(lease, asked.expires_at, offer, self._now())
-            if answer.code is not Code.OK:
-                return _plain(answer)
-            if answer.event is not None:
-                lease = await self._leases.post(lease, answer.event)
-                await self._charge(lease)
-            return self._receipt(lease)
+            return await self._agree(lease, answer)
 
     async def release(self, peer: PeerId, link_id: LinkId, _asked: ReleaseRequest) -> ReplicaAnswer:
         """RELEASE."""
@@ -240,6 +230,15 @@ class Taking:
         """Let the machine know what is durable now."""
         async with self._turns.of(lease.order.link_id):
             await self._leases.post(lease, Progress(await self._blocks.settle(lease)))
+
+    async def _agree(self, lease: Lease, answer: Answer) -> ReplicaAnswer:
+        """The receipt of what is agreed, durable and billed before that; else the refusal."""
+        if answer.code is not Code.OK:
+            return _plain(answer)
+        if answer.event is not None:
+            lease = await self._leases.post(lease, answer.event)
+            await self._charge(lease)
+        return self._receipt(lease)
 
     async def _charge(self, lease: Lease) -> None:
         """The bill that is due, before the client hears of it and pays."""
