@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from quire.base.clock import Clock
 from quire.chain.hub import Claim, HubChannel, HubDomain, too_little
-from quire.chain.memory.account import MemoryAccount
-from quire.chain.memory.clock import MemoryChainClock
-from quire.chain.memory.faults import MarketFaults
 from quire.chain.memory.hub_rules import HubRules
 from quire.chain.memory.ledger import Ledger
-from quire.chain.memory.world import MemoryWorld
+from quire.chain.memory.port import MemoryPort
 from quire.chain.port import Receipt
 from quire.chain.values import Address
 
@@ -30,32 +26,12 @@ GAS = {
 }
 
 
-class MemoryHub:
-    """`clock` drives the chain's time between blocks; without one it stands still."""
-
-    def __init__(self, world: MemoryWorld, account: Address, clock: Clock | None = None) -> None:
-        self._on = MemoryAccount(world, account)
-        self._clock = MemoryChainClock(world, clock)
-
-    @property
-    def world(self) -> MemoryWorld:
-        return self._on.world
-
-    @property
-    def faults(self) -> MarketFaults:
-        return self._on.faults
-
-    @property
-    def account(self) -> Address:
-        return self._on.address
+class MemoryHub(MemoryPort):
+    """Implements `Hub`; see MemoryPort."""
 
     @property
     def domain(self) -> HubDomain:
         return self.world.hub
-
-    @property
-    def clock(self) -> MemoryChainClock:
-        return self._clock
 
     # ---- what is ----
 

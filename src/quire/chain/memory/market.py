@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from quire.base.clock import Clock
 from quire.base.errors import NotFound, Reverted, UnknownRequest
 from quire.chain.abi import id_text
 from quire.chain.events import MarketEvent, SlotFilled
-from quire.chain.memory.account import MemoryAccount
-from quire.chain.memory.clock import MemoryChainClock
-from quire.chain.memory.faults import MarketFaults
 from quire.chain.memory.follow import Follower
 from quire.chain.memory.ledger import Ledger
-from quire.chain.memory.world import Call, MemoryWorld
+from quire.chain.memory.port import MemoryPort
+from quire.chain.memory.world import Call
 from quire.chain.port import Batch, Head, ProofStatus, Receipt
 from quire.chain.terms import Terms
 from quire.chain.values import (
@@ -39,36 +36,12 @@ GAS = {
 }
 
 
-class MemoryMarket:
-    """`clock` drives the chain's time between blocks; without one it stands still."""
-
-    def __init__(self, world: MemoryWorld, account: Address, clock: Clock | None = None) -> None:
-        self._on = MemoryAccount(world, account)
-        self._clock = MemoryChainClock(world, clock)
-
-    @property
-    def world(self) -> MemoryWorld:
-        return self._on.world
-
-    @property
-    def faults(self) -> MarketFaults:
-        return self._on.faults
-
-    @faults.setter
-    def faults(self, faults: MarketFaults) -> None:
-        self._on.faults = faults
-
-    @property
-    def account(self) -> Address:
-        return self._on.address
+class MemoryMarket(MemoryPort):
+    """Implements `Market`; see MemoryPort."""
 
     @property
     def terms(self) -> Terms:
         return self.world.terms
-
-    @property
-    def clock(self) -> MemoryChainClock:
-        return self._clock
 
     # ---- what is ----
 
