@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from quire.chain.events import ProofSubmitted
 from quire.chain.memory.moment import need, refuse
-from quire.chain.memory.state import SlotRecord
+from quire.chain.memory.state import ProofDelegation, SlotRecord
 from quire.chain.memory.states import States
 from quire.chain.port import ProofStatus
 from quire.chain.values import Address, SlotId, SlotState
@@ -84,6 +84,14 @@ class Proofs(States):
         if problem is not None:
             refuse(problem)
 
+    def is_proof_missing(self, slot_id: SlotId, period: int) -> bool:
+        """Whether it was marked, of the present host or of one before."""
+        slot = self.state.slots.get(slot_id)
+        return slot is not None and period in slot.missing
+
+    def delegation(self, host: Address, delegate: Address) -> ProofDelegation:
+        return self.state.delegates.get((host, delegate), ProofDelegation())
+
     # ---- transactions ----
 
     def submit_proof(self, slot_id: SlotId, proof: bytes) -> None:
@@ -105,7 +113,9 @@ class Proofs(States):
         need(are_right, "Proofs_InvalidProof")
 
     def set_proof_delegate(self, delegate: Address, is_allowed: bool) -> None:
-        self.state.delegates[self.caller, delegate] = is_allowed
+        before = self.delegation(self.caller, delegate)
+        revoked_at = before.revoked_at if is_allowed else self.now
+        self.state.delegates[self.caller, delegate] = ProofDelegation(is_allowed, revoked_at)
 
     # ---- for the rules ----
 
@@ -117,7 +127,7 @@ class Proofs(States):
         return slot
 
     def _is_delegate(self, slot: SlotRecord) -> bool:
-        return slot.host is not None and self.state.delegates.get((slot.host, self.caller), False)
+        return slot.host is not None and self.delegation(slot.host, self.caller).is_allowed
 
     def _proved_slot(self, slot_id: SlotId) -> SlotRecord:
         slot = self.state.slots.get(slot_id)

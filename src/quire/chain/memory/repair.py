@@ -46,7 +46,6 @@ class Repair(States):
                 since=self.now,
                 missed=0,
                 received=frozenset(),
-                missing=frozenset(),
                 reservations=(),
                 opened_block=0,
                 seed=b"",

@@ -49,16 +49,24 @@ class SlotRecord:
     since: int = 0  # when it was filled, or freed, or opened for repair
     missed: int = 0
     received: frozenset[int] = frozenset()  # periods, of the present host; the last few
-    missing: frozenset[int] = frozenset()  # periods, of the present host
+    missing: frozenset[int] = frozenset()  # periods, of all hosts that it had
     reservations: tuple[Reservation, ...] = ()
     opened_block: int = 0  # of a freed slot; 0: it waits for others
     seed: bytes = b""  # of the window of a freed slot
     frees: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ProofDelegation:
+    """Of (host, delegate). `revoked_at`: when it was last, unix seconds; 0: never."""
+
+    is_allowed: bool = False
+    revoked_at: int = 0
+
+
 @dataclass(slots=True)
 class State:
-    """`received`, `sent` and `burned` are totals of the contract's tokens; `burnable` is what it
+    """`delegates` by (host, delegate). `received`, `sent` and `burned` are totals of the contract's tokens; `burnable` is what it
     holds that belongs to nobody."""
 
     tokens: dict[Address, int] = field(default_factory=dict)
@@ -66,7 +74,7 @@ class State:
     slots: dict[SlotId, SlotRecord] = field(default_factory=dict)
     requests_of: dict[Address, tuple[RequestId, ...]] = field(default_factory=dict)
     slots_of: dict[Address, tuple[SlotId, ...]] = field(default_factory=dict)
-    delegates: dict[tuple[Address, Address], bool] = field(default_factory=dict)  # host, delegate
+    delegates: dict[tuple[Address, Address], ProofDelegation] = field(default_factory=dict)
     registered: dict[Address, int] = field(default_factory=dict)  # block
     received: int = 0
     sent: int = 0
