@@ -6,12 +6,6 @@ import "./Types.sol";
 import {Records, RequestRecord, SlotRecord} from "./Records.sol";
 import {Verification} from "./Verification.sol";
 
-/// `revokedAt`: when it was last, in seconds; 0: never.
-struct ProofDelegation {
-    bool isAllowed;
-    uint64 revokedAt;
-}
-
 struct ProofStatus {
     bool isRequired;
     bool willBeRequired;

@@ -173,10 +173,13 @@ class EvmMarket(EvmViews):
     # ---- inside ----
 
     async def _is_single(self, slot_id: SlotId) -> bool:
-        """Whether a proof goes by the call for one, which is cheaper and for hosts only."""
+        """Whether a proof goes by the call for one: it is cheaper, but no delegate's."""
         if not self._can(Extensions.BATCH_PROOFS):
             return True
-        return await self.host(slot_id) == self.account
+        host = await self.host(slot_id)
+        if host is None or host == self.account:
+            return True
+        return not await self.is_proof_delegate(host, self.account)
 
     async def _pay(self, method: Method, data: bytes, tokens: int, purpose: str) -> Receipt:
         """Send what makes the contract take tokens of this account."""

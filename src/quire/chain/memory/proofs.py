@@ -87,10 +87,15 @@ class Proofs(States):
     def is_proof_missing(self, slot_id: SlotId, period: int) -> bool:
         """Whether it was marked, of the present host or of one before."""
         slot = self.state.slots.get(slot_id)
-        return slot is not None and period in slot.missing
+        return slot is not None and period in slot.missing | slot.missing_before
 
     def delegation(self, host: Address, delegate: Address) -> ProofDelegation:
         return self.state.delegates.get((host, delegate), ProofDelegation())
+
+    def is_delegate_of(self, slot_id: SlotId) -> bool:
+        """Whether the caller is a delegate of the slot's host."""
+        host = self.host(slot_id)
+        return host is not None and self.delegation(host, self.caller).is_allowed
 
     # ---- transactions ----
 
@@ -106,7 +111,7 @@ class Proofs(States):
         for slot_id in slot_ids:
             slot = self._proved_slot(slot_id)
             self.put_slot(self._received(slot_id, slot))
-            may_submit = slot.host == self.caller or self._is_delegate(slot)
+            may_submit = slot.host == self.caller or self.is_delegate_of(slot_id)
             need(may_submit, "Marketplace_ProofNotSubmittedByHost")
             inputs.append(self._public_inputs(slot_id, slot))
         are_right = all(map(self._verify_proof, inputs, proofs))
@@ -125,9 +130,6 @@ class Proofs(States):
         is_right = self._verify_proof(self._public_inputs(slot_id, slot), proof)
         need(is_right, "Proofs_InvalidProof")
         return slot
-
-    def _is_delegate(self, slot: SlotRecord) -> bool:
-        return slot.host is not None and self.delegation(slot.host, self.caller).is_allowed
 
     def _proved_slot(self, slot_id: SlotId) -> SlotRecord:
         slot = self.state.slots.get(slot_id)

@@ -46,6 +46,8 @@ class Repair(States):
                 since=self.now,
                 missed=0,
                 received=frozenset(),
+                missing=frozenset(),
+                missing_before=slot.missing_before | slot.missing,
                 reservations=(),
                 opened_block=0,
                 seed=b"",

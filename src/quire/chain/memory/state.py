@@ -49,7 +49,8 @@ class SlotRecord:
     since: int = 0  # when it was filled, or freed, or opened for repair
     missed: int = 0
     received: frozenset[int] = frozenset()  # periods, of the present host; the last few
-    missing: frozenset[int] = frozenset()  # periods, of all hosts that it had
+    missing: frozenset[int] = frozenset()  # periods, of the present host
+    missing_before: frozenset[int] = frozenset()  # periods, of the hosts before
     reservations: tuple[Reservation, ...] = ()
     opened_block: int = 0  # of a freed slot; 0: it waits for others
     seed: bytes = b""  # of the window of a freed slot
@@ -66,8 +67,8 @@ class ProofDelegation:
 
 @dataclass(slots=True)
 class State:
-    """`delegates` by (host, delegate). `received`, `sent` and `burned` are totals of the contract's tokens; `burnable` is what it
-    holds that belongs to nobody."""
+    """`received`, `sent` and `burned` are totals of the contract's tokens; `burnable` is what it
+    holds that belongs to nobody. `delegates` by (host, delegate)."""
 
     tokens: dict[Address, int] = field(default_factory=dict)
     requests: dict[RequestId, RequestRecord] = field(default_factory=dict)
