@@ -22,12 +22,13 @@ class Protocols(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """libp2p protocol ids. `blockexc` are those of nodes of the reference and its forks, the
     network's own first: all are served, and tried in this order. Peers under one of `trimmed` are
     sent messages without payment fields (lineage.md 2.2). `pay`: vouchers of payment channels;
-    `replica`: sealed replicas at paid providers."""
+    `replica`: sealed replicas at paid providers; `aggregator`: coding and proving for others."""
 
     exchange: str
     kad: str
     pay: str = "/quire/pay/1.0.0"
     replica: str = "/quire/replica/1.0.0"
+    aggregator: str = "/quire/aggregator/1.0.0"
     blockexc: tuple[str, ...] = ()
     trimmed: tuple[str, ...] = ()
 
