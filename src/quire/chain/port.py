@@ -142,6 +142,10 @@ class Market(Protocol):
     async def can_mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[bool]:
         """For (slot, period): whether a missing proof could be marked now."""
 
+    async def is_proof_delegate(self, host: Address, delegate: Address) -> bool:
+        """Whether it may submit proofs for the slots of that host. False where the contract has no
+        delegates."""
+
     # ---- what is done; each returns when it is in a block ----
     # Raises   Reverted           the contract refuses, with the name of its error
     #          InsufficientFunds  tokens or gas are not enough (told before anything is sent)
@@ -164,7 +168,12 @@ class Market(Protocol):
         """Take payout and collateral of a slot that ended; of one that has not: give it up."""
 
     async def submit_proofs(self, proofs: Sequence[tuple[SlotId, bytes]]) -> Receipt:
-        """One or more proofs in one transaction. More than one needs Extensions.BATCH_PROOFS."""
+        """One or more proofs in one transaction, all or none. More than one, or one of a slot of
+        another host who made this account his delegate, needs Extensions.BATCH_PROOFS."""
+
+    async def set_proof_delegate(self, delegate: Address, is_allowed: bool) -> Receipt:
+        """Let another account submit proofs for all slots of this one, or not any more. Needs
+        Extensions.BATCH_PROOFS."""
 
     async def mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[Receipt]:
         """Mark (slot, period) as missing, all in the next block: in one transaction where the

@@ -99,7 +99,7 @@ class EvmMarket(EvmViews):
     async def submit_proofs(self, proofs: Sequence[tuple[SlotId, bytes]]) -> Receipt:
         if not proofs:
             raise InputError("there is no proof to submit")
-        if len(proofs) == 1:
+        if len(proofs) == 1 and await self._is_single(proofs[0][0]):
             slot_id, proof = proofs[0]
             return await self._send(methods.SUBMIT_PROOF, slot_id, proof_value(proof))
         self._need(Extensions.BATCH_PROOFS, "takes one proof at a time")
@@ -108,6 +108,10 @@ class EvmMarket(EvmViews):
             [slot_id for slot_id, _ in proofs],
             [proof_value(proof) for _, proof in proofs],
         )
+
+    async def set_proof_delegate(self, delegate: Address, is_allowed: bool) -> Receipt:
+        self._need(Extensions.BATCH_PROOFS, "takes proofs of a slot's host only")
+        return await self._send(methods.SET_PROOF_DELEGATE, delegate, is_allowed)
 
     async def mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[Receipt]:
         can_mark = await self.can_mark_missing(slots)
@@ -167,6 +171,15 @@ class EvmMarket(EvmViews):
         return None
 
     # ---- inside ----
+
+    async def _is_single(self, slot_id: SlotId) -> bool:
+        """Whether a proof goes by the call for one: it is cheaper, but no delegate's."""
+        if not self._can(Extensions.BATCH_PROOFS):
+            return True
+        host = await self.host(slot_id)
+        if host is None or host == self.account:
+            return True
+        return not await self.is_proof_delegate(host, self.account)
 
     async def _pay(self, method: Method, data: bytes, tokens: int, purpose: str) -> Receipt:
         """Send what makes the contract take tokens of this account."""

@@ -29,6 +29,7 @@ GAS = {
     "fill_slot": 500_000,
     "free_slot": 90_000,
     "submit_proofs": 250_000,
+    "set_proof_delegate": 50_000,
     "mark_missing": 120_000,
     "withdraw": 50_000,
     "open_repair": 60_000,
@@ -110,6 +111,9 @@ class MemoryMarket(MemoryPort):
         moment = self._on.ask("can_mark_missing")
         return [moment.why_not_missing(each, period) is None for each, period in slots]
 
+    async def is_proof_delegate(self, host: Address, delegate: Address) -> bool:
+        return self._on.ask("is_proof_delegate").delegation(host, delegate).is_allowed
+
     # ---- what is done ----
 
     async def request_storage(self, request: StorageRequest) -> Receipt:
@@ -138,12 +142,17 @@ class MemoryMarket(MemoryPort):
 
     async def submit_proofs(self, proofs: Sequence[tuple[SlotId, bytes]]) -> Receipt:
         ids, words = [each for each, _ in proofs], [each for _, each in proofs]
-        if len(ids) == 1:
+        if len(ids) == 1 and not self.world.moment(self.account).is_delegate_of(ids[0]):
             return await self._send(
                 "submit_proofs", lambda ledger: ledger.submit_proof(ids[0], words[0])
             )
         return await self._send(
             "submit_proofs", lambda ledger: ledger.submit_proofs(ids, words), len(ids)
+        )
+
+    async def set_proof_delegate(self, delegate: Address, is_allowed: bool) -> Receipt:
+        return await self._send(
+            "set_proof_delegate", lambda ledger: ledger.set_proof_delegate(delegate, is_allowed)
         )
 
     async def mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[Receipt]:
