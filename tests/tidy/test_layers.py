@@ -18,6 +18,7 @@ LAYERS = (
     "net",
     "market",
     "point",
+    "aggregation",
     "flow",
     "services",
     "node",
@@ -43,6 +44,7 @@ PURE_LAYERS = (
     "net",
     "market",
     "point",
+    "aggregation",
 )
 OUTSIDE_WORLD = (
     "aiohttp",

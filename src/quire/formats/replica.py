@@ -12,11 +12,11 @@ Source   point.md 6.4; docs/reference/replica-protocol.md
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.base.errors import BadEncoding
-from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
+from quire.formats.one_of import body_of, kinds, with_body
+from quire.formats.protobuf import Fields, bytes_field, uint_field
 from quire.formats.replica_answers import (
     Answering,
     AuditAnswer,
@@ -65,7 +65,7 @@ class ReplicaRequest:
     body: Asking
 
     def segments(self) -> tuple[Buffer, ...]:
-        return _with_body(bytes_field(_LINK_ID, self.link_id), self.body)
+        return with_body(bytes_field(_LINK_ID, self.link_id), self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class ReplicaAnswer:
             head += uint_field(_RETRY, self.retry_after_ms)
         if self.index:
             head += uint_field(_INDEX, self.index)
-        return (head,) if self.body is None else _with_body(head, self.body)
+        return (head,) if self.body is None else with_body(head, self.body)
 
 
 def decode_request(data: Buffer) -> ReplicaRequest:
@@ -96,11 +96,10 @@ def decode_request(data: Buffer) -> ReplicaRequest:
     link_id = fields.blob(_LINK_ID)
     if len(link_id) != LINK_ID_BYTES:
         raise BadEncoding(f"a link id has {LINK_ID_BYTES} bytes, not {len(link_id)}")
-    found = [number for number in _ASKING if fields.blobs(number)]
-    if len(found) != 1:
-        raise BadEncoding(f"a request asks one thing, not {len(found)}")
-    inner = Fields(fields.blob(found[0]), max_bytes=MAX_REQUEST_BYTES, max_fields=_MAX_FIELDS)
-    return ReplicaRequest(bytes(link_id), _ASKING[found[0]](inner))
+    body = body_of(fields, _ASKING, max_bytes=MAX_REQUEST_BYTES, max_fields=_MAX_FIELDS)
+    if body is None:
+        raise BadEncoding("a request asks nothing")
+    return ReplicaRequest(bytes(link_id), body)
 
 
 def decode_answer(data: Buffer) -> ReplicaAnswer:
@@ -112,24 +111,12 @@ def decode_answer(data: Buffer) -> ReplicaAnswer:
         raise BadEncoding(f"code {fields.uint(_CODE)} is not known") from None
     text = str(fields.blob(_TEXT)[:MAX_TEXT_BYTES], "utf-8", "replace")
     retry_after_ms = min(MAX_RETRY_MS, fields.uint(_RETRY))
-    found = [number for number in _ANSWERING if fields.blobs(number)]
-    if len(found) > 1:
-        raise BadEncoding(f"an answer says one thing, not {len(found)}")
-    body = None
-    if found:
-        inner = Fields(fields.blob(found[0]), max_bytes=MAX_MESSAGE_BYTES)
-        body = _ANSWERING[found[0]](inner)
+    body = body_of(fields, _ANSWERING, max_bytes=MAX_MESSAGE_BYTES)
     return ReplicaAnswer(code, text, body, retry_after_ms, fields.uint(_INDEX, bits=32))
 
 
-def _with_body(head: bytes, body: Asking | Answering) -> tuple[Buffer, ...]:
-    inner = body.segments()
-    return (head + bytes_header(body.FIELD, sum(len(each) for each in inner)), *inner)
-
-
-_ASKING: dict[int, Callable[[Fields], Asking]] = {
-    kind.FIELD: kind.read
-    for kind in (
+_ASKING: dict[int, type[Asking]] = kinds(
+    (
         OfferRequest,
         StoreRequest,
         SegmentMap,
@@ -143,10 +130,9 @@ _ASKING: dict[int, Callable[[Fields], Asking]] = {
         MapPut,
         MapGet,
     )
-}
-_ANSWERING: dict[int, Callable[[Fields], Answering]] = {
-    kind.FIELD: kind.read
-    for kind in (
+)
+_ANSWERING: dict[int, type[Answering]] = kinds(
+    (
         OfferAnswer,
         Reserved,
         Have,
@@ -156,4 +142,4 @@ _ANSWERING: dict[int, Callable[[Fields], Answering]] = {
         AuditAnswer,
         MapBlob,
     )
-}
+)

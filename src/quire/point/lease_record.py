@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import msgspec
 
 from quire.base.errors import BadEncoding
+from quire.formats.record import check_numbers
 from quire.formats.replica_codes import LeaseState
 from quire.point.lease import SIGNED, Lease
-from quire.point.link_record import check_numbers
 from quire.point.values import CHUNK_BLOCKS_MOST, LINK_ID_BYTES
 
 FORMAT = 1

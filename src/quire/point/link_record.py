@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 
 import msgspec
 
 from quire.base.errors import BadEncoding
 from quire.formats.peer_id import decode_peer_id
+from quire.formats.record import check_numbers
 from quire.point.link import (
     HELD,
     At,
@@ -17,7 +18,6 @@ from quire.point.values import CHUNK_BLOCKS_MOST, LINK_ID_BYTES
 
 FORMAT = 1
 _DIGEST_BYTES = 32
-_ENDLESS = 1 << 320  # no price times size times seconds is as large
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,3 @@ def _check_receipt(link: LinkState) -> None:
         raise BadEncoding(f"the record of a link in {link.at} has a renewal, or lacks it")
     if link.back not in (At.AGREED, At.SENDING_SEGMENT_MAP, At.PAYING):
         raise BadEncoding(f"a link cannot come back from its payment channel to {link.back}")
-
-
-def check_numbers(what: str, record: object) -> None:
-    """Of a dataclass, each whole number. Raises BadEncoding."""
-    if not is_dataclass(record):
-        return
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, int) and not 0 <= value < _ENDLESS:
-            raise BadEncoding(f"the record of a {what} has {field.name} out of range")

@@ -1,0 +1,1 @@
+"""The aggregator's side: offers, jobs, coding, proving and submitting for others."""
