@@ -22,9 +22,11 @@ from benchmarks.data import pieces
 from benchmarks.processes import own_peak_bytes
 from quire.base.clock import SystemClock
 from quire.base.events import EventBus
+from quire.base.waits import Waits
 from quire.flow import coding, encode
 from quire.flow.protect import Protections, ProtectPorts
 from quire.kernels import erasure, hashing, poseidon2
+from quire.services.workers.local import LocalWorkers
 from quire.store.dataset import Dataset
 from quire.store.files import DirectoryDisk
 from quire.store.open import open_store
@@ -103,9 +105,9 @@ async def run(directory: Path, size: int, k: int, m: int) -> dict[str, Any]:
     try:
         source = await upload(store, size)
         before, rss_before = resource.getrusage(resource.RUSAGE_SELF), own_peak_bytes()
-        jobs = Protections(
-            ProtectPorts(store, slots, _nothing, events, clock), lifetime_seconds=3600
-        )
+        workers = LocalWorkers(Waits(clock))
+        ports = ProtectPorts(store, slots, _nothing, events, clock, workers)
+        jobs = Protections(ports, lifetime_seconds=3600)
         busy = Busy()
         with watching(busy):
             started = time.perf_counter()

@@ -20,7 +20,10 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
 ARTEFACTS = HERE.parent / "src" / "quire" / "chain" / "artefacts"
-SHIPPED = ("ChannelHub", "Groth16Verifier", "Marketplace", "TestToken", "TestVerifier")
+SHIPPED = (
+    *("ChannelHub", "Groth16Verifier", "Marketplace"),
+    *("SubmissionBonds", "TestToken", "TestVerifier"),
+)
 SETTINGS: dict[str, Any] = {
     "evmVersion": "paris",
     "optimizer": {"enabled": True, "runs": 200},

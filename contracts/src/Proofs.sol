@@ -34,7 +34,7 @@ abstract contract Proofs is Records, Verification {
 
     /// A bit for each period that was marked; the key is period / 256.
     mapping(SlotId => mapping(uint256 => uint256)) private _missing;
-    mapping(address => mapping(address => bool)) private _delegates;
+    mapping(address host => mapping(address delegate => ProofDelegation)) private _delegates;
 
     constructor(IGroth16Verifier verifier) Verification(verifier) {
         // Whatever can still be marked is remembered.
@@ -76,6 +76,18 @@ abstract contract Proofs is Records, Verification {
         }
     }
 
+    /// Whether the proof of a period was marked as missing.
+    function isProofMissing(SlotId slotId, uint64 period) public view returns (bool) {
+        return (_missing[slotId][period / 256] >> (period % 256)) & 1 == 1;
+    }
+
+    function proofDelegation(
+        address host,
+        address delegate
+    ) external view returns (ProofDelegation memory) {
+        return _delegates[host][delegate];
+    }
+
     function canMarkProofAsMissing(SlotId slotId, uint64 period) public view {
         bytes4 problem = _whyNotMissing(slotId, period);
         if (problem != 0) {
@@ -98,7 +110,9 @@ abstract contract Proofs is Records, Verification {
 
     /// Let somebody else submit proofs for all slots of the caller.
     function setProofDelegate(address delegate, bool isAllowed) external {
-        _delegates[msg.sender][delegate] = isAllowed;
+        ProofDelegation storage its = _delegates[msg.sender][delegate];
+        its.isAllowed = isAllowed;
+        if (!isAllowed) its.revokedAt = uint64(block.timestamp);
         emit ProofDelegateSet(msg.sender, delegate, isAllowed);
     }
 
@@ -117,7 +131,7 @@ abstract contract Proofs is Records, Verification {
             if (RequestId.unwrap(requestId) == 0) revert Marketplace_UnknownRequest();
             (address host, uint256 slotIndex) = _markReceived(slotId, slot, period);
             if (host != msg.sender && host != trusting) {
-                if (!_delegates[host][msg.sender]) revert Marketplace_ProofNotSubmittedByHost();
+                if (!_delegates[host][msg.sender].isAllowed) revert Marketplace_ProofNotSubmittedByHost();
                 trusting = host;
             }
             if (RequestId.unwrap(requestId) != RequestId.unwrap(lastId)) {
@@ -158,9 +172,7 @@ abstract contract Proofs is Records, Verification {
         if (block.timestamp >= end + _timeout) return Proofs_ValidationTimedOut.selector;
         if (_wasReceived(_slots[slotId], period)) return Proofs_ProofNotMissing.selector;
         if (!_isProofRequired(slotId, period)) return Proofs_ProofNotRequired.selector;
-        if ((_missing[slotId][period / 256] >> (period % 256)) & 1 == 1) {
-            return Proofs_ProofAlreadyMarkedMissing.selector;
-        }
+        if (isProofMissing(slotId, period)) return Proofs_ProofAlreadyMarkedMissing.selector;
         return 0;
     }
 

@@ -60,3 +60,10 @@ function requestIdOf(Request calldata request) pure returns (RequestId) {
 function slotIdOf(RequestId requestId, uint64 slotIndex) pure returns (SlotId) {
     return SlotId.wrap(keccak256(abi.encode(requestId, slotIndex)));
 }
+
+/// Whether somebody may submit proofs for a host. `revokedAt`: when that was taken back last, in
+/// seconds; 0: never.
+struct ProofDelegation {
+    bool isAllowed;
+    uint64 revokedAt;
+}

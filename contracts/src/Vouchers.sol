@@ -2,10 +2,11 @@
 pragma solidity 0.8.28;
 
 import {IERC1271} from "./IERC1271.sol";
+import {TypedData} from "./TypedData.sol";
 
 /// Who may promise a payer's tokens: the payer itself, its delegate (a key that cannot do anything
 /// else), or, for a payer that is a contract, whatever it says (ERC-1271).
-abstract contract Vouchers {
+abstract contract Vouchers is TypedData {
     error Hub_DelegateInNotice();
 
     /// `signer` is the delegate (0: none); `previous` still is one before the time `until`, so that
@@ -21,20 +22,11 @@ abstract contract Vouchers {
     /// Seconds in which a payee can claim what was promised, before a payer changes its mind.
     uint64 public constant CHALLENGE = 1 days;
 
-    bytes32 private constant DOMAIN_TYPE =
-        keccak256(
-            "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-        );
     bytes32 private constant VOUCHER_TYPE =
         keccak256("Voucher(address payer,address payee,uint128 cumulative)");
-    bytes32 private constant NAME = keccak256("StorageChannels");
-    bytes32 private constant VERSION = keccak256("1");
-    uint256 private constant HALF_ORDER =
-        0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
-
-    uint256 private immutable _chainId = block.chainid;
-    bytes32 private immutable _separator = _makeSeparator();
     mapping(address payer => Delegation) private _delegations;
+
+    constructor() TypedData("StorageChannels") {}
 
     // ---- delegates ----
 
@@ -68,11 +60,6 @@ abstract contract Vouchers {
 
     // ---- EIP-712 ----
 
-    /// Of the chain as it is: after a split of the chain, vouchers count on one side only.
-    function domainSeparator() public view returns (bytes32) {
-        return block.chainid == _chainId ? _separator : _makeSeparator();
-    }
-
     /// What is signed.
     function voucherDigest(
         address payer,
@@ -89,7 +76,7 @@ abstract contract Vouchers {
         uint128 cumulative
     ) internal pure returns (bytes32) {
         bytes32 content = keccak256(abi.encode(VOUCHER_TYPE, payer, payee, cumulative));
-        return keccak256(abi.encodePacked(hex"1901", separator, content));
+        return _typedDigest(separator, content);
     }
 
     /// Whether the signature lets `payer` promise what the digest says.
@@ -112,17 +99,5 @@ abstract contract Vouchers {
         Delegation storage its = _delegations[payer];
         if (signer == its.signer) return true;
         return signer == its.previous && block.timestamp < its.until;
-    }
-
-    /// r, s, v; 0 when it has not 65 bytes, a high s, or another v than 27 and 28.
-    function _signerOf(bytes32 digest, bytes calldata signature) private pure returns (address) {
-        if (signature.length != 65) return address(0);
-        bytes32 s = bytes32(signature[32:64]);
-        if (uint256(s) > HALF_ORDER) return address(0);
-        return ecrecover(digest, uint8(signature[64]), bytes32(signature[:32]), s);
-    }
-
-    function _makeSeparator() private view returns (bytes32) {
-        return keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, block.chainid, address(this)));
     }
 }

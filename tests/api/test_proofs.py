@@ -37,7 +37,7 @@ async def ask_text(url, path):
 def busy_threads(node):
     """No proof is computed for the length of the block."""
     gate = threading.Event()
-    executor = node.proving.executor
+    executor = node.parts.workers.proving
     for _ in range(executor._max_workers):
         executor.submit(gate.wait, 60)
     try:

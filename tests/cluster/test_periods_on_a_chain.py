@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +36,7 @@ from quire.services.period_prover import PeriodProver
 from quire.services.proof_maker import ProvingMeans
 from quire.services.prover import Proofs
 from quire.services.validating import Validator
+from quire.services.workers.local import LocalWorkers
 from quire.store.journal_memory import MemoryJournal
 from support.local_chain import deployed_chain
 from support.prove_kit import TINY, Protected, protected_in, tiny_keys
@@ -77,15 +77,15 @@ async def town(directory: Path) -> AsyncIterator[Town]:
     key = (await circuits.prover(TINY)).verifying_key
     clock = SystemClock()
     events, waits = EventBus(clock), Waits(clock)
-    executor = ThreadPoolExecutor(1)
+    workers = LocalWorkers(waits, proofs_at_once=1)
     async with protected_in(directory) as held, deployed_chain(CONFIG, key.words) as (chain, where):
-        proofs = Proofs(held.ports, events, waits, clock, random.Random(1), executor=executor)
+        proofs = Proofs(held.ports, events, waits, clock, random.Random(1), workers)
         contract = address_text(where.marketplace)
         try:
             yield Town(chain, contract, held, circuits, clock, events, waits, proofs)
         finally:
             await proofs.stop()
-            executor.shutdown()
+            await workers.stop()
 
 
 @asynccontextmanager

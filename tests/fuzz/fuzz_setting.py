@@ -55,6 +55,8 @@ def _check_value(kind: str, value: object) -> None:
             assert 0 <= value <= 1 << 62
         case "groups":
             assert 2 <= value <= 65535
+        case "share":
+            assert 0.0 < value < 1.0
         case "address":
             assert address_text(parse_address(value)) == value
         case "threads":

@@ -9,7 +9,8 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quire.flow import coding, encode
+from quire.flow import coding
+from quire.services.workers import local
 from quire.store import protected_tree
 from support.protect_kit import MemorySlots, expected, protections
 from support.store_kit import BLOCK, Inline, assert_sound, get, put, store_in
@@ -30,7 +31,7 @@ async def protect_with_stops(directory: Path, data: bytes, k: int, m: int, stops
             raise Stop
         return whole(rows, geometry, columns)
 
-    with patch.object(encode, "code", code):
+    with patch.object(local, "code", code):
         while True:
             coded.clear()
             async with store_in(directory, executor=Inline()) as store:

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from quire.base.events import EventBus
+from quire.base.waits import Waits
 from quire.flow.protect import Protections, ProtectPorts
+from quire.services.workers.local import LocalWorkers
 from quire.sim.machine import Machine
 from quire.store.meta import Meta
 from quire.store.slot_files import SlotFiles
@@ -45,7 +47,8 @@ async def node_on(machine: Machine, clock: TurnedClock | None = None):
     )
     slot_files = SlotFiles(machine.disk, events, Inline())
     await slot_files.follow(store)
-    ports = ProtectPorts(store, slot_files, nobody, events, clock, Inline())
+    workers = LocalWorkers(Waits(clock), executor=Inline())
+    ports = ProtectPorts(store, slot_files, nobody, events, clock, workers)
     jobs = Protections(ports, lifetime_seconds=LIFETIME)
     try:
         yield store, slot_files, jobs

@@ -17,8 +17,11 @@ from typing import Any
 
 from quire.base.clock import Clock, SystemClock
 from quire.base.events import Event, EventBus
-from quire.flow import coding, encode, protect
+from quire.base.waits import Waits
+from quire.flow import coding, protect
 from quire.flow.protect import Protections, ProtectPorts
+from quire.services.workers import local
+from quire.services.workers.local import LocalWorkers
 from quire.store import protected_tree
 from quire.store.dataset import RetentionRoot
 from quire.store.files import DirectoryDisk
@@ -57,7 +60,14 @@ async def opened(directory: Path, clock: Clock, events: EventBus) -> tuple[Store
 
 
 def jobs_over(store: Store, slots: SlotFiles, clock: Clock, events: EventBus) -> Protections:
-    ports = ProtectPorts(store=store, slots=slots, complete=nobody, events=events, clock=clock)
+    ports = ProtectPorts(
+        store=store,
+        slots=slots,
+        complete=nobody,
+        events=events,
+        clock=clock,
+        workers=LocalWorkers(Waits(clock)),
+    )
     return Protections(ports, lifetime_seconds=LIFETIME_SECONDS)
 
 
@@ -72,7 +82,7 @@ def make_steps_small() -> None:
         say("code", columns.start, columns.stop)
         return whole(rows, geometry, columns)
 
-    encode.code = code
+    local.code = code
 
 
 def hear(event: Event) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from quire.base.events import EventBus
+from quire.base.waits import Waits
 from quire.dataset.geometry import Geometry
 from quire.flow import coding
 from quire.flow.protect import Protections, ProtectPorts
 from quire.formats.cid import Cid
 from quire.kernels import erasure, poseidon2
 from quire.kernels.hashing import merkle_root, sha256_blocks
+from quire.services.workers.local import LocalWorkers
 from quire.store import protected_tree
 from quire.store.shape import EMPTY_DIGEST
 from quire.store.store import Store
@@ -53,6 +55,7 @@ def protections(
         complete=complete,
         events=events or EventBus(clock),
         clock=clock,
+        workers=LocalWorkers(Waits(clock)),
     )
     return Protections(ports, lifetime_seconds=lifetime_seconds)
 
@@ -102,7 +105,7 @@ class Stopping:
                 loop.call_soon_threadsafe(self.reached.set)
             return whole(rows, geometry, columns)
 
-        monkeypatch.setattr("quire.flow.encode.code", code)
+        monkeypatch.setattr("quire.services.workers.local.code", code)
 
 
 def spoil_now(directory: Path, block: int) -> None:

@@ -85,7 +85,11 @@ class Order:
 
     def bill(self, part: int) -> str:
         """The key of the debt, for ever (channels.port)."""
-        return f"job/{self.key}/{part}"
+        return f"{self.bill_prefix}{part}"
+
+    @property
+    def bill_prefix(self) -> str:
+        return f"job/{self.key}/"
 
     @property
     def cost(self) -> int:

@@ -236,6 +236,13 @@ class EnvironmentProblem(QuireError):
     code, exit = "environment", 7
 
 
+class WorkersLost(EnvironmentProblem):
+    """Who was to do heavy work died over it, again and again, or cannot be reached."""
+
+    code, http, retry = "workers-lost", 503, True
+    hint = "see that the workers run and have enough memory, or set workers = local"
+
+
 class PortInUse(EnvironmentProblem):
     code = "port-in-use"
     hint = "another program listens there; choose another port"

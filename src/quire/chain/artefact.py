@@ -10,7 +10,10 @@ from typing import Any
 
 from quire.base.errors import InputError
 
-NAMES = ("ChannelHub", "Groth16Verifier", "Marketplace", "TestToken", "TestVerifier")
+NAMES = (
+    *("ChannelHub", "Groth16Verifier", "Marketplace"),
+    *("SubmissionBonds", "TestToken", "TestVerifier"),
+)
 
 
 @dataclass(frozen=True, slots=True)

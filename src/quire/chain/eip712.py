@@ -6,8 +6,8 @@ Twelve times quicker than building the typed data first. Source   EIP-712, EIP-2
 from __future__ import annotations
 
 from functools import cache
+from typing import Protocol
 
-from quire.chain.hub import HubDomain
 from quire.chain.values import ADDRESS_BYTES, Address
 from quire.kernels.keccak import keccak256
 
@@ -18,15 +18,25 @@ INTRODUCTION_TYPE = b"Introduction(address payer,address payee,string peer)"
 PERMIT_TYPE = b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 
 
+class SigningDomain(Protocol):
+    """Where a signature counts: one contract on one chain."""
+
+    @property
+    def chain_id(self) -> int: ...
+
+    @property
+    def contract(self) -> Address: ...
+
+
 @cache
-def domain_separator(domain: HubDomain, name: bytes = NAME) -> bytes:
+def domain_separator(domain: SigningDomain, name: bytes = NAME) -> bytes:
     """32 bytes; all that signatures of one contract have in common."""
     return keccak256(
         keccak256(DOMAIN_TYPE)
         + keccak256(name)
         + keccak256(VERSION)
         + number_word(domain.chain_id)
-        + _word(domain.contract)
+        + address_word(domain.contract)
     )
 
 
@@ -37,13 +47,23 @@ def typed_digest(separator: bytes, content: bytes) -> bytes:
 
 def voucher_digest(separator: bytes, payer: Address, payee: Address, cumulative: int) -> bytes:
     """What the payer signs, 32 bytes."""
-    content = type_hash(VOUCHER_TYPE) + _word(payer) + _word(payee) + number_word(cumulative)
+    content = (
+        type_hash(VOUCHER_TYPE)
+        + address_word(payer)
+        + address_word(payee)
+        + number_word(cumulative)
+    )
     return typed_digest(separator, keccak256(content))
 
 
 def introduction_digest(separator: bytes, payer: Address, payee: Address, peer: str) -> bytes:
     """What the payer signs to let a peer run up bills at a payee, 32 bytes; for no contract."""
-    content = type_hash(INTRODUCTION_TYPE) + _word(payer) + _word(payee) + keccak256(peer.encode())
+    content = (
+        type_hash(INTRODUCTION_TYPE)
+        + address_word(payer)
+        + address_word(payee)
+        + keccak256(peer.encode())
+    )
     return typed_digest(separator, keccak256(content))
 
 
@@ -58,11 +78,11 @@ def permit_digest(
 ) -> bytes:
     """What lets `spender` take tokens (EIP-2612), 32 bytes. `separator`: of the token."""
     numbers = b"".join(map(number_word, (value, nonce, deadline)))
-    content = type_hash(PERMIT_TYPE) + _word(owner) + _word(spender) + numbers
+    content = type_hash(PERMIT_TYPE) + address_word(owner) + address_word(spender) + numbers
     return typed_digest(separator, keccak256(content))
 
 
-def _word(address: Address) -> bytes:
+def address_word(address: Address) -> bytes:
     assert len(address) == ADDRESS_BYTES
     return address.rjust(32, b"\0")
 

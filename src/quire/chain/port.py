@@ -48,6 +48,17 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """A transaction that brought a proof into the chain. `timestamp` of its block, unix seconds;
+    `sender`: the account that sent it."""
+
+    hash: bytes
+    block: int
+    timestamp: int
+    sender: Address
+
+
+@dataclass(frozen=True, slots=True)
 class ProofStatus:
     """Whether a slot has to prove itself in the current period, as of the next block.
 
@@ -136,11 +147,18 @@ class Market(Protocol):
     async def proof_statuses(self, slot_ids: Sequence[SlotId]) -> list[ProofStatus]:
         """Asked in one go, as of one block. A slot that is not filled needs no proof."""
 
+    async def submission(self, slot_id: SlotId, from_block: int) -> Submission | None:
+        """The newest transaction since a block that brought a proof of the slot."""
+
     async def missing_proofs(self, slot_id: SlotId) -> int:
         """Proofs that its present host has missed and that were marked."""
 
     async def can_mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[bool]:
         """For (slot, period): whether a missing proof could be marked now."""
+
+    async def is_proof_delegate(self, host: Address, delegate: Address) -> bool:
+        """Whether it may submit proofs for the slots of that host. False where the contract has no
+        delegates."""
 
     # ---- what is done; each returns when it is in a block ----
     # Raises   Reverted           the contract refuses, with the name of its error
@@ -164,7 +182,12 @@ class Market(Protocol):
         """Take payout and collateral of a slot that ended; of one that has not: give it up."""
 
     async def submit_proofs(self, proofs: Sequence[tuple[SlotId, bytes]]) -> Receipt:
-        """One or more proofs in one transaction. More than one needs Extensions.BATCH_PROOFS."""
+        """One or more proofs in one transaction, all or none. More than one, or one of a slot of
+        another host who made this account his delegate, needs Extensions.BATCH_PROOFS."""
+
+    async def set_proof_delegate(self, delegate: Address, is_allowed: bool) -> Receipt:
+        """Let another account submit proofs for all slots of this one, or not any more. Needs
+        Extensions.BATCH_PROOFS."""
 
     async def mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[Receipt]:
         """Mark (slot, period) as missing, all in the next block: in one transaction where the

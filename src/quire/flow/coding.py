@@ -16,6 +16,7 @@ from quire.dataset.geometry import Geometry
 from quire.kernels import erasure, poseidon2
 from quire.kernels.hashing import sha256_blocks
 from quire.store.columns import Columns
+from quire.store.disk import Buffer
 from quire.store.port import BlockStore
 
 BATCH_BYTES = 8 * MIB  # of all rows of a batch; one column at least
@@ -61,7 +62,7 @@ async def _read_row(
     return data if count == len(columns) else data.ljust(len(columns) * geometry.block_size, b"\0")
 
 
-def code(rows: Sequence[bytes], geometry: Geometry, columns: range) -> Columns:
+def code(rows: Sequence[Buffer], geometry: Geometry, columns: range) -> Columns:
     """Code and hash these columns. Blocking; uses all cores and lets the GIL go."""
     block_size = geometry.block_size
     parity = b"".join(erasure.encode(rows, geometry.m))

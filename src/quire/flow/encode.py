@@ -13,15 +13,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from quire.base.errors import BlockMissing
 from quire.base.spans import span
 from quire.dataset.protected import protected_manifest, verifiable_manifest
-from quire.dataset.slot_tree import NODE_BYTES, slot_layers
-from quire.flow.coding import batches, code, read_rows
+from quire.dataset.slot_tree import NODE_BYTES
+from quire.flow.coding import batches, read_rows
+from quire.flow.workers import Workers
 from quire.formats.manifest import encode_manifest
 from quire.kernels import poseidon2
 from quire.store.columns import Columns
@@ -32,7 +32,6 @@ from quire.store.protected_tree import ProtectedTree
 
 T = TypeVar("T")
 
-BATCHES_IN_FLIGHT = 2  # being read and coded; as many again are being written
 REFETCHES_MAX = 3  # of blocks that went bad, for one batch
 
 
@@ -54,7 +53,7 @@ class EncodePorts:
     store: BlockStore
     slots: SlotTrees
     refetch: Callable[[], Awaitable[None]]
-    executor: Executor | None
+    workers: Workers
     note: Callable[[str, int], None]  # what is being done, in words; columns that are durable
 
 
@@ -76,7 +75,7 @@ async def encode(
         slot_roots = await _build_slots(ports, tree, root)
     geometry = tree.geometry
     loop = asyncio.get_running_loop()
-    layers = await loop.run_in_executor(ports.executor, poseidon2.tree, b"".join(slot_roots))
+    layers = await loop.run_in_executor(None, poseidon2.tree, b"".join(slot_roots))
     protected = protected_manifest(source.manifest, geometry.k, geometry.m, root)
     manifest = verifiable_manifest(protected, slot_roots, layers[-NODE_BYTES:])
     return await tree.publish(encode_manifest(manifest), root, keep)
@@ -96,7 +95,7 @@ async def _code_all(ports: EncodePorts, source: Dataset, tree: ProtectedTree) ->
 
     try:
         for columns in batches(tree.geometry, tree.steps):
-            while len(flying) >= BATCHES_IN_FLIGHT:
+            while len(flying) >= ports.workers.batches_at_once:
                 await put()
             task = loop.create_task(_code(ports, source, tree, columns), name="code")
             task.add_done_callback(_see)
@@ -126,8 +125,7 @@ async def _code(
         return await read_rows(ports.store, source.tree_root, geometry, columns)
 
     rows = await _with_refetch(ports, read)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(ports.executor, code, rows, geometry, columns)
+    return await ports.workers.code(rows, geometry, columns)
 
 
 async def _with_refetch(ports: EncodePorts, work: Callable[[], Awaitable[T]]) -> T:
@@ -143,14 +141,11 @@ async def _with_refetch(ports: EncodePorts, work: Callable[[], Awaitable[T]]) ->
 async def _build_slots(ports: EncodePorts, tree: ProtectedTree, root: bytes) -> list[bytes]:
     """Write the tree over each slot; their roots, in order."""
     geometry = tree.geometry
-    loop = asyncio.get_running_loop()
     roots = []
     for slot in range(geometry.slots):
         ports.note(f"the tree of slot {slot} of {geometry.slots} is being built", tree.steps)
         digests = await tree.slot_digests(slot)
-        layers = await loop.run_in_executor(
-            ports.executor, slot_layers, digests, geometry.block_size
-        )
+        layers = await ports.workers.slot_layers(digests, geometry.block_size)
         await ports.slots.write(root, slot, layers)
-        roots.append(layers[-NODE_BYTES:])
+        roots.append(bytes(layers[-NODE_BYTES:]))
     return roots

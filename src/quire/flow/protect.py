@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from quire.dataset.protected import refuse_protected
 from quire.flow.encode import EncodePorts, SlotTrees, encode
 from quire.flow.protect_job import ProtectJob, job_of, left_job, note_complete, note_end
 from quire.flow.remembered import forget_old
+from quire.flow.workers import Workers
 from quire.formats.cid import Cid, manifest_cid_of
 from quire.store.dataset import Dataset, RetentionRoot
 from quire.store.protections import ProtectionRow
@@ -48,7 +48,7 @@ class ProtectPorts:
     complete: Callable[[Cid], Awaitable[object]]
     events: EventBus
     clock: Clock
-    executor: Executor | None = None
+    workers: Workers
 
 
 class Protections:
@@ -247,7 +247,7 @@ class Protections:
             store=self._store,
             slots=self._ports.slots,
             refetch=lambda: self._complete(job),
-            executor=self._ports.executor,
+            workers=self._ports.workers,
             note=note,
         )
 

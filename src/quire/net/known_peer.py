@@ -49,6 +49,20 @@ def parse_known_peer(text: str) -> KnownPeer:
     return KnownPeer(peer, addresses)
 
 
+def parse_peer(text: str) -> KnownPeer:
+    """As `parse_known_peer`; a bare peer id is taken too, of a peer whose address others know.
+
+    Raises   BadConfig
+    """
+    if "/" in text or text.startswith(SCHEME):
+        return parse_known_peer(text)
+    try:
+        decode_peer_id(text)
+    except BadEncoding as error:
+        raise BadConfig(f"{text[:120]!r} names no peer: {error.message}") from None
+    return KnownPeer(text, ())
+
+
 def own_spr(identity: Identity, addresses: Iterable[Address], now: float) -> str | None:
     """This node's signed record as `spr:` text; None while it listens nowhere.
 

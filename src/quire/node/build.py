@@ -39,6 +39,7 @@ from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
 from quire.services.repair import Repairer
 from quire.services.scrub import Scrub
+from quire.services.workers.local import LocalWorkers
 from quire.store.files import DirectoryDisk
 from quire.store.open import open_store
 from quire.store.slot_files import SlotFiles
@@ -118,7 +119,8 @@ def _join(
 ) -> Node:
     """Join the parts; nothing runs yet."""
     settings = part_settings(config, profile)
-    parts = join_parts(ground, transport, store, slot_files, settings)
+    workers = LocalWorkers(ground.waits)
+    parts = join_parts(ground, transport, store, slot_files, workers, settings)
     repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()
     node = Node(

@@ -14,6 +14,7 @@ from quire.net.nat import RELAY_DEFAULTS
 from quire.node.setting import NatSetting, Setting
 
 LOG_FORMATS = ("auto", "colors", "nocolors", "json", "none")
+SERVICES = ("encode", "prove", "submit")  # of an aggregator
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +134,10 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     hub_address: Annotated[
         str | None, Setting("address", "the hub of payment channels; else as the profile knows it")
     ] = None
+    bonds_address: Annotated[
+        str | None,
+        Setting("address", "the contract of submission bonds; else as the profile knows it"),
+    ] = None
     channel_deposit: Annotated[
         int,
         Setting("whole", "tokens (smallest unit) that a payee's channel is topped up to have free"),
@@ -190,6 +195,43 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     operator: Annotated[
         str | None, Setting("text", "who runs this provider, at most 64 bytes; else the account")
     ] = None
+    aggregator: Annotated[
+        bool, Setting("flag", "code, prove and submit for others for pay; needs a chain with a hub")
+    ] = False
+    aggregator_services: Annotated[
+        tuple[str, ...], Setting("list", "what is done for others: encode, prove, submit")
+    ] = SERVICES
+    aggregator_encode_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a GiB of a dataset that is coded")
+    ] = 1_000_000_000
+    aggregator_first_share: Annotated[
+        int, Setting("whole", "percent of it that is due once checked, the rest when hosts have it")
+    ] = 60
+    aggregator_prove_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a proof that is made")
+    ] = 1_000_000
+    aggregator_submit_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) for a proof that is brought into the chain")
+    ] = 1_000_000
+    aggregator_bond: Annotated[
+        int, Setting("whole", "tokens (smallest unit) promised if such a proof does not get there")
+    ] = 0
+    aggregator_max_size: Annotated[int, Setting("size", "the largest dataset that is coded")] = (
+        64 * GIB
+    )
+    aggregator_jobs: Annotated[int, Setting("count", "jobs under way at once, at most")] = 16
+    aggregators: Annotated[
+        tuple[str, ...], Setting("list", "aggregator to ask, besides those that are found")
+    ] = ()
+    prove_via: Annotated[
+        tuple[str, ...], Setting("list", "who makes the proofs of slots here: auto, or peers")
+    ] = ()
+    submit_via: Annotated[
+        tuple[str, ...], Setting("list", "who brings them into the chain: auto, or peers")
+    ] = ()
+    check_confidence: Annotated[
+        float, Setting("share", "with which one wrong block in a hundred of a coding is found")
+    ] = 0.99
     reward_recipient: Annotated[
         str | None, Setting("address", "who gets what this host earns, besides its collateral")
     ] = None

@@ -22,6 +22,7 @@ from quire.flow.rebuild import Rebuilds
 from quire.flow.resume import ResumableUploads
 from quire.flow.slots import SlotHolds
 from quire.flow.upload import Uploads
+from quire.flow.workers import Workers
 from quire.net.blockexc import Blockexc, Ids
 from quire.net.connector import Connector
 from quire.net.discovery import Announcer, Finder
@@ -67,6 +68,7 @@ class Parts:
 
     store: Store
     slot_files: SlotFiles
+    workers: Workers
     transport: Transport
     finder: Finder
     announcer: Announcer
@@ -99,6 +101,7 @@ def join_parts(
     transport: Transport,
     store: Store,
     slot_files: SlotFiles,
+    workers: Workers,
     settings: PartSettings,
 ) -> Parts:
     """Join the parts; nothing runs yet."""
@@ -129,6 +132,7 @@ def join_parts(
     return Parts(
         store=store,
         slot_files=slot_files,
+        workers=workers,
         transport=transport,
         finder=finder,
         announcer=announcer,
@@ -141,7 +145,7 @@ def join_parts(
         fetches=fetches,
         slot_holds=slot_holds,
         rebuilds=rebuilds,
-        protections=_protections(ground, store, slot_files, fetches, settings),
+        protections=_protections(ground, store, slot_files, fetches, workers, settings),
         announcing=Announcing(store, announcer),
         caching=caching,
     )
@@ -210,6 +214,7 @@ def _protections(
     store: Store,
     slot_files: SlotFiles,
     fetches: Fetches,
+    workers: Workers,
     settings: PartSettings,
 ) -> Protections:
     ports = ProtectPorts(
@@ -218,6 +223,7 @@ def _protections(
         complete=lambda cid: fetches.whole(cid, settings.fetch_idle_seconds),
         events=ground.events,
         clock=ground.clock,
+        workers=workers,
     )
     return Protections(
         ports,
@@ -232,6 +238,7 @@ def stages(parts: Parts) -> list[Stage]:
     return [
         Stage("store", None, lambda _: parts.store.close()),
         Stage("slot files", lambda: slot_files.follow(parts.store), lambda _: slot_files.close()),
+        Stage("workers", parts.workers.start, lambda _: parts.workers.stop()),
         Stage("network", parts.transport.start, parts.transport.stop),
         Stage("announcer", parts.announcer.start, lambda _: parts.announcer.stop()),
         Stage("finder", None, lambda _: parts.finder.stop()),

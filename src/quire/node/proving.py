@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,35 +15,28 @@ from quire.services.circuit_files import CircuitPlaces
 from quire.services.circuits import Circuits
 from quire.services.prover import Proofs
 
-CORES_A_PROOF = 4  # a proof uses all cores; with more of them several are made side by side
-
 
 @dataclass(frozen=True, slots=True)
 class Proving:
     circuits: Circuits
     proofs: Proofs
-    executor: ThreadPoolExecutor  # for proofs alone
 
     async def stop(self) -> None:
         """Cancel every proof."""
         await self.proofs.stop()
-        self.executor.shutdown(wait=False)
 
 
 def join_proving(config: NodeConfig, profile: Profile, ground: Ground, parts: Parts) -> Proving:
     """Join them; no key is opened yet. Raises BadConfig."""
-    at_once = max(1, (os.cpu_count() or 1) // CORES_A_PROOF)
-    executor = ThreadPoolExecutor(at_once, thread_name_prefix="quire-prove")
     proofs = Proofs(
         ProvePorts(parts.store, parts.slot_files),
         ground.events,
         ground.waits,
         ground.clock,
         ground.rng,
-        executor=executor,
-        at_once=at_once,
+        parts.workers,
     )
-    return Proving(Circuits(circuit_places(config, profile)), proofs, executor)
+    return Proving(Circuits(circuit_places(config, profile)), proofs)
 
 
 def circuit_places(config: NodeConfig, profile: Profile) -> CircuitPlaces:

@@ -95,6 +95,16 @@ def _whole(low: int, high: int, value: object) -> int:
     return value
 
 
+def _share(value: object) -> float:
+    try:
+        share = float(value) if isinstance(value, str | float | int) else 0.0
+    except ValueError:
+        share = 0.0
+    if not 0.0 < share < 1.0:
+        raise ValueError("a number between 0 and 1 is needed, such as 0.99")
+    return share
+
+
 def _threads(value: object) -> int:
     count = _whole(0, 1024, value)
     if count == 1:
@@ -118,6 +128,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "port": lambda value: _whole(0, 65535, value),
     "count": lambda value: _whole(1, 100_000, value),
     "threads": _threads,
+    "share": _share,
     "whole": lambda value: _whole(0, 1 << 62, value),
     "groups": lambda value: _whole(2, 65535, value),
     "address": lambda value: address_text(parse_address(_text(value))),

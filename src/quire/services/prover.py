@@ -1,10 +1,10 @@
-"""Makes the proofs that are asked for, the most urgent first, in threads of their own.
+"""Makes the proofs that are asked for, the most urgent first, on the workers of the node.
 
     start -> [ waiting, by deadline ] -> at most `at_once`: gathering, proving -> complete
                     `-- past its deadline, cancelled, refused: with a reason --'
 
 The event loop only hands work over. A proof that is not needed any more, or is late, is stopped;
-its place is given to the next as soon as its thread has let go.
+its place is given to the next as soon as its worker has let go.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import asyncio
 import heapq
 import random
 from collections import OrderedDict
-from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from quire.base.spans import span
 from quire.base.waits import Wait, Waits
 from quire.flow.prove import ProofAsk, ProvePorts, Prover, gather, proof_of
 from quire.flow.remembered import forget_old
+from quire.flow.workers import Workers
 from quire.formats.cid import Cid
 from quire.services.proof_job import ProofJob
 
@@ -43,7 +43,7 @@ class ProofCounts:
 
 
 class Proofs:
-    """All proof jobs of one node. `executor` is for proving alone, with `at_once` threads."""
+    """All proof jobs of one node."""
 
     def __init__(
         self,
@@ -52,17 +52,14 @@ class Proofs:
         waits: Waits,
         clock: Clock,
         rng: random.Random,
-        *,
-        executor: Executor | None,
-        at_once: int = 1,
+        workers: Workers,
     ) -> None:
         self.ports = ports
         self._events = events
         self._waits = waits
         self._clock = clock
         self._rng = rng
-        self._executor = executor
-        self.at_once = at_once
+        self._workers = workers
         self._serial = 0
         self._queue: list[ProofJob] = []  # a heap of those that wait
         self._jobs: OrderedDict[str, ProofJob] = OrderedDict()
@@ -70,6 +67,11 @@ class Proofs:
         self._running: dict[str, ProofJob] = {}
         self._is_closing = False
         self.counts = ProofCounts()
+
+    @property
+    def at_once(self) -> int:
+        """Proofs that can be made side by side."""
+        return self._workers.proofs_at_once
 
     @property
     def waiting_count(self) -> int:
@@ -136,7 +138,7 @@ class Proofs:
         await job.ended.wait()
 
     async def cancel(self, job_id: str) -> bool:
-        """Stop a job; whether it had not ended. Its thread has let go when this returns."""
+        """Stop a job; whether it had not ended. Its worker has let go when this returns."""
         job = self.find(job_id)
         if job.has_ended:
             return False
@@ -207,16 +209,7 @@ class Proofs:
         job.state = "proving"
         self._set_reason(job, "the proof is computed")
         self._tell(job, "proving", f"shows {len(made.samples)} cells; the proof is computed")
-        work = job.prover.begin(made, job.ask.host)
-        running = asyncio.get_running_loop().run_in_executor(self._executor, work.run)
-        try:
-            found = await asyncio.shield(running)
-        except asyncio.CancelledError:
-            work.cancel()
-            await asyncio.wait([running])  # its place is free when the thread is
-            if not running.cancelled():
-                running.exception()  # seen: nobody waits for it
-            raise
+        found = await self._workers.prove(job.prover, made, job.ask.host)
         job.proof = proof_of(job.ask, job.prover, found)
 
     def _expire(self, job: ProofJob) -> None:

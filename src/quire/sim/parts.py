@@ -23,6 +23,7 @@ from quire.net.transport import Address, PeerId
 from quire.node.parts import Ground as Shared
 from quire.node.parts import Parts as Joined
 from quire.node.parts import PartSettings, join_parts, stages
+from quire.services.workers.local import LocalWorkers
 from quire.sim.executor import SimExecutor
 from quire.sim.machine import Machine
 from quire.sim.net import SimTransport
@@ -32,6 +33,7 @@ from quire.store.store import Store
 
 PROTOCOL = "/quire/exchange/1.0.0"
 STORE_LANES = 4
+PROVERS = 1  # proofs that a machine computes at a time
 PACK_BYTES_MAX = 512 * KIB  # small, so that packs are sealed, emptied and removed
 BALLAST_BYTES = 16 * KIB
 FETCH_IDLE_SECONDS = 60.0
@@ -125,7 +127,11 @@ async def start_parts(ground: Ground) -> Parts:
         bootstrap=[KnownPeer(peer, (address,)) for peer, address in ground.neighbours],
     )
     slot_files = SlotFiles(machine.disk, shared.events, executor)
-    parts = Parts(ground, join_parts(shared, ground.transport, store, slot_files, settings))
+    workers = LocalWorkers(
+        shared.waits, proving=SimExecutor(PROVERS, machine.pace), proofs_at_once=PROVERS
+    )
+    joined = join_parts(shared, ground.transport, store, slot_files, workers, settings)
+    parts = Parts(ground, joined)
     for stage in stages(parts.joined):
         if stage.start is not None:
             await stage.start()

@@ -18,12 +18,9 @@ from quire.node.trading import Trading, join_selling, join_trading, join_validat
 from quire.services.proof_maker import ProvingMeans
 from quire.services.prover import Proofs
 from quire.services.sale_ports import SaleSettings
-from quire.sim.executor import SimExecutor
 from quire.sim.parts import Parts
 from quire.sim.prover import SimProver
 from quire.store.journal_memory import MemoryJournal
-
-PROVERS = 1  # at a time
 
 
 @dataclass(slots=True)
@@ -79,8 +76,7 @@ def _means(parts: Parts, trader: Trader) -> ProvingMeans:
         ground.waits,
         ground.clock,
         ground.rng,
-        executor=SimExecutor(PROVERS, parts.ground.machine.pace),
-        at_once=PROVERS,
+        parts.joined.workers,
     )
     prover = SimProver(trader.circuit)
 

@@ -100,7 +100,7 @@ async def test_a_block_lost_after_it_was_coded_is_fetched_before_it_is_taken_ove
                 spoil_now(tmp_path, 2)
             return whole(rows, geometry, columns)
 
-        monkeypatch.setattr("quire.flow.encode.code", code)
+        monkeypatch.setattr("quire.services.workers.local.code", code)
         finish = protected_tree.ProtectedTree.finish
 
         async def finish_and_scan(tree):
@@ -223,7 +223,7 @@ async def test_a_mistake_of_ours_is_told_as_one(tmp_path, monkeypatch):
     def code(*_):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("quire.flow.encode.code", code)
+    monkeypatch.setattr("quire.services.workers.local.code", code)
     async with store_in(tmp_path) as store:
         source = await put(store, random.Random(23).randbytes(SIZE))
         jobs = protections(store)

@@ -75,6 +75,9 @@ def test_the_defaults_are_loopback_and_sensible():
         ("metrics", "on", True),
         ("api-cors-origin", "http://a.example, b.example", ("http://a.example", "b.example")),
         ("log-format", "none", "none"),
+        ("check-confidence", "0.999", 0.999),
+        ("check-confidence", 0.5, 0.5),
+        ("aggregator-services", "encode, submit", ("encode", "submit")),
     ],
 )
 def test_what_people_write_is_understood(name, text, value):
@@ -119,6 +122,11 @@ def test_what_people_write_is_understood(name, text, value):
         ("block-mi", "0"),
         ("max-peers", 0),
         ("data-dir", ""),
+        ("check-confidence", 0),
+        ("check-confidence", "1"),
+        ("check-confidence", "99%"),
+        ("check-confidence", "nan"),
+        ("check-confidence", None),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_name(name, text):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -27,6 +26,7 @@ from quire.services.market_key import key_for_market
 from quire.services.period_prover import PeriodProver
 from quire.services.proof_maker import ProvingMeans
 from quire.services.prover import Proofs
+from quire.services.workers.local import LocalWorkers
 from quire.store.journal_memory import MemoryJournal
 from support.market_terms import TERMS
 from support.period_kit import Feed
@@ -52,9 +52,9 @@ async def test_real_proofs_of_two_slots_pass_for_three_periods(tmp_path) -> None
         world.mint(account, 10**12)
     market = MemoryMarket(world, HOST)
     world.mine(3)
-    executor = ThreadPoolExecutor(1)
+    workers = LocalWorkers(waits, proofs_at_once=1)
     async with protected_in(tmp_path) as held:
-        proofs = Proofs(held.ports, events, waits, clock, random.Random(1), executor=executor)
+        proofs = Proofs(held.ports, events, waits, clock, random.Random(1), workers)
         root = verification_of(held.dataset.manifest).verify_root.digest
         cid = held.dataset.manifest_cid
         content = Content(cid.encode(), root)
@@ -91,7 +91,7 @@ async def test_real_proofs_of_two_slots_pass_for_three_periods(tmp_path) -> None
             feed.stop()
             await service.stop()
             await proofs.stop()
-            executor.shutdown()
+            await workers.stop()
     assert service.counts.submitted >= 3
     assert (service.counts.late, service.counts.missed) == (0, 0)
     problems = [t.problem for b in world.blocks_after(0) for t in b.transactions if t.problem]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.services import prover as prover_module
 from quire.services.prover import Proofs
+from quire.services.workers.local import LocalWorkers
 from support.prove_kit import FakeProver, Protected, protected_in
 
 
@@ -47,16 +47,14 @@ class Bench:
 async def bench_in(directory, at_once: int = 1):
     clock = SystemClock()
     events, waits = EventBus(clock), Waits(clock)
-    executor = ThreadPoolExecutor(at_once, thread_name_prefix="prove")
+    workers = LocalWorkers(waits, proofs_at_once=at_once)
     async with protected_in(directory) as held:
-        proofs = Proofs(
-            held.ports, events, waits, clock, random.Random(1), executor=executor, at_once=at_once
-        )
+        proofs = Proofs(held.ports, events, waits, clock, random.Random(1), workers)
         try:
             yield Bench(held, proofs, events, waits, clock, FakeProver())
         finally:
             await proofs.stop()
-            executor.shutdown()
+            await workers.stop()
 
 
 async def test_a_proof_is_made_in_a_thread_of_its_own_and_told(tmp_path) -> None:
@@ -66,7 +64,7 @@ async def test_a_proof_is_made_in_a_thread_of_its_own_and_told(tmp_path) -> None
         await bench.proofs.wait(job)
         assert (job.state, job.error, job.proof.claim) == ("complete", None, job.ask.claim)
         assert job.seconds > 0
-        assert bench.prover.threads[0].startswith("prove")
+        assert bench.prover.threads[0].startswith("quire-prove")
         assert bench.kinds() == ["prove.asked", "prove.started", "prove.proving", "prove.complete"]
         assert all(event.facts["proof"] == job.id for event in bench.events.history())
         assert bench.waits.of() == []

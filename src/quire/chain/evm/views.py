@@ -169,6 +169,12 @@ class EvmViews:
         answers = await self._reader.ask_all([(methods.CAN_MARK, slot) for slot in slots])
         return [not isinstance(answer, Reverted) for answer in answers]
 
+    async def is_proof_delegate(self, host: Address, delegate: Address) -> bool:
+        if not self._can(Extensions.BATCH_PROOFS):
+            return False
+        is_allowed, _ = await self._reader.ask(methods.PROOF_DELEGATION, host, delegate)
+        return bool(is_allowed)
+
     # ---- inside ----
 
     def _can(self, extension: Extensions) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from quire.base.errors import NotFound, Reverted, UnknownRequest
 from quire.chain.abi import id_text
-from quire.chain.events import MarketEvent, SlotFilled
+from quire.chain.events import MarketEvent, ProofSubmitted, SlotFilled
 from quire.chain.memory.follow import Follower
 from quire.chain.memory.ledger import Ledger
 from quire.chain.memory.port import MemoryPort
 from quire.chain.memory.world import Call
-from quire.chain.port import Batch, Head, ProofStatus, Receipt
+from quire.chain.port import Batch, Head, ProofStatus, Receipt, Submission
 from quire.chain.terms import Terms
 from quire.chain.values import (
     Address,
@@ -29,6 +29,7 @@ GAS = {
     "fill_slot": 500_000,
     "free_slot": 90_000,
     "submit_proofs": 250_000,
+    "set_proof_delegate": 50_000,
     "mark_missing": 120_000,
     "withdraw": 50_000,
     "open_repair": 60_000,
@@ -110,6 +111,9 @@ class MemoryMarket(MemoryPort):
         moment = self._on.ask("can_mark_missing")
         return [moment.why_not_missing(each, period) is None for each, period in slots]
 
+    async def is_proof_delegate(self, host: Address, delegate: Address) -> bool:
+        return self._on.ask("is_proof_delegate").delegation(host, delegate).is_allowed
+
     # ---- what is done ----
 
     async def request_storage(self, request: StorageRequest) -> Receipt:
@@ -138,12 +142,17 @@ class MemoryMarket(MemoryPort):
 
     async def submit_proofs(self, proofs: Sequence[tuple[SlotId, bytes]]) -> Receipt:
         ids, words = [each for each, _ in proofs], [each for _, each in proofs]
-        if len(ids) == 1:
+        if len(ids) == 1 and not self.world.moment(self.account).is_delegate_of(ids[0]):
             return await self._send(
                 "submit_proofs", lambda ledger: ledger.submit_proof(ids[0], words[0])
             )
         return await self._send(
             "submit_proofs", lambda ledger: ledger.submit_proofs(ids, words), len(ids)
+        )
+
+    async def set_proof_delegate(self, delegate: Address, is_allowed: bool) -> Receipt:
+        return await self._send(
+            "set_proof_delegate", lambda ledger: ledger.set_proof_delegate(delegate, is_allowed)
         )
 
     async def mark_missing(self, slots: Sequence[tuple[SlotId, int]]) -> list[Receipt]:
@@ -176,6 +185,15 @@ class MemoryMarket(MemoryPort):
         self._on.ask("past_events")
         blocks = self.world.blocks_after(from_block - 1)
         return [event for block in blocks for event in block.events]
+
+    async def submission(self, slot_id: SlotId, from_block: int) -> Submission | None:
+        self._on.ask("submission")
+        for block in reversed(self.world.blocks_after(from_block - 1)):
+            for sent in reversed(block.transactions):
+                if ProofSubmitted(slot_id) in sent.events:
+                    head = block.head
+                    return Submission(sent.hash, head.number, head.timestamp, sent.sender)
+        return None
 
     async def filled_at(
         self, request_id: RequestId, slot_index: int, from_block: int

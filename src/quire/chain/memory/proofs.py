@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from quire.chain.events import ProofSubmitted
 from quire.chain.memory.moment import need, refuse
-from quire.chain.memory.state import SlotRecord
+from quire.chain.memory.state import ProofDelegation, SlotRecord
 from quire.chain.memory.states import States
 from quire.chain.port import ProofStatus
 from quire.chain.values import Address, SlotId, SlotState
@@ -84,6 +84,19 @@ class Proofs(States):
         if problem is not None:
             refuse(problem)
 
+    def is_proof_missing(self, slot_id: SlotId, period: int) -> bool:
+        """Whether it was marked, of the present host or of one before."""
+        slot = self.state.slots.get(slot_id)
+        return slot is not None and period in slot.missing | slot.missing_before
+
+    def delegation(self, host: Address, delegate: Address) -> ProofDelegation:
+        return self.state.delegates.get((host, delegate), ProofDelegation())
+
+    def is_delegate_of(self, slot_id: SlotId) -> bool:
+        """Whether the caller is a delegate of the slot's host."""
+        host = self.host(slot_id)
+        return host is not None and self.delegation(host, self.caller).is_allowed
+
     # ---- transactions ----
 
     def submit_proof(self, slot_id: SlotId, proof: bytes) -> None:
@@ -98,14 +111,16 @@ class Proofs(States):
         for slot_id in slot_ids:
             slot = self._proved_slot(slot_id)
             self.put_slot(self._received(slot_id, slot))
-            may_submit = slot.host == self.caller or self._is_delegate(slot)
+            may_submit = slot.host == self.caller or self.is_delegate_of(slot_id)
             need(may_submit, "Marketplace_ProofNotSubmittedByHost")
             inputs.append(self._public_inputs(slot_id, slot))
         are_right = all(map(self._verify_proof, inputs, proofs))
         need(are_right, "Proofs_InvalidProof")
 
     def set_proof_delegate(self, delegate: Address, is_allowed: bool) -> None:
-        self.state.delegates[self.caller, delegate] = is_allowed
+        before = self.delegation(self.caller, delegate)
+        revoked_at = before.revoked_at if is_allowed else self.now
+        self.state.delegates[self.caller, delegate] = ProofDelegation(is_allowed, revoked_at)
 
     # ---- for the rules ----
 
@@ -115,9 +130,6 @@ class Proofs(States):
         is_right = self._verify_proof(self._public_inputs(slot_id, slot), proof)
         need(is_right, "Proofs_InvalidProof")
         return slot
-
-    def _is_delegate(self, slot: SlotRecord) -> bool:
-        return slot.host is not None and self.state.delegates.get((slot.host, self.caller), False)
 
     def _proved_slot(self, slot_id: SlotId) -> SlotRecord:
         slot = self.state.slots.get(slot_id)

@@ -47,6 +47,7 @@ class Repair(States):
                 missed=0,
                 received=frozenset(),
                 missing=frozenset(),
+                missing_before=slot.missing_before | slot.missing,
                 reservations=(),
                 opened_block=0,
                 seed=b"",

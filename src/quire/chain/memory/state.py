@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from quire.chain.memory.bonds_state import BondsState
 from quire.chain.memory.hub_state import HubState
 from quire.chain.values import (
     Address,
@@ -50,29 +51,39 @@ class SlotRecord:
     missed: int = 0
     received: frozenset[int] = frozenset()  # periods, of the present host; the last few
     missing: frozenset[int] = frozenset()  # periods, of the present host
+    missing_before: frozenset[int] = frozenset()  # periods, of the hosts before
     reservations: tuple[Reservation, ...] = ()
     opened_block: int = 0  # of a freed slot; 0: it waits for others
     seed: bytes = b""  # of the window of a freed slot
     frees: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ProofDelegation:
+    """Of (host, delegate). `revoked_at`: when it was last, unix seconds; 0: never."""
+
+    is_allowed: bool = False
+    revoked_at: int = 0
+
+
 @dataclass(slots=True)
 class State:
     """`received`, `sent` and `burned` are totals of the contract's tokens; `burnable` is what it
-    holds that belongs to nobody."""
+    holds that belongs to nobody. `delegates` by (host, delegate)."""
 
     tokens: dict[Address, int] = field(default_factory=dict)
     requests: dict[RequestId, RequestRecord] = field(default_factory=dict)
     slots: dict[SlotId, SlotRecord] = field(default_factory=dict)
     requests_of: dict[Address, tuple[RequestId, ...]] = field(default_factory=dict)
     slots_of: dict[Address, tuple[SlotId, ...]] = field(default_factory=dict)
-    delegates: dict[tuple[Address, Address], bool] = field(default_factory=dict)  # host, delegate
+    delegates: dict[tuple[Address, Address], ProofDelegation] = field(default_factory=dict)
     registered: dict[Address, int] = field(default_factory=dict)  # block
     received: int = 0
     sent: int = 0
     burned: int = 0
     burnable: int = 0
     hub: HubState = field(default_factory=HubState)
+    bonds: BondsState = field(default_factory=BondsState)
 
     def copy(self) -> State:
         return replace(
@@ -85,4 +96,5 @@ class State:
             delegates=dict(self.delegates),
             registered=dict(self.registered),
             hub=self.hub.copy(),
+            bonds=self.bonds.copy(),
         )

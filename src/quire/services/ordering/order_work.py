@@ -1,0 +1,153 @@
+"""What orders have done: paid, asked, checked, told; each may be repeated.
+
+Source   market.md 6.4
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from quire.aggregation.order import (
+    Ask,
+    At,
+    Await,
+    Check,
+    Fund,
+    Funded,
+    Order,
+    OrderEffect,
+    OrderEvent,
+    Paid,
+    Pay,
+    Tell,
+    Told,
+    Watch,
+)
+from quire.base.errors import ChannelTooSmall, PeerError, QuireError, Refused
+from quire.formats.aggregator_asking import Asking, Cancel, Customer, Dispute, Release
+from quire.formats.aggregator_codes import Code, Reason, Service
+from quire.point.choice_port import Outcome
+from quire.services.ordering.asking import AskingOrders
+from quire.services.ordering.ports import Handler, OrderPorts
+
+RELEASE_TRIES = 8  # of one part, when its voucher was handed over already
+RELEASE_PAUSE_SECONDS = 0.5
+TELL_TRIES = 3
+
+_OUTCOMES = {
+    At.SETTLED: Outcome.KEPT,
+    At.REFUSED: Outcome.REFUSED,
+    At.LATE: Outcome.SILENT,
+    At.CHEATED: Outcome.BAD_DATA,
+    At.WITHHELD: Outcome.LOST,
+}
+
+
+class OrderWork:
+    """Performs the effects of orders."""
+
+    def __init__(
+        self, ports: OrderPorts, asking: AskingOrders, handlers: Mapping[Service, Handler]
+    ) -> None:
+        self._ports = ports
+        self._asking = asking
+        self._handlers = handlers
+
+    async def perform(self, order: Order, effect: OrderEffect) -> OrderEvent | None:
+        """Raises QuireError."""
+        match effect:
+            case Fund():
+                await self._ports.payments.fund(order.offer.offer.payee, order.offer.offer.price)
+                return Funded()
+            case Ask():
+                body = await self._handler(order).accept(order, await self._customer(order))
+                return await self._asking.until_taken(order, body)
+            case Await():
+                return await self._asking.until_ready(order)
+            case Check():
+                return await self._handler(order).check(order)
+            case Pay(part):
+                return await self._pay(order, part)
+            case Watch():
+                return await self._handler(order).watch(order)
+            case Tell(stripe, evidence):
+                return await self._tell(order, stripe, evidence)
+
+    def _handler(self, order: Order) -> Handler:
+        service = order.offer.offer.service
+        handler = self._handlers.get(service)
+        if handler is None:
+            raise Refused(
+                f"the order {order.key} is for {service.name}, which this node does not order; "
+                "start it with the settings it had"
+            )
+        return handler
+
+    async def _customer(self, order: Order) -> Customer:
+        introduction = await self._ports.payments.introduction(order.offer.offer.payee)
+        return Customer(order.account, order.offer.digest, introduction)
+
+    # ---- money ----
+
+    async def _pay(self, order: Order, part: int) -> Paid:
+        """The bill is named by job and part: however often this is done, it is promised once."""
+        payee, amount = order.offer.offer.payee, order.offer.offer.part(part)
+        if amount:
+            pay = self._ports.payments.pay
+            try:
+                await pay(order.bill(part), order.peer, payee, amount)
+            except ChannelTooSmall:
+                await self._ports.payments.fund(payee, amount)
+                await pay(order.bill(part), order.peer, payee, amount)
+        await self._release(order, part)
+        return Paid(part, int(self._ports.chain.now()))
+
+    async def _release(self, order: Order, part: int) -> None:
+        """Say so to the aggregator. What it says to that is its affair: it has the voucher."""
+        for attempt in range(RELEASE_TRIES):
+            if attempt:
+                await asyncio.sleep(RELEASE_PAUSE_SECONDS * attempt)
+            try:
+                answer = await self._asking.ask(order, Release(part))
+            except PeerError:
+                continue
+            if answer.code not in (Code.BUSY, Code.INTERNAL, Code.UNPAID):
+                return
+
+    # ---- the end ----
+
+    async def _tell(self, order: Order, stripe: int, evidence: bytes) -> Told:
+        body = _last_words(order, stripe, evidence)
+        if body is not None:
+            await self._say(order, body)
+        outcome = _OUTCOMES.get(order.at)
+        if order.reason is Reason.SIGNATURE:
+            outcome = Outcome.BAD_SIGNATURE
+        if outcome is not None:
+            await self._ports.choice.report(order.peer, outcome, order.why)
+        handler = self._handlers.get(order.offer.offer.service)
+        if handler is not None:
+            await handler.closing(order)
+        await self._ports.payments.forget(order.bill_prefix)
+        return Told()
+
+    async def _say(self, order: Order, body: Asking) -> None:
+        for attempt in range(TELL_TRIES):
+            if attempt:
+                await asyncio.sleep(attempt)
+            try:
+                await self._asking.ask(order, body)
+            except QuireError:
+                continue
+            return
+
+
+def _last_words(order: Order, stripe: int, evidence: bytes) -> Asking | None:
+    """What the aggregator is to know of the end."""
+    match order.at:
+        case At.CHEATED | At.WITHHELD:
+            return Dispute(order.reason or Reason.PROOF, order.why, stripe, evidence)
+        case At.CANCELLED | At.FAILED | At.LATE | At.REFUSED:
+            return Cancel()
+    return None
