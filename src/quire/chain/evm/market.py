@@ -19,6 +19,7 @@ from quire.chain.evm.funds import Funds
 from quire.chain.evm.logs import events_of
 from quire.chain.evm.methods import Method, proof_value
 from quire.chain.evm.reader import Reader
+from quire.chain.evm.sending import send_call
 from quire.chain.evm.views import EvmViews
 from quire.chain.follow import follow
 from quire.chain.heads import Heads
@@ -26,7 +27,7 @@ from quire.chain.log_reader import LogReader
 from quire.chain.outgoing import Transaction
 from quire.chain.port import Batch, Head, Receipt, Submission
 from quire.chain.receipt import parse_sender
-from quire.chain.reverts import WORDS, reverted
+from quire.chain.reverts import WORDS
 from quire.chain.sender import Sender
 from quire.chain.terms import Extensions, Terms
 from quire.chain.values import Address, RequestId, SlotId, SlotState, StorageRequest
@@ -209,12 +210,7 @@ class EvmMarket(EvmViews):
         return await self._send_data(method, method.data(*values))
 
     async def _send_data(self, method: Method, data: bytes) -> Receipt:
-        try:
-            return await self._sender.send(self._transaction(method, data))
-        except RpcRefused as refusal:
-            if refusal.data is None:
-                raise
-            raise reverted(refusal.data, method.name) from None
+        return await send_call(self._sender, self._transaction(method, data), method.name)
 
     def _transaction(self, method: Method, data: bytes) -> Transaction:
         percent = PERCENT.get(method, OTHERS_PERCENT)
