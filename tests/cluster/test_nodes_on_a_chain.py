@@ -22,8 +22,9 @@ from support.command import hear_ctrl_c, quire
 
 START_SECONDS = 60.0
 CONTRACT = "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"
-CONTRACTS = {"marketplace": "ok", "payment hub": "ok"}  # of the doctor
+CONTRACTS = {"marketplace": "ok", "payment hub": "ok", "submission bonds": "ok"}  # of the doctor
 HUB = "0xa85233C63b9Ee964Add6F2cffe00Fd84eb32338f"
+BONDS = "0x4A679253410272dd5232B3Ff7cF5dbB88f295319"
 
 
 def chain_process(*arguments: str) -> subprocess.Popen:
@@ -71,12 +72,12 @@ def key_file(folder, index=1, mode=0o600):
 
 def test_the_chain_tells_what_a_node_needs(chain):
     assert chain["marketplace"] == CONTRACT
-    assert chain["hub"] == HUB
+    assert (chain["hub"], chain["bonds"]) == (HUB, BONDS)
     assert chain["chainId"] == 31337
     assert chain["accounts"][1]["address"] == dev_account(1).text
     info = quire("chain", "info", "--eth-provider", chain["url"], "--json").json
     assert (info["period"], info["timeout"], info["downtime"]) == (10, 5, 20)
-    assert (info["marketplace"], info["hub"]) == (CONTRACT, HUB)
+    assert (info["marketplace"], info["hub"], info["bonds"]) == (CONTRACT, HUB, BONDS)
     assert "batch-proofs" in info["extensions"]
     shown = quire("chain", "info", "--eth-provider", chain["url"])
     assert "marketplace" in shown.out.decode()
@@ -113,6 +114,7 @@ REFUSED = {
     "another contract": (["--marketplace-address", "{token}"], 7, "does not answer"),
     "no hub": (["--hub-address", "0x" + "12" * 20], 7, "no hub of payment channels"),
     "another contract as hub": (["--hub-address", CONTRACT], 7, "no hub of payment channels"),
+    "another contract as bonds": (["--bonds-address", HUB], 7, "no contract of submission bonds"),
     "nobody there": (["--eth-provider", "ws://127.0.0.1:{port}"], 9, "cannot be reached"),
     "no address": (["--eth-provider", "localhost:8545"], 2, "ws://127.0.0.1:8545"),
     "open key": (["--eth-private-key", "{open}"], 7, "must have 0600"),

@@ -1,7 +1,7 @@
 """Puts the contracts on a local chain, in the order in which every Codex node expects them.
 
     257 blocks, then by nonce of account 0: token, verifier, test verifier, 20 mints, marketplace,
-    hub
+    hub, bonds
 
 Source   market.md 1.7; `deployment` has the order and what follows from it
 """
@@ -25,15 +25,17 @@ WORD_BYTES = 32
 KEY_FIXED_WORDS = 14  # of a verifying key, before the points of its inputs
 DEPLOY_GAS = 7_000_000
 MINT_GAS = 100_000
+PARTS = ("TestToken", "Marketplace", "ChannelHub", "SubmissionBonds")  # of a Deployment
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """`hub` None: the chain was set up before there were payment channels."""
+    """`hub`, `bonds` None: the chain was set up before there were such contracts."""
 
     token: Address
     marketplace: Address
     hub: Address | None
+    bonds: Address | None
 
 
 async def deploy(
@@ -62,6 +64,7 @@ async def deploy(
         "TestVerifier": b"",
         "Marketplace": encode(TYPES, config.values(ADDRESSES["TestToken"], verifier)),
         "ChannelHub": encode(["address", "address"], [ADDRESSES["TestToken"], DEPLOYER]),
+        "SubmissionBonds": encode(["address"], [ADDRESSES["Marketplace"]]),
     }
     await chain.hold()
     try:
@@ -71,15 +74,18 @@ async def deploy(
         await chain.mine_every(None)
     for step, transaction in zip(ORDER, sent, strict=True):
         await _check(chain, step, transaction)
-    return Deployment(*(ADDRESSES[name] for name in ("TestToken", "Marketplace", "ChannelHub")))
+    return Deployment(*(ADDRESSES[name] for name in PARTS))
 
 
 async def deployed_before(chain: DevChain) -> Deployment | None:
     """What is on a chain that was stopped and started again; None when it is empty."""
     if not await _has_code(chain, "Marketplace"):
         return None
-    hub = ADDRESSES["ChannelHub"] if await _has_code(chain, "ChannelHub") else None
-    return Deployment(ADDRESSES["TestToken"], ADDRESSES["Marketplace"], hub)
+    later = [
+        ADDRESSES[name] if await _has_code(chain, name) else None
+        for name in ("ChannelHub", "SubmissionBonds")
+    ]
+    return Deployment(ADDRESSES["TestToken"], ADDRESSES["Marketplace"], *later)
 
 
 async def mint(chain: DevChain, account: Address, tokens: int) -> None:

@@ -1,8 +1,8 @@
 """In which order a local chain is set up, so that every Codex node knows where the marketplace is.
 
 The address of a contract follows from account and nonce: account 0 of the development mnemonic
-makes its 24th transaction a deployment of the marketplace. The hub of payment channels, which only
-Quire knows, comes after it.
+makes its 24th transaction a deployment of the marketplace. The hub of payment channels and the
+contract of submission bonds, which only Quire knows, come after it.
 
 Source   market.md 1.7
 """
@@ -19,7 +19,7 @@ FIRST_BLOCK = 257  # the constructor needs 256 blocks before it
 ORDER = (
     *("TestToken", "Groth16Verifier", "TestVerifier"),
     *["mint"] * MINTS,
-    *("Marketplace", "ChannelHub"),
+    *("Marketplace", "ChannelHub", "SubmissionBonds"),
 )
 ADDRESSES = {
     "TestToken": bytes.fromhex("5FbDB2315678afecb367f032d93F642f64180aa3"),
@@ -27,4 +27,5 @@ ADDRESSES = {
     "TestVerifier": bytes.fromhex("9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"),
     "Marketplace": bytes.fromhex("322813Fd9A801c5507c9de605d63CEA4f2CE6c44"),
     "ChannelHub": bytes.fromhex("a85233C63b9Ee964Add6F2cffe00Fd84eb32338f"),
+    "SubmissionBonds": bytes.fromhex("4A679253410272dd5232B3Ff7cF5dbB88f295319"),
 }

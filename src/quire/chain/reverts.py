@@ -1,4 +1,4 @@
-"""What marketplace and hub say when they refuse: the name of the error, in words, with the remedy.
+"""What our contracts say when they refuse: the name of the error, in words, with the remedy.
 
 Source   market.md 1.4; contracts/README.md for the additions; OpenZeppelin 5 for the token
 """
@@ -66,9 +66,9 @@ WORDS = {
     "Registry_AlreadyRegistered": "the account is registered already",
     "Registry_NotRegistered": "the account is not registered",
     "Registry_TooEarly": "the account was registered too short a time ago; wait",
-    "Hub_NoToken": "there is no token at the address that the hub was set up with",
+    "Hub_NoToken": "there is no token at the address that the contract was set up with",
     "Hub_TransferFailed": "the token did not move; are balance and allowance enough?",
-    "Hub_FeeOnTransfer": "less came in than was sent: the hub takes no token that keeps a part",
+    "Hub_FeeOnTransfer": "less came in than was sent: no token that keeps a part is taken",
     "Hub_ZeroAddress": "nobody has the address 0",
     "Hub_LengthMismatch": "the lists are not of one length",
     "Hub_InsufficientBalance": "the balance inside the hub is too small; deposit first",
@@ -83,6 +83,20 @@ WORDS = {
     "Hub_DelegateInNotice": (
         "the delegate before still signs, for a day from its end; there can be no third meanwhile"
     ),
+    "Bonds_ClaimsEndTooSoon": "a miss can be marked for longer than a day; shorten the timeout",
+    "Bonds_AboveBond": "the bond is smaller than what is to leave",
+    "Bonds_NothingAnnounced": "nothing was announced to leave, or claims have taken all of it",
+    "Bonds_TooEarly": "the bond still covers claims; wait until it may leave",
+    "Bonds_TooLate": "the time in which this period's promises can be claimed is over",
+    "Bonds_BadSignature": "the aggregator did not sign this promise for this host",
+    "Bonds_NothingPromised": "the promise is of no tokens",
+    "Bonds_ProofNotMissing": "nobody marked the slot's proof of this period as missing",
+    "Bonds_NotDelegate": (
+        "the aggregator was not free to submit: its appointment was revoked during the period or "
+        "since, or it has none"
+    ),
+    "Bonds_AlreadyClaimed": "something was claimed for this slot and period before",
+    "Bonds_NothingLeft": "the aggregator's bond is empty; the promise counts again if it fills it",
 }
 # Of the token; these have arguments.
 TOKEN_ERRORS = {

@@ -112,8 +112,8 @@ class LocalMarket:
     @property
     def settings(self) -> MarketSettings:
         """With which an account opens market and hub."""
-        market, hub = map(address_text, self._addresses)
-        return MarketSettings(self.chain.url, market, hub=hub)
+        market, hub, bonds = map(address_text, self._addresses)
+        return MarketSettings(self.chain.url, market, hub=hub, bonds=bonds)
 
     @property
     def observer(self) -> Market:
@@ -150,10 +150,11 @@ class LocalMarket:
 
     def arguments(self, name: str, *, is_validator: bool = False) -> list[str]:
         """What a node is started with so that it trades here under the account `name`."""
-        market, hub = map(address_text, self._addresses)
+        market, hub, bonds = map(address_text, self._addresses)
         arguments = ["--persistence", "--eth-provider", self.chain.url]
         arguments += ["--eth-private-key", str(self._key_file(name))]
         arguments += ["--marketplace-address", market, "--hub-address", hub]
+        arguments += ["--bonds-address", bonds]
         if self.circuit is not None:
             arguments += ["--circuit-dir", str(self.circuits)]
             arguments += ["--proof-samples", str(self.circuit.samples)]
@@ -180,11 +181,13 @@ class LocalMarket:
         await self.chain.mine()
 
     @property
-    def _addresses(self) -> tuple[Address, Address]:
-        """Of marketplace and hub."""
-        assert self._deployment is not None, "start() first"
-        assert self._deployment.hub is not None, "deploy() makes one"
-        return self._deployment.marketplace, self._deployment.hub
+    def _addresses(self) -> tuple[Address, Address, Address]:
+        """Of marketplace, hub and bonds."""
+        made = self._deployment
+        assert made is not None, "start() first"
+        assert made.hub is not None, "deploy() makes one"
+        assert made.bonds is not None, "deploy() makes one"
+        return made.marketplace, made.hub, made.bonds
 
     def _key_file(self, name: str) -> Path:
         return self.directory / f"{name}.key"

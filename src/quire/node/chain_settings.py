@@ -32,6 +32,8 @@ def market_settings(config: NodeConfig, profile: Profile) -> MarketSettings:
         key_hash=profile.chain.key_hash,
         hub=config.hub_address,
         known_hubs=profile.chain.hubs,
+        bonds=config.bonds_address,
+        known_bonds=profile.chain.bonds,
         fees=FeeSettings(max_priority_fee=config.max_priority_fee_per_gas),
         depth=config.confirmations,
     )

@@ -134,6 +134,10 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     hub_address: Annotated[
         str | None, Setting("address", "the hub of payment channels; else as the profile knows it")
     ] = None
+    bonds_address: Annotated[
+        str | None,
+        Setting("address", "the contract of submission bonds; else as the profile knows it"),
+    ] = None
     channel_deposit: Annotated[
         int,
         Setting("whole", "tokens (smallest unit) that a payee's channel is topped up to have free"),

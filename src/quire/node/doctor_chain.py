@@ -9,7 +9,12 @@ from quire.base.errors import ChainError, QuireError
 from quire.chain.abi import address_text
 from quire.chain.clock import skew_seconds
 from quire.chain.deployment import LOCAL_CHAIN_ID
-from quire.chain.evm.opening import SKEW_SECONDS_MAX, MarketSettings, find_contracts
+from quire.chain.evm.opening import (
+    SKEW_SECONDS_MAX,
+    Contracts,
+    MarketSettings,
+    find_contracts,
+)
 from quire.chain.port import Market
 from quire.chain.rpc import connect
 from quire.chain.terms import Terms
@@ -32,10 +37,10 @@ async def examine_settings(config: NodeConfig) -> list[Finding]:
     try:
         check_account(config)
         settings = market_settings(config, load_profile(config.profile))
-        terms, hub = await _contracts(settings)
+        found = await _contracts(settings)
     except QuireError as error:
         return [Finding("chain", "problem", error.message, error.hint)]
-    return [_contract(terms), _hub(hub)]
+    return [_contract(found.terms), _hub(found.hub), _bonds(found.bonds)]
 
 
 async def examine_trading(trading: Trading, clock: Clock) -> list[Finding]:
@@ -49,11 +54,14 @@ async def examine_trading(trading: Trading, clock: Clock) -> list[Finding]:
         why = error.message if isinstance(error, ChainError) else "no answer in time"
         return [Finding("chain", "problem", why, "check --eth-provider and the chain's node")]
     opened = trading.chain
-    hub = [] if opened is None else [_hub(opened.hub.domain.contract if opened.hub else None)]
+    others: list[Finding] = []
+    if opened is not None:
+        others.append(_hub(opened.hub.domain.contract if opened.hub else None))
+        others.append(_bonds(opened.bonds.domain.contract if opened.bonds else None))
     return [
         Finding("chain", "ok", f"chain {market.terms.chain_id} answers, block {head.number}"),
         _contract(market.terms),
-        *hub,
+        *others,
         _skew(market, clock),
         _gas(market, gas),
         _tokens(market, tokens),
@@ -61,7 +69,7 @@ async def examine_trading(trading: Trading, clock: Clock) -> list[Finding]:
     ]
 
 
-async def _contracts(settings: MarketSettings) -> tuple[Terms, Address | None]:
+async def _contracts(settings: MarketSettings) -> Contracts:
     rpc = connect(settings.url)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -90,6 +98,17 @@ def _hub(hub: Address | None) -> Finding:
         "ok",
         "no hub of payment channels is known for this chain: no retail storage",
         "give its address, if there is one: --hub-address",
+    )
+
+
+def _bonds(bonds: Address | None) -> Finding:
+    if bonds is not None:
+        return Finding("submission bonds", "ok", f"bonds at {address_text(bonds)}")
+    return Finding(
+        "submission bonds",
+        "ok",
+        "no contract of bonds is known for this chain: who submits for others answers for nothing",
+        "give its address, if there is one: --bonds-address",
     )
 
 

@@ -49,12 +49,13 @@ class CircuitProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
 
 class ChainProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """The market of a network. `contracts`: address of the marketplace by chain id, `hubs`: of the
-    hub of payment channels; `key_hash`: what the contract has to say about the circuit's key, in
-    hexadecimal; empty: whatever it says."""
+    hub of payment channels, `bonds`: of the contract of submission bonds; `key_hash`: what the
+    contract has to say about the circuit's key, in hexadecimal; empty: whatever it says."""
 
     dialect: str = "codex"  # of the contract's calls and events; there is one so far
     contracts: dict[str, str] = {}
     hubs: dict[str, str] = {}
+    bonds: dict[str, str] = {}
     key_hash: str = ""
 
 
@@ -126,7 +127,8 @@ def decode_profile(text: str, origin: str) -> Profile:
 def _check_chain(chain: ChainProfile, origin: str) -> None:
     if chain.dialect != "codex":
         raise BadConfig(f"profile {origin}: chain dialect {chain.dialect[:80]!r} is not codex")
-    for chain_id, address in (*chain.contracts.items(), *chain.hubs.items()):
+    known = (chain.contracts, chain.hubs, chain.bonds)
+    for chain_id, address in (each for places in known for each in places.items()):
         if re.fullmatch("[1-9][0-9]{0,19}", chain_id) is None:
             raise BadConfig(f"profile {origin}: {chain_id[:80]!r} is not the id of a chain")
         try:

@@ -42,6 +42,7 @@ def test_every_network_knows_the_contract_of_a_local_chain():
         chain = load_profile(name).chain
         assert chain.contracts["31337"] == "0x322813Fd9A801c5507c9de605d63CEA4f2CE6c44"
         assert parse_address(chain.hubs["31337"]) == ADDRESSES["ChannelHub"]
+        assert parse_address(chain.bonds["31337"]) == ADDRESSES["SubmissionBonds"]
     assert len(load_profile("codex").chain.contracts) == 4
 
 
@@ -83,6 +84,7 @@ def test_a_file_is_a_profile_too(tmp_path):
             "[protocols]",
             '[chain.hubs]\n1 = "0x322813fd9A801c5507c9de605d63CEA4f2CE6c44"\n[protocols]',
         ),
+        ("[protocols]", '[chain.bonds]\n1 = "0x32"\n[protocols]'),
     ],
 )
 def test_a_profile_that_is_not_whole_is_refused(old, new):

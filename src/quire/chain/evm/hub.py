@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from quire.base.errors import Reverted, RpcRefused
+from quire.base.errors import Reverted
 from quire.chain.abi import told_address
 from quire.chain.clock import RpcChainClock
 from quire.chain.eip712 import permit_digest
@@ -18,11 +18,11 @@ from quire.chain.evm import hub_methods as methods
 from quire.chain.evm.funds import Funds
 from quire.chain.evm.methods import Method
 from quire.chain.evm.reader import Reader
+from quire.chain.evm.sending import send_call
 from quire.chain.evm.terms import answers
 from quire.chain.hub import Claim, HubChannel, HubDomain, too_little
 from quire.chain.outgoing import Transaction
 from quire.chain.port import Receipt
-from quire.chain.reverts import reverted
 from quire.chain.sender import Sender
 from quire.chain.values import NO_ADDRESS, Address
 
@@ -151,14 +151,8 @@ class EvmHub:
 
     async def _send(self, method: Method, *values: object) -> Receipt:
         data = method.data(*values)
-        try:
-            return await self._sender.send(
-                Transaction(self._domain.contract, data, gas_percent=GAS_PERCENT)
-            )
-        except RpcRefused as refusal:
-            if refusal.data is None:
-                raise
-            raise reverted(refusal.data, method.name) from None
+        transaction = Transaction(self._domain.contract, data, gas_percent=GAS_PERCENT)
+        return await send_call(self._sender, transaction, method.name)
 
 
 def _parts(every: Sequence[_Each]) -> list[Sequence[_Each]]:

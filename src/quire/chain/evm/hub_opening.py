@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from quire.base.errors import WrongChain
-from quire.chain.abi import address_text, parse_address, told_address
+from quire.chain.abi import address_text, told_address
 from quire.chain.eip712 import domain_separator
 from quire.chain.evm import hub_methods as methods
 from quire.chain.evm.reader import Reader
-from quire.chain.evm.terms import answers, has_code
+from quire.chain.evm.terms import answers, find_contract
 from quire.chain.hub import CHALLENGE_SECONDS, HubDomain
 from quire.chain.rpc import Rpc
 from quire.chain.terms import Terms
@@ -23,19 +23,11 @@ async def find_hub(
 
     Raises   WrongChain  what was named is no hub, or one of another token
     """
-    text = named or known.get(str(terms.chain_id))
-    if text is None:
-        return None
-    hub = parse_address(text)
-    if not await has_code(rpc, hub):
-        if named is None:
-            return None  # a chain of a developer from before there were hubs
-        raise WrongChain(
-            f"there is no hub of payment channels at {text} on chain {terms.chain_id}: no code; is "
-            f"it the right chain, and --hub-address right?",
-            chain_id=terms.chain_id,
-        )
-    await _check(rpc, terms, hub)
+    hub = await find_contract(
+        rpc, terms.chain_id, named, known, "hub of payment channels", "--hub-address"
+    )
+    if hub is not None:
+        await _check(rpc, terms, hub)
     return hub
 
 

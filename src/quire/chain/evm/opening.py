@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 
 from quire.base.clock import Clock
 from quire.base.errors import ChainUnreachable, WrongChain
+from quire.chain.bonds import BondsDomain
 from quire.chain.clock import RpcChainClock, skew_seconds
 from quire.chain.deployment import LOCAL_CHAIN_ID
+from quire.chain.evm.bonds import EvmBonds
+from quire.chain.evm.bonds_opening import find_bonds
 from quire.chain.evm.funds import Funds
 from quire.chain.evm.hub import EvmHub
 from quire.chain.evm.hub_opening import find_hub, token_separator
@@ -35,8 +38,9 @@ SKEW_SECONDS_MAX = 300.0
 
 @dataclass(frozen=True, slots=True)
 class MarketSettings:
-    """Which chain and contracts. `known`, `known_hubs`: by chain id, in text. `key_hash`: what the
-    contract has to say about the circuit's key; empty: anything. `depth`: confirmations."""
+    """Which chain and contracts. `known`, `known_hubs`, `known_bonds`: by chain id, in text.
+    `key_hash`: what the contract has to say about the circuit's key; empty: anything. `depth`:
+    confirmations."""
 
     url: str
     contract: str | None = None
@@ -44,17 +48,30 @@ class MarketSettings:
     key_hash: str = ""
     hub: str | None = None
     known_hubs: Mapping[str, str] = field(default_factory=dict)
+    bonds: str | None = None
+    known_bonds: Mapping[str, str] = field(default_factory=dict)
     fees: FeeSettings = field(default_factory=FeeSettings)
     depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Contracts:
+    """What the marketplace was set up with, and where the hub of payment channels and the contract
+    of submission bonds are, if there are."""
+
+    terms: Terms
+    hub: Address | None
+    bonds: Address | None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenMarket:
-    """A market, the hub of payment channels if there is one, and the connection under both. `stop`
-    ends all."""
+    """A market, the hub of payment channels and the contract of bonds if there are, and the
+    connection under all. `stop` ends all."""
 
     market: EvmMarket
     hub: EvmHub | None
+    bonds: EvmBonds | None
     rpc: Rpc
     heads: Heads
     sender: Sender
@@ -70,8 +87,9 @@ async def open_market(settings: MarketSettings, wallet: Wallet, clock: Clock) ->
     rpc = connect(settings.url)
     heads = Heads(rpc)
     try:
-        terms, hub_address = await find_contracts(rpc, settings)
-        separator = await token_separator(rpc, terms.token) if hub_address else None
+        contracts = await find_contracts(rpc, settings)
+        terms = contracts.terms
+        separator = await token_separator(rpc, terms.token) if contracts.hub else None
         await heads.start()
         chain_clock = RpcChainClock(heads, clock)
         check_skew(terms.chain_id, chain_clock.now(), clock)
@@ -84,19 +102,26 @@ async def open_market(settings: MarketSettings, wallet: Wallet, clock: Clock) ->
     reader = Reader(rpc, terms.contract, wallet.address)
     funds = Funds(reader, sender, terms.token)
     market = EvmMarket(reader, heads, sender, chain_clock, terms, funds, depth=settings.depth)
-    hub = None
-    if hub_address is not None:
-        hub_reader = Reader(rpc, hub_address, wallet.address)
-        domain = HubDomain(terms.chain_id, hub_address)
-        hub = EvmHub(hub_reader, sender, chain_clock, funds, domain, separator)
-    return OpenMarket(market, hub, rpc, heads, sender)
+    hub, bonds = None, None
+    if contracts.hub is not None:
+        hub_reader = Reader(rpc, contracts.hub, wallet.address)
+        hub_domain = HubDomain(terms.chain_id, contracts.hub)
+        hub = EvmHub(hub_reader, sender, chain_clock, funds, hub_domain, separator)
+    if contracts.bonds is not None:
+        bonds_reader = Reader(rpc, contracts.bonds, wallet.address)
+        bonds_domain = BondsDomain(terms.chain_id, contracts.bonds)
+        bonds = EvmBonds(bonds_reader, sender, chain_clock, funds, bonds_domain)
+    return OpenMarket(market, hub, bonds, rpc, heads, sender)
 
 
-async def find_contracts(rpc: Rpc, settings: MarketSettings) -> tuple[Terms, Address | None]:
-    """What the marketplace was set up with, and where the hub of payment channels is, if there is
-    one. Raises WrongChain, ChainUnreachable."""
+async def find_contracts(rpc: Rpc, settings: MarketSettings) -> Contracts:
+    """Raises WrongChain, ChainUnreachable."""
     terms = await _find_terms(rpc, settings)
-    return terms, await find_hub(rpc, terms, settings.hub, settings.known_hubs)
+    return Contracts(
+        terms,
+        await find_hub(rpc, terms, settings.hub, settings.known_hubs),
+        await find_bonds(rpc, terms, settings.bonds, settings.known_bonds),
+    )
 
 
 async def _find_terms(rpc: Rpc, settings: MarketSettings) -> Terms:

@@ -32,6 +32,26 @@ def contract_for(chain_id: int, named: str | None, known: Mapping[str, str]) -> 
     return parse_address(text)
 
 
+async def find_contract(
+    rpc: Rpc, chain_id: int, named: str | None, known: Mapping[str, str], what: str, option: str
+) -> Address | None:
+    """One that a market can do without: what was named, or what is known for the chain if it is
+    there. Raises WrongChain when nothing is where it was named."""
+    text = named or known.get(str(chain_id))
+    if text is None:
+        return None
+    found = parse_address(text)
+    if await has_code(rpc, found):
+        return found
+    if named is None:
+        return None  # a chain of a developer from before there was such a contract
+    raise WrongChain(
+        f"there is no {what} at {text} on chain {chain_id}: no code; is it the right chain, and "
+        f"{option} right?",
+        chain_id=chain_id,
+    )
+
+
 async def read_terms(rpc: Rpc, chain_id: int, contract: Address) -> Terms:
     """Raises WrongChain when there is no marketplace, or one that is not understood."""
     await _check_code(rpc, chain_id, contract, "marketplace contract")

@@ -1,4 +1,4 @@
-"""What the ports `Market` and `Hub` on a world in memory have in common."""
+"""What the ports `Market`, `Hub` and `Bonds` on a world in memory have in common."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from quire.chain.memory.bonds_state import BondsState
 from quire.chain.memory.hub_state import HubState
 from quire.chain.values import (
     Address,
@@ -82,6 +83,7 @@ class State:
     burned: int = 0
     burnable: int = 0
     hub: HubState = field(default_factory=HubState)
+    bonds: BondsState = field(default_factory=BondsState)
 
     def copy(self) -> State:
         return replace(
@@ -94,4 +96,5 @@ class State:
             delegates=dict(self.delegates),
             registered=dict(self.registered),
             hub=self.hub.copy(),
+            bonds=self.bonds.copy(),
         )

@@ -1,5 +1,5 @@
-"""A small world of blocks with one marketplace contract, its token and a hub of
-payment channels, shared by many accounts.
+"""A small world of blocks with one marketplace contract, its token, a hub of payment channels and
+a contract of bonds, shared by many accounts.
 
 Blocks come from whoever calls `mine`: a test by hand, each transaction (`automine`), or a task that
 follows a clock. Every block keeps the state after it, so that the last ones can be taken back.
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from quire.base.errors import Reverted
+from quire.chain.bonds import BondsDomain
 from quire.chain.events import MarketEvent
 from quire.chain.hub import HubDomain
 from quire.chain.memory.ledger import Ledger
@@ -27,6 +28,7 @@ KEPT_STATES = 64  # so many blocks can be taken back
 ETHER = 10**18
 PROOF_BYTES = 256
 HUB = b"\x0b" * 20
+BONDS = b"\xb0" * 20
 
 Call = Callable[[Ledger], None]
 
@@ -38,7 +40,8 @@ def accepts_all_but_zero(_inputs: object, proof: bytes) -> bool:
 
 @dataclass(eq=False, slots=True)
 class Transaction:
-    """A call that waits for a block. `problem`: with what it was refused in it."""
+    """A call that waits for a block. `problem`: with what it was refused in it; `events`: what it
+    told."""
 
     sender: Address
     call: Call
@@ -47,6 +50,7 @@ class Transaction:
     hash: bytes = b""
     block: int | None = None
     problem: Reverted | None = None
+    events: tuple[MarketEvent, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,6 +81,7 @@ class MemoryWorld:
     ) -> None:
         self.terms = terms
         self.hub = HubDomain(terms.chain_id, HUB)
+        self.bonds = BondsDomain(terms.chain_id, BONDS)
         self.block_seconds = block_seconds
         self.automine = automine
         self.gas: dict[Address, int] = {}  # wei
@@ -207,7 +212,7 @@ class MemoryWorld:
     def _run(self, transaction: Transaction, number: int) -> list[MarketEvent]:
         fee = transaction.gas * self.gas_price
         self.gas[transaction.sender] = max(0, self.gas.get(transaction.sender, 0) - fee)
-        transaction.block, transaction.problem = number, None
+        transaction.block, transaction.problem, transaction.events = number, None, ()
         state = self._state.copy()
         moment = self._moment(state, transaction.sender)
         try:
@@ -216,6 +221,7 @@ class MemoryWorld:
             transaction.problem = problem
             return []
         self._state = state
+        transaction.events = tuple(moment.events)
         return moment.events
 
     def _moment(self, state: State, caller: Address) -> Ledger:

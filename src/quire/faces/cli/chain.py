@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,12 +17,15 @@ from quire.chain.contract_config import ContractConfig
 from quire.chain.deploy import Deployment
 from quire.chain.dev_accounts import dev_account
 from quire.chain.dev_chain import DevChain, DevChainOptions
-from quire.chain.terms import Dispersal, Extensions, LazyRepair, Terms
+from quire.chain.terms import Dispersal, Extensions, LazyRepair
 from quire.chain.values import Address
 from quire.faces.cli.circuit_options import circuit_options, places_of
 from quire.faces.cli.common import Duration, json_option, show_json
 from quire.services.circuit_files import CircuitPlaces, NoCircuit
 from quire.services.circuits import LoadedCircuit
+
+if TYPE_CHECKING:
+    from quire.chain.evm.opening import Contracts
 
 SHOWN_ACCOUNTS = 10
 DEFAULT_PORT = 8545
@@ -92,6 +95,7 @@ def dev(
 @click.option("--eth-provider", help="Node of the chain: ws:// or http://.")
 @click.option("--marketplace-address", help="The contract; else as the profile knows it.")
 @click.option("--hub-address", help="The hub of payment channels; else as the profile knows it.")
+@click.option("--bonds-address", help="The contract of bonds; else as the profile knows it.")
 @click.option("--profile", help="Network profile: a name, or a TOML file.")
 @click.option(
     "--config-file",
@@ -109,8 +113,7 @@ def info(config_file: Path | None, as_json: bool, **given: str | None) -> None:
     flags = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
     config = load_config(flags, os.environ, config_file, warn=lambda _: None)
     settings = market_settings(config, load_profile(config.profile))
-    terms, hub = asyncio.run(_contracts(settings))
-    found = terms_as_dict(terms, hub)
+    found = terms_as_dict(asyncio.run(_contracts(settings)))
     if as_json:
         show_json(found)
     else:
@@ -131,13 +134,15 @@ def contract_config(terms: Mapping[str, Any], zkey_hash: str) -> ContractConfig:
     return ContractConfig(zkey_hash=zkey_hash, **given)
 
 
-def terms_as_dict(terms: Terms, hub: Address | None) -> dict[str, object]:
+def terms_as_dict(contracts: Contracts) -> dict[str, object]:
     """As data for people and programs. Durations in seconds."""
+    terms = contracts.terms
     return {
         "chainId": terms.chain_id,
         "marketplace": address_text(terms.contract),
         "token": address_text(terms.token),
-        "hub": _address(hub),
+        "hub": _address(contracts.hub),
+        "bonds": _address(contracts.bonds),
         "period": terms.period,
         "timeout": terms.timeout,
         "downtime": terms.downtime,
@@ -176,8 +181,7 @@ def _repair(repair: LazyRepair) -> str:
     return f"freed slots open together, after {repair.max_delay} s at the latest"
 
 
-async def _contracts(settings: Any) -> tuple[Terms, Address | None]:
-    """Terms of the marketplace, and where the hub of payment channels is."""
+async def _contracts(settings: Any) -> Contracts:
     from quire.chain.evm.opening import find_contracts
     from quire.chain.rpc import connect
 
@@ -243,6 +247,7 @@ def _show(chain: DevChain, deployment: Deployment, as_json: bool) -> None:
                 "marketplace": address_text(deployment.marketplace),
                 "token": address_text(deployment.token),
                 "hub": _address(deployment.hub),
+                "bonds": _address(deployment.bonds),
                 "accounts": [{"address": a.text, "key": f"0x{a.key.hex()}"} for a in accounts],
             }
         )
@@ -250,7 +255,8 @@ def _show(chain: DevChain, deployment: Deployment, as_json: bool) -> None:
     click.echo(f"chain        {chain.url}   id {chain.expected_id}")
     click.echo(f"marketplace  {address_text(deployment.marketplace)}")
     click.echo(f"token        {address_text(deployment.token)}")
-    click.echo(f"hub          {_address(deployment.hub) or 'none'}\n")
+    click.echo(f"hub          {_address(deployment.hub) or 'none'}")
+    click.echo(f"bonds        {_address(deployment.bonds) or 'none'}\n")
     click.echo("accounts, with gas and tokens; everybody knows these keys:")
     for account in accounts:
         click.echo(f"  {account.text}  0x{account.key.hex()}")
