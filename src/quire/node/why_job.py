@@ -10,8 +10,7 @@ import msgspec
 from quire.aggregation.job import ENDS as JOB_ENDS
 from quire.aggregation.job import Job
 from quire.aggregation.order import ENDS, Order
-from quire.aggregation.receipt import receipt_in
-from quire.aggregation.values import EncodeWork, JobId
+from quire.aggregation.values import JobId
 from quire.aggregation.words import (
     REASONS,
     deadline_in_words,
@@ -23,7 +22,6 @@ from quire.base.errors import NotFound, QuireError
 from quire.base.units import format_time
 from quire.chain.abi import address_text
 from quire.formats.aggregator_codes import Reason
-from quire.formats.cid import Cid
 from quire.node.aggregation import Aggregation
 from quire.node.node import Node
 from quire.node.why import LAST_EVENTS, clock_time, wait_in_words
@@ -39,7 +37,7 @@ class WhyJob(msgspec.Struct, frozen=True, rename="camel"):
 
 
 async def why_job(node: Node, job_id: JobId) -> WhyJob:
-    """Raises NotFound when this node has nothing to do with it."""
+    """Raises NotFound when this node has neither ordered it nor does it."""
     subject = job_id.hex()
     sentences: list[str] = []
     if node.aggregation is not None:
@@ -47,9 +45,9 @@ async def why_job(node: Node, job_id: JobId) -> WhyJob:
             sentences += order_in_words(node.aggregation, order)
         if (job := node.aggregation.job(job_id)) is not None:
             sentences += job_in_words(node.aggregation, job)
+    if not sentences:
+        raise NotFound(f"this node has no order and no job {subject}; quire jobs shows them")
     waits, events = node.waits.of(subject), node.events.history(subject)[-LAST_EVENTS:]
-    if not sentences and not waits and not events:
-        raise NotFound(f"this node has nothing to do with {subject}; quire jobs shows what it has")
     sentences += [wait_in_words(wait) for wait in waits]
     sentences += [f"{clock_time(event.at)} {event.message}." for event in events]
     return WhyJob(subject, sentences, waits, [event.as_dict() for event in events])
@@ -94,24 +92,6 @@ def job_in_words(aggregation: Aggregation, job: Job) -> list[str]:
     found += _reason(job.reason)
     machines = jobs.machines
     return found + _next(machines.next_deadline(job.key), machines.trouble(job.key))
-
-
-def orders_about(aggregation: Aggregation | None, subject: str) -> list[str]:
-    """A sentence for each order that is for a dataset or slot."""
-    if aggregation is None:
-        return []
-    return [
-        f"Order {order.key} at {order.peer}, {work_in_words(order.work)}: {order.at}, "
-        f"{aggregation.orders.words(order)}."
-        for order in aggregation.orders.all()
-        if order.subject == subject or str(coded_of(order)) == subject
-    ]
-
-
-def coded_of(order: Order) -> Cid | None:
-    """The dataset that was made for it, by the aggregator's account."""
-    receipt = receipt_in(order.result) if isinstance(order.work, EncodeWork) else None
-    return None if receipt is None else receipt.encoded
 
 
 def _checked(order: Order) -> str:

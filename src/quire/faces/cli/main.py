@@ -42,6 +42,8 @@ COMMANDS = {
     "purchases": "purchases",
     "offer": "offer",
     "sales": "sales",
+    "jobs": "job_list",
+    "aggregators": "aggregators",
     "channels": "channels",
     "providers": "providers",
     "uploads": "uploads",
