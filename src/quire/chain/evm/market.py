@@ -27,7 +27,7 @@ from quire.chain.log_reader import LogReader
 from quire.chain.outgoing import Transaction
 from quire.chain.port import Batch, Head, Receipt, Submission
 from quire.chain.receipt import parse_sender
-from quire.chain.reverts import WORDS, reverted
+from quire.chain.reverts import WORDS
 from quire.chain.sender import Sender
 from quire.chain.terms import Extensions, Terms
 from quire.chain.values import Address, RequestId, SlotId, SlotState, StorageRequest
