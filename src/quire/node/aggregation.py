@@ -17,6 +17,7 @@ from quire.net.answering import Answering
 from quire.net.identity import Identity
 from quire.net.known_peer import KnownPeer, parse_peer
 from quire.node.aggregation_settings import NO_HUB, NO_HUB_TO_PAY, aggregator_settings
+from quire.node.aggregation_tally import Tally
 from quire.node.config import NodeConfig
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Protocols
@@ -39,6 +40,7 @@ class Aggregation:
     retail: Retail
     aggregators: Aggregators
     orders: Orders
+    tally: Tally
     answering: list[Answering]
     jobs: Jobs | None = None
 
@@ -143,4 +145,6 @@ def join_ordering(
             place=place_of(ports.hub),
         )
     )
-    return Aggregation(retail, aggregators, orders, [])
+    tally = Tally(clock)
+    orders.listen(tally.order_changed)
+    return Aggregation(retail, aggregators, orders, tally, [])
