@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from quire.aggregation.job import Job
 from quire.aggregation.order import Order
-from quire.aggregation.values import JobId
+from quire.aggregation.values import JobId, SubmitWork
 from quire.base.errors import BadConfig, NotFound
+from quire.chain.bonds import Bonds
+from quire.formats.aggregator_codes import Stage
 from quire.net.answering import Answering
 from quire.net.identity import Identity
 from quire.net.known_peer import KnownPeer, parse_peer
@@ -23,7 +25,9 @@ from quire.node.parts import Ground, Parts
 from quire.node.profile import Protocols
 from quire.node.retail import Retail, RetailPorts
 from quire.node.trading import Trading
+from quire.services.aggregating.aggregator import Aggregator
 from quire.services.aggregating.jobs import Jobs
+from quire.services.aggregating.settings import AggregatorSettings
 from quire.services.ordering.aggregator_client import AggregatorClient
 from quire.services.ordering.aggregators import AggregatorPorts as ChoicePorts
 from quire.services.ordering.aggregators import Aggregators
@@ -34,15 +38,16 @@ from quire.services.paying.payer import place_of
 
 @dataclass(slots=True)
 class Aggregation:
-    """Built when the node has a chain with a hub of payment channels. `jobs` is None where the
-    node is no aggregator itself."""
+    """Built when the node has a chain with a hub of payment channels. `bonds` is None where the
+    chain has no contract of them, `aggregator` where the node is none."""
 
     retail: Retail
     aggregators: Aggregators
     orders: Orders
     tally: Tally
     answering: list[Answering]
-    jobs: Jobs | None = None
+    bonds: Bonds | None = None
+    aggregator: Aggregator | None = None
 
     async def start(self) -> None:
         """After retail, whose payments and income it uses. Raises StoreCorrupt."""
@@ -56,6 +61,16 @@ class Aggregation:
         await self.orders.stop()
 
     # ---- looking ----
+
+    @property
+    def jobs(self) -> Jobs | None:
+        """What this node does for others; None where it is no aggregator."""
+        return None if self.aggregator is None else self.aggregator.jobs
+
+    @property
+    def settings(self) -> AggregatorSettings | None:
+        """The terms of this node as an aggregator; None where it is none."""
+        return None if self.aggregator is None else self.aggregator.offering.settings
 
     def chain_now(self) -> float:
         """Deadlines of orders and jobs are of this time."""
@@ -80,6 +95,11 @@ class Aggregation:
             for part in (0, 1)
             if income.is_billed(job.customer, f"job/{job.key}/{part}")
         )
+
+    def promised(self) -> int:
+        """Tokens that are owed from the bond if no more proofs got into the chain."""
+        works = [job.work for job in self.jobs or () if job.at is Stage.WORKING]
+        return sum(work.amount for work in works if isinstance(work, SubmitWork))
 
 
 def aggregation_of(
@@ -106,7 +126,9 @@ def aggregation_of(
     sign = trading.chain.sender.wallet.sign_digest
     ports = RetailPorts(retail.hub, trading.journal, sign, parts.transport, protocols)
     listed = [parse_peer(text) for text in config.aggregators]
-    return join_ordering(ports, retail, identity, ground, parts, listed)
+    aggregation = join_ordering(ports, retail, identity, ground, parts, listed)
+    aggregation.bonds = trading.chain.bonds
+    return aggregation
 
 
 def join_ordering(

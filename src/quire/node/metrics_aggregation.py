@@ -62,6 +62,11 @@ def _working(aggregation: Aggregation) -> Iterator[Metric]:
         "quire_jobs_disputed", "Jobs of which customers say that they are wrong", labels=_BY_REASON
     )
     yield _reasons(disputed, tally.disputed)
+    yield GaugeMetricFamily(
+        "quire_job_promised_tokens",
+        "Owed from the bond if no more proofs got into the chain",
+        aggregation.promised(),
+    )
 
 
 def _states(
@@ -80,9 +85,7 @@ def _sums(family: CounterMetricFamily, counts: Mapping[Service, int]) -> Metric:
     return family
 
 
-def _reasons(
-    family: CounterMetricFamily, counts: Mapping[tuple[Service, Reason], int]
-) -> Metric:
+def _reasons(family: CounterMetricFamily, counts: Mapping[tuple[Service, Reason], int]) -> Metric:
     for (service, reason), count in sorted(counts.items()):
         family.add_metric((_name(service), reason.name.lower()), count)
     return family

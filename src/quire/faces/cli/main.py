@@ -44,6 +44,7 @@ COMMANDS = {
     "sales": "sales",
     "jobs": "job_list",
     "aggregators": "aggregators",
+    "bond": "bond",
     "channels": "channels",
     "providers": "providers",
     "uploads": "uploads",
