@@ -131,7 +131,7 @@ async def test_another_chain_at_the_port_is_not_taken_for_the_own_one():
             await chain._until_it_answers()
 
 
-async def test_the_chain_ends_with_the_process_that_started_it(tmp_path):
+async def test_the_chain_ends_with_the_process_that_started_it_and_leaves_nothing(tmp_path):
     script = (
         "import asyncio, os, sys; from pathlib import Path\n"
         "from quire.chain.dev_chain import DevChain\n"
@@ -143,14 +143,17 @@ async def test_the_chain_ends_with_the_process_that_started_it(tmp_path):
     )
     program = str(await anvil_program(os.environ))
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, program, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", script, program),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
     )
     pid = int(await parent.stdout.readline())
     os.kill(pid, 0)
+    assert any(tmp_path.iterdir())
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
     async with asyncio.timeout(20):
-        while is_running(pid):
+        while is_running(pid) or any(tmp_path.iterdir()):
             await asyncio.sleep(0.02)
 
 

@@ -47,6 +47,22 @@ ZEROS = bytes(256)
 class MarketConformance:
     """The suite; pytest collects it through its subclasses."""
 
+    async def test_who_brought_a_proof_into_the_chain_can_be_found(self, town: Town) -> None:
+        host, other = town.host, town.other
+        _, rid, slots = await asked(town, slots=2, duration=3600)
+        await fill(host, rid, [0, 1])
+        await host.set_proof_delegate(other.account, True)
+        period = await next_period(town)
+        first = (await host.head()).number
+        assert await host.submission(slots[0], first + 1) is None
+        receipt = await other.submit_proofs([(slot, PROOF) for slot in slots])
+        found = await host.submission(slots[1], first)
+        assert found is not None
+        assert (found.hash, found.block) == (receipt.hash, receipt.block)
+        assert found.sender == other.account
+        assert host.terms.period_of(found.timestamp) == period
+        assert await host.submission(slots[1], receipt.block + 1) is None
+
     async def test_a_contract_is_bought_filled_proved_and_paid(self, town: Town) -> None:
         client, host = town.client, town.host
         tokens = await client.balance()

@@ -4,7 +4,7 @@ import json
 
 from quire.base.errors import ChainUnreachable, RpcRefused
 from quire.chain.block import parse_block, parse_logs
-from quire.chain.receipt import Verdict, parse_mined, verdict_of
+from quire.chain.receipt import Verdict, parse_mined, parse_sender, verdict_of
 from quire.chain.rpc_message import Answer, decode_message
 
 VECTORS = ()
@@ -23,10 +23,12 @@ LOG = {
     "address": "0x" + "22" * 20,
     "topics": [HASH],
     "data": "0x01",
+    "transactionHash": HASH,
     "removed": False,
 }
 RECEIPT = {
     "transactionHash": HASH,
+    "from": "0x" + "33" * 20,
     "blockNumber": "0x1",
     "gasUsed": "0x5208",
     "effectiveGasPrice": "0x7",
@@ -66,7 +68,7 @@ def check(data: bytes) -> None:
             assert part.reply.data is None or isinstance(part.reply.data, bytes)
             continue
         value = part.reply if isinstance(part, Answer) else part.result
-        for parse in (parse_block, parse_logs, parse_mined):
+        for parse in (parse_block, parse_logs, parse_mined, parse_sender):
             try:
                 parse(value)
             except ChainUnreachable:

@@ -50,7 +50,7 @@ class Resuming(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.clock = TurnedClock()
-        self.directory = Path(tempfile.mkdtemp())
+        self.directory = Path(tempfile.mkdtemp(prefix="quire-resumable-"))
         self.models: dict[str, Model] = {}
         self.serial = 0
         self.open_store()
@@ -182,8 +182,9 @@ class Resuming(RuleBasedStateMachine):
     @rule(is_orderly=st.booleans())
     def restart(self, is_orderly: bool) -> None:
         """In good order, or as after a crash: from a copy of what is on the disk."""
-        copy = Path(tempfile.mkdtemp())
+        copy = self.directory
         if not is_orderly:
+            copy = Path(tempfile.mkdtemp(prefix="quire-resumable-"))
             shutil.copytree(self.directory, copy, dirs_exist_ok=True)
         self.run(self.opened.__aexit__(None, None, None))
         if not is_orderly:

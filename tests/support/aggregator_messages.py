@@ -72,7 +72,7 @@ ANSWERS = {
     "plain": AggregatorAnswer(Code.OK),
     "busy": AggregatorAnswer(Code.BUSY, "come back later", retry_after_ms=1500),
     "offer": AggregatorAnswer(Code.OK, "", OfferAnswer(b"offer", b"s" * 65, b"d" * 71)),
-    "progress": AggregatorAnswer(Code.OK, "", Progress(Stage.WORKING, 412, "column 7 of 17")),
+    "progress": AggregatorAnswer(Code.OK, "", Progress(Stage.WORKING, 412, "column 7 of 17", 96)),
     "encoded": AggregatorAnswer(Code.OK, "", EncodedAnswer(b"receipt", b"s" * 65)),
     "proof": AggregatorAnswer(Code.OK, "", ProofAnswer(b"p" * 256)),
     "promise": AggregatorAnswer(Code.OK, "", PromiseAnswer(10**24, b"s" * 65)),

@@ -170,6 +170,7 @@ def _shape(log: Log) -> dict[str, object]:
         "blockNumber": hex(log.block),
         "blockHash": f"0x{log.block_hash.hex()}",
         "logIndex": hex(log.index),
+        "transactionHash": "0x" + log.transaction.hex(),
         "address": f"0x{log.address.hex()}",
         "topics": [f"0x{topic.hex()}" for topic in log.topics],
         "data": f"0x{log.data.hex()}",

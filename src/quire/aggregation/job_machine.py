@@ -68,6 +68,8 @@ class JobMachine:
                 return replace(state, is_dropped=True), ()
             return state, ()
         match event:
+            case TimedOut() if state.at is Stage.SERVING and not state.offer.offer.price_last:
+                return _end(state, Stage.SETTLED)
             case TimedOut():
                 return _end(state, *_LATE[state.at])
             case Failed(error=error):

@@ -25,7 +25,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What a contract told in a block. `index`: its place among the logs of the block."""
+    """What a contract told in a block. `index`: its place among the logs of the block;
+    `transaction`: the hash of the one in which it did."""
 
     block: int
     block_hash: bytes
@@ -33,6 +34,7 @@ class Log:
     address: Address
     topics: tuple[bytes, ...]
     data: bytes
+    transaction: bytes = bytes(HASH_BYTES)
 
 
 def parse_block(answer: Any) -> Block | None:
@@ -77,4 +79,5 @@ def _log(part: Any) -> Log:
         octets(part.get("address"), "address", ADDRESS_BYTES),
         tuple(octets(topic, "topic", HASH_BYTES) for topic in topics),
         octets(part.get("data"), "log's data"),
+        octets(part.get("transactionHash"), "transaction hash", HASH_BYTES),
     )

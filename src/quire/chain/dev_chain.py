@@ -17,8 +17,10 @@ Source   market.md 7.3
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import socket
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +38,11 @@ PORT_TRIES = 5
 LAST_WORDS = 600
 
 # The child reads from a pipe that only this process writes to. When the pipe ends without a word,
-# this process is gone, and the chain is killed.
-GUARD = 'exec 3<&0; (read word <&3 || kill -9 $$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
+# this process is gone, and the chain is killed. What it had put on the disk goes with it.
+GUARD = (
+    'old=$1; shift; exec 3<&0; (read word <&3 || { kill -9 $$; rm -rf "$old"; }) '
+    '>/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class DevChain:
         self._options = options
         self._block_seconds = options.block_seconds
         self._process: asyncio.subprocess.Process | None = None
+        self._old_states = ""  # a directory that Anvil leaves behind when it is killed
         self._left_at = 0
         self._time_ahead = 0.0  # of the loop's clock, when it was stopped
         self.port = port
@@ -111,9 +117,12 @@ class DevChain:
         """Start it, with the state it was stopped with. Raises EnvironmentProblem."""
         assert not self.is_alive
         log = None if self._options.log is None else self._options.log.open("ab")
+        shutil.rmtree(self._old_states, ignore_errors=True)
+        self._old_states = tempfile.mkdtemp(prefix="quire-chain-")
+        words = (str(self._program), *self._arguments(), "--cache-path", self._old_states)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *("sh", "-c", GUARD, "anvil", str(self._program), *self._arguments()),
+                *("sh", "-c", GUARD, "anvil", self._old_states, *words),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL if log is None else log,
                 stderr=asyncio.subprocess.PIPE if log is None else log,
@@ -160,6 +169,7 @@ class DevChain:
                 process.kill()
                 await process.wait()
         self._process = None
+        shutil.rmtree(self._old_states, ignore_errors=True)
 
     def _arguments(self) -> list[str]:
         options = self._options

@@ -48,6 +48,17 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """A transaction that brought a proof into the chain. `timestamp` of its block, unix seconds;
+    `sender`: the account that sent it."""
+
+    hash: bytes
+    block: int
+    timestamp: int
+    sender: Address
+
+
+@dataclass(frozen=True, slots=True)
 class ProofStatus:
     """Whether a slot has to prove itself in the current period, as of the next block.
 
@@ -135,6 +146,9 @@ class Market(Protocol):
 
     async def proof_statuses(self, slot_ids: Sequence[SlotId]) -> list[ProofStatus]:
         """Asked in one go, as of one block. A slot that is not filled needs no proof."""
+
+    async def submission(self, slot_id: SlotId, from_block: int) -> Submission | None:
+        """The newest transaction since a block that brought a proof of the slot."""
 
     async def missing_proofs(self, slot_id: SlotId) -> int:
         """Proofs that its present host has missed and that were marked."""

@@ -10,6 +10,7 @@ from quire.base.errors import ChainUnreachable, RpcRefused
 from quire.chain.block import HASH_BYTES
 from quire.chain.port import Receipt
 from quire.chain.quantity import octets, quantity
+from quire.chain.values import ADDRESS_BYTES, Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,10 @@ def parse_mined(answer: Any) -> Mined | None:
         ),
         quantity(answer.get("status"), "status") == 1,
     )
+
+
+def parse_sender(answer: Any) -> Address:
+    """Who sent the transaction of a receipt. Raises ChainUnreachable."""
+    if not isinstance(answer, dict):
+        raise ChainUnreachable("The chain's node answered with a receipt that is none")
+    return octets(answer.get("from"), "sender", ADDRESS_BYTES)

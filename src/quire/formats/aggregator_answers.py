@@ -48,16 +48,19 @@ class OfferAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is, in thousandths of the work, and in words."""
+    """How far a job is, in thousandths of the work, and in words. `blocks`: of a dataset that is
+    being pushed, how many are here durably from the first on, without a gap."""
 
     FIELD: ClassVar = 11
     stage: Stage
     permille: int = 0
     words: str = ""
+    blocks: int = 0
 
     def segments(self) -> tuple[Buffer, ...]:
         words = self.words.encode("utf-8", "replace")[:MAX_WORDS_BYTES]
-        return (uint_field(1, self.stage) + uint_field(2, self.permille) + bytes_field(3, words),)
+        head = uint_field(1, self.stage) + uint_field(2, self.permille) + bytes_field(3, words)
+        return (head + uint_field(4, self.blocks),)
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -67,7 +70,7 @@ class Progress:
         if permille > 1000:
             raise BadEncoding(f"{permille} thousandths are more than all")
         words = str(at_most(fields, 3, MAX_WORDS_BYTES, "a text"), "utf-8", "replace")
-        return cls(Stage(number), permille, words)
+        return cls(Stage(number), permille, words, fields.uint(4, bits=40))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from quire.base.errors import InputError, QuireError, Reverted, RpcRefused
 from quire.chain.abi import request_values, slot_id
-from quire.chain.block import parse_block
+from quire.chain.block import Log, parse_block
 from quire.chain.clock import RpcChainClock
-from quire.chain.events import MarketEvent, SlotFilled
+from quire.chain.events import MarketEvent, ProofSubmitted, SlotFilled
 from quire.chain.evm import methods
 from quire.chain.evm.funds import Funds
 from quire.chain.evm.logs import events_of
@@ -25,7 +25,8 @@ from quire.chain.follow import follow
 from quire.chain.heads import Heads
 from quire.chain.log_reader import LogReader
 from quire.chain.outgoing import Transaction
-from quire.chain.port import Batch, Head, Receipt
+from quire.chain.port import Batch, Head, Receipt, Submission
+from quire.chain.receipt import parse_sender
 from quire.chain.reverts import WORDS
 from quire.chain.sender import Sender
 from quire.chain.terms import Extensions, Terms
@@ -159,19 +160,34 @@ class EvmMarket(EvmViews):
     async def filled_at(
         self, request_id: RequestId, slot_index: int, from_block: int
     ) -> int | None:
-        filled = SlotFilled(request_id, slot_index)
-        newest = (await self.head()).number
-        reader = LogReader(self._reader.rpc, self.terms.contract)
-        for log in reversed(await reader.between(max(0, from_block), newest)):
-            if filled in events_of([log]):
-                answer = await self._reader.rpc.call(
-                    "eth_getBlockByNumber", [hex(log.block), False]
-                )
-                block = parse_block(answer)
-                return None if block is None else block.head.timestamp
-        return None
+        log = await self._newest(SlotFilled(request_id, slot_index), from_block)
+        return None if log is None else await self._timestamp(log.block)
+
+    async def submission(self, slot_id: SlotId, from_block: int) -> Submission | None:
+        log = await self._newest(ProofSubmitted(slot_id), from_block)
+        timestamp = None if log is None else await self._timestamp(log.block)
+        if log is None or timestamp is None:
+            return None
+        named = f"0x{log.transaction.hex()}"
+        receipt = await self._reader.rpc.call("eth_getTransactionReceipt", [named])
+        if receipt is None:  # a re-organisation took it
+            return None
+        return Submission(log.transaction, log.block, timestamp, parse_sender(receipt))
 
     # ---- inside ----
+
+    async def _newest(self, event: MarketEvent, from_block: int) -> Log | None:
+        """The last log that tells it, since a block."""
+        newest = (await self.head()).number
+        reader = LogReader(self._reader.rpc, self.terms.contract)
+        logs = await reader.between(max(0, from_block), newest)
+        return next((log for log in reversed(logs) if event in events_of([log])), None)
+
+    async def _timestamp(self, number: int) -> int | None:
+        """Of a block; None when it is not there any more."""
+        answer = await self._reader.rpc.call("eth_getBlockByNumber", [hex(number), False])
+        block = parse_block(answer)
+        return None if block is None else block.head.timestamp
 
     async def _is_single(self, slot_id: SlotId) -> bool:
         """Whether a proof goes by the call for one: it is cheaper, but no delegate's."""

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 
 from quire.base.errors import NotFound, Reverted, UnknownRequest
 from quire.chain.abi import id_text
-from quire.chain.events import MarketEvent, SlotFilled
+from quire.chain.events import MarketEvent, ProofSubmitted, SlotFilled
 from quire.chain.memory.follow import Follower
 from quire.chain.memory.ledger import Ledger
 from quire.chain.memory.port import MemoryPort
 from quire.chain.memory.world import Call
-from quire.chain.port import Batch, Head, ProofStatus, Receipt
+from quire.chain.port import Batch, Head, ProofStatus, Receipt, Submission
 from quire.chain.terms import Terms
 from quire.chain.values import (
     Address,
@@ -185,6 +185,15 @@ class MemoryMarket(MemoryPort):
         self._on.ask("past_events")
         blocks = self.world.blocks_after(from_block - 1)
         return [event for block in blocks for event in block.events]
+
+    async def submission(self, slot_id: SlotId, from_block: int) -> Submission | None:
+        self._on.ask("submission")
+        for block in reversed(self.world.blocks_after(from_block - 1)):
+            for sent in reversed(block.transactions):
+                if ProofSubmitted(slot_id) in sent.events:
+                    head = block.head
+                    return Submission(sent.hash, head.number, head.timestamp, sent.sender)
+        return None
 
     async def filled_at(
         self, request_id: RequestId, slot_index: int, from_block: int

@@ -40,7 +40,8 @@ def accepts_all_but_zero(_inputs: object, proof: bytes) -> bool:
 
 @dataclass(eq=False, slots=True)
 class Transaction:
-    """A call that waits for a block. `problem`: with what it was refused in it."""
+    """A call that waits for a block. `problem`: with what it was refused in it; `events`: what it
+    told."""
 
     sender: Address
     call: Call
@@ -49,6 +50,7 @@ class Transaction:
     hash: bytes = b""
     block: int | None = None
     problem: Reverted | None = None
+    events: tuple[MarketEvent, ...] = ()
 
 
 @dataclass(slots=True)
@@ -210,7 +212,7 @@ class MemoryWorld:
     def _run(self, transaction: Transaction, number: int) -> list[MarketEvent]:
         fee = transaction.gas * self.gas_price
         self.gas[transaction.sender] = max(0, self.gas.get(transaction.sender, 0) - fee)
-        transaction.block, transaction.problem = number, None
+        transaction.block, transaction.problem, transaction.events = number, None, ()
         state = self._state.copy()
         moment = self._moment(state, transaction.sender)
         try:
@@ -219,6 +221,7 @@ class MemoryWorld:
             transaction.problem = problem
             return []
         self._state = state
+        transaction.events = tuple(moment.events)
         return moment.events
 
     def _moment(self, state: State, caller: Address) -> Ledger:

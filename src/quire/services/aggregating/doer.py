@@ -68,6 +68,10 @@ class Doer(Protocol):
         """What there is to do; or why it is not done: an answer with another code than OK. What it
         keeps of it is let go by `drop`, also when no job came of it. Raises QuireError."""
 
+    def again(self, job: Job, body: Accept) -> bool:
+        """The customer has sent the accept of a job once more: whether it is about the same thing.
+        What came along and is not kept durably, such as a witness, may be taken anew."""
+
     async def do(self, job: Job) -> Done:
         """The result. Raises QuireError: with `retry` it is asked for again later, else the job
         has failed, with these words."""

@@ -10,7 +10,7 @@ from quire.formats.replica_codes import Code, LeaseState
 from quire.net.transport import PeerId
 from quire.point.billing import bill_key
 from quire.point.lease import SIGNED, Lease, LeaseOrder
-from quire.services.providing.introductions import Introductions
+from quire.services.paying.introductions import Introductions
 from quire.services.providing.leases import Leases, first_bill
 from quire.services.providing.room import Room
 from quire.services.providing.settings import ProviderLimits

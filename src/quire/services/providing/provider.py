@@ -39,10 +39,10 @@ from quire.formats.varint import Buffer
 from quire.net.answering import Answering, serve_requests
 from quire.net.transport import PeerId, Transport
 from quire.point.shards import shard_cid, shards_of
+from quire.services.paying.introductions import Introductions
 from quire.services.paying.payer import place_of
 from quire.services.pointer_answers import answer_pointers
 from quire.services.providing.admission import Admission
-from quire.services.providing.introductions import Introductions
 from quire.services.providing.leases import Leases
 from quire.services.providing.offering import Offering
 from quire.services.providing.ports import ProviderPorts

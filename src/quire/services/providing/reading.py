@@ -27,7 +27,7 @@ from quire.point.lease import Lease, Lost
 from quire.point.lease_answers import answer_audit, unless_ours
 from quire.point.values import BLOCK_BYTES, LinkId
 from quire.services.background import Background
-from quire.services.providing.introductions import Introductions
+from quire.services.paying.introductions import Introductions
 from quire.services.providing.leases import Leases
 from quire.services.providing.offering import Offering
 from quire.services.providing.ports import ProviderPorts

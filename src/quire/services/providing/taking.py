@@ -47,7 +47,7 @@ from quire.services.providing.offering import Offering
 from quire.services.providing.ports import ProviderPorts
 from quire.services.providing.replica_blocks import ReplicaBlocks
 from quire.services.providing.room import Room
-from quire.services.providing.turns import Turns
+from quire.services.turns import Turns
 
 VERIFIED_KEPT, NOTED_KEPT = 1024, 4096
 NOTE_SECONDS = 10.0  # between two notes of how much of a replica has come

@@ -1,4 +1,4 @@
-"""One question about a link at a time."""
+"""One question about a thing at a time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from quire.point.values import LinkId
-
 
 class _Turn:
-    """`users`: who is at work on a link, or waits for that."""
+    """`users`: who is at work on a thing, or waits for that."""
 
     __slots__ = ("lock", "users")
 
@@ -20,15 +18,15 @@ class _Turn:
 
 
 class Turns:
-    """Those of one node."""
+    """Those of one node; things by their ids."""
 
     def __init__(self) -> None:
-        self._turns: dict[LinkId, _Turn] = {}
+        self._turns: dict[bytes, _Turn] = {}
 
     @asynccontextmanager
-    async def of(self, link_id: LinkId) -> AsyncIterator[None]:
-        """Wait for the turn of a link, and have it for the length of the block."""
-        turn = self._turns.setdefault(link_id, _Turn())
+    async def of(self, thing: bytes) -> AsyncIterator[None]:
+        """Wait for the turn of a thing, and have it for the length of the block."""
+        turn = self._turns.setdefault(thing, _Turn())
         turn.users += 1
         try:
             async with turn.lock:
@@ -36,4 +34,4 @@ class Turns:
         finally:
             turn.users -= 1
             if not turn.users:
-                del self._turns[link_id]
+                del self._turns[thing]
