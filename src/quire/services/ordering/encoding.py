@@ -8,33 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from quire.aggregation.order import ENDS, At, Order
-from quire.aggregation.stripes import CONFIDENCE, SECRET_BYTES, check_confidence
-from quire.aggregation.values import JOB_ID_BYTES, EncodeWork
+from quire.aggregation.stripes import CONFIDENCE, SECRET_BYTES, check_confidence, draw
+from quire.aggregation.values import JOB_ID_BYTES, EncodeWork, JobId
 from quire.base.clock import Clock
-from quire.base.errors import BlockMissing, Cancelled, Refused, UnknownDataset
+from quire.base.errors import BlockMissing, Cancelled, QuireError, Refused, UnknownDataset
 from quire.base.events import EventBus
 from quire.base.units import MIB
 from quire.chain.hub import HubDomain
 from quire.chain.port import ChainClock
 from quire.chain.values import Address
-from quire.dataset.geometry import check_protection
+from quire.dataset.geometry import Geometry, check_protection
 from quire.dataset.protected import refuse_protected
 from quire.flow.fetch import Fetches
 from quire.formats.aggregator_asking import QuoteRequest
 from quire.formats.aggregator_codes import Service
 from quire.formats.cid import Cid
+from quire.formats.replica_parts import BLOCK_BYTES
+from quire.formats.varint import Buffer
 from quire.net.exchange.engine import Exchange
 from quire.services.ordering.encode_orders import EncodeOrderPorts, EncodeOrders, encoded_of
 from quire.services.ordering.encoded_lists import EncodedLists
 from quire.services.ordering.orders import Orders
 from quire.services.ordering.originals import Original, stored_original
-from quire.services.ordering.ports import Choice, Found
+from quire.services.ordering.ports import AskAggregator, Choice, Found
+from quire.services.ordering.pushing import Pushing, Streamed
 from quire.services.ordering.served_blocks import ServedBlocks
+from quire.services.ordering.streamed import StreamedOriginal
 from quire.store.store import Store
 
 ATTEMPTS = 3  # aggregators that are tried, one after the other
@@ -45,9 +51,11 @@ UPLOAD_BYTES_A_SECOND = 1 * MIB  # slower ones are too slow
 
 @dataclass(frozen=True, slots=True)
 class EncodingPorts:
-    """What ordering ENCODE stands on. `account`: who pays; `domain`: of the hub."""
+    """What ordering ENCODE stands on. `account`: who pays; `domain`: of the hub; `scratch`: a
+    directory for what is kept of datasets that stream by."""
 
     orders: Orders
+    client: AskAggregator
     choice: Choice
     store: Store
     fetches: Fetches
@@ -58,6 +66,7 @@ class EncodingPorts:
     clock: Clock
     rng: random.Random
     events: EventBus
+    scratch: Path
     executor: Executor | None = None
 
 
@@ -82,6 +91,8 @@ class Encoding:
     def __init__(self, ports: EncodingPorts) -> None:
         self._ports = ports
         self._running: dict[tuple[bytes, int, int], asyncio.Task[Cid]] = {}
+        self._streams: dict[JobId, StreamedOriginal] = {}
+        self._pushing = Pushing(ports.client, ports.orders, ports.clock)
         lists = EncodedLists(ports.store, ports.fetches, ports.clock, ports.executor)
         self._handler = EncodeOrders(
             EncodeOrderPorts(
@@ -122,6 +133,37 @@ class Encoding:
             task.add_done_callback(lambda done: self._over(key, done))
         return await asyncio.shield(task)
 
+    async def stream(
+        self, wanted: Streamed, pieces: AsyncIterable[Buffer], terms: EncodeTerms
+    ) -> Cid:
+        """Have a dataset coded that streams by and is not kept here: pushed to one aggregator,
+        checked by what was kept of it. It is not tried again: what has gone by is gone.
+
+        Raises   as `encode`; InputError  the stream has not as many bytes as was said
+                 DiskFull  what is kept of it cannot be
+        """
+        check_confidence(terms.confidence)
+        blocks = -(-wanted.size // BLOCK_BYTES)
+        check_protection(terms.k, terms.m, blocks, BLOCK_BYTES)
+        work = EncodeWork(None, terms.k, terms.m, wanted.size, BLOCK_BYTES)
+        found = await self._find(work, terms.via, wanted.subject, {})
+        if found is None:
+            raise Refused(f"no aggregator offers to code {wanted.size} bytes that are pushed")
+        order = self._order(work, terms, found, wanted.subject)
+        geometry = Geometry(blocks, terms.k, terms.m, BLOCK_BYTES)
+        drawn = draw(order.secret, geometry, order.confidence)
+        original = StreamedOriginal(drawn, self._ports.scratch, self._ports.executor)
+        self._streams[order.job_id] = original
+        try:
+            await self._ports.orders.begin(order)
+            return await self._push(order, original, wanted, pieces)
+        except BaseException:
+            await asyncio.shield(self._give_up(order))
+            raise
+        finally:
+            del self._streams[order.job_id]
+            original.close()
+
     def hosts_have(self, encoded: Cid) -> None:
         """Its purchase has started: every slot has a host."""
         self._handler.hosts_have(encoded)
@@ -146,9 +188,34 @@ class Encoding:
             raise BlockMissing(f"{missing} blocks of {cid} are not here; fetch them first")
 
     async def _original(self, order: Order) -> Original:
+        streamed = self._streams.get(order.job_id)
+        if streamed is not None:
+            return streamed
         if not isinstance(order.work, EncodeWork) or order.work.original is None:
-            raise UnknownDataset(f"what the order {order.key} was for was not kept")
+            raise UnknownDataset(f"what streamed by for the order {order.key} was not kept")
         return await stored_original(self._ports.store, order.work.original)
+
+    async def _push(
+        self,
+        order: Order,
+        original: StreamedOriginal,
+        wanted: Streamed,
+        pieces: AsyncIterable[Buffer],
+    ) -> Cid:
+        order = await self._ports.orders.until_taken(order.key)
+        if order.at is At.WAITING:
+            await self._pushing.push(order, original, wanted, pieces)
+            order = await self._ports.orders.until_checked(order.key)
+        encoded = encoded_of(order)
+        if encoded is None:
+            words = self._ports.orders.words(order)
+            raise Refused(f"what was pushed was not coded by {order.peer}: {words}")
+        return encoded
+
+    async def _give_up(self, order: Order) -> None:
+        """Whatever it is good for: who streams is not there any more."""
+        with suppress(QuireError):
+            await self._ports.orders.cancel(order.key)
 
     async def _run(self, cid: Cid, terms: EncodeTerms) -> Cid:
         known = self._under_way(cid, terms)
@@ -187,15 +254,15 @@ class Encoding:
             raise UnknownDataset(f"{cid} was deleted meanwhile")
         manifest = dataset.manifest
         work = EncodeWork(cid, terms.k, terms.m, manifest.dataset_size, manifest.block_size)
-        found = await self.find(work, terms.via, str(cid), used)
+        found = await self._find(work, terms.via, str(cid), used)
         if found is None:
             told = f"; before that {_told(used)}" if used else ""
             raise Refused(f"no aggregator offers to code {cid} with {terms.k} + {terms.m}{told}")
-        order = self.order(work, terms, found, str(cid))
+        order = self._order(work, terms, found, str(cid))
         await self._ports.orders.begin(order)
         return order
 
-    async def find(
+    async def _find(
         self, work: EncodeWork, via: Sequence[str], subject: str, used: dict[str, str]
     ) -> Found | None:
         """The best who offers it and was not tried. Raises BadConfig: a peer in `via` is none."""
@@ -205,7 +272,7 @@ class Encoding:
         )
         return candidates[0] if candidates else None
 
-    def order(self, work: EncodeWork, terms: EncodeTerms, found: Found, subject: str) -> Order:
+    def _order(self, work: EncodeWork, terms: EncodeTerms, found: Found, subject: str) -> Order:
         """A new one, with a secret of its own."""
         ports, offer = self._ports, found.offer.offer
         seconds = 2 * offer.seconds + SPARE_SECONDS + work.size // UPLOAD_BYTES_A_SECOND
