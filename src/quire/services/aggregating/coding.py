@@ -141,11 +141,10 @@ class Coding:
 
     async def drop(self, job: Job) -> None:
         self._promised.pop(job.key, None)
-        doing, work = self._doing.pop(job.key, None), _work(job)
+        doing = self._doing.pop(job.key, None)
         if doing is not None:
             await self._stop(doing)
-        if work.original is None:
-            await self._ports.pushed.drop(job)
+        await self._ports.pushed.drop(job)
         await release(self._store, job.job_id)
 
     def progress(self, job: Job) -> tuple[int, str]:
@@ -171,9 +170,9 @@ class Coding:
         doing.note(0, "looking for the manifest of the dataset")
         try:
             dataset = await fetches.manifest(cid, MANIFEST_SECONDS)
-            problem = (
-                "it is a sealed replica" if dataset.is_replica else mismatch(dataset.manifest, work)
-            )
+            problem = mismatch(dataset.manifest, work)
+            if dataset.is_replica:
+                problem = "it is a sealed replica, kept for somebody else"
             if problem:
                 raise Refused(f"{cid} is not coded: {problem}")
             await self._store.retain(cid, root_of(job.job_id))
@@ -191,12 +190,8 @@ class Coding:
     async def _coded(self, job: Job, source: Dataset, doing: _Doing) -> Dataset:
         """The verifiable dataset, kept. Raises QuireError."""
         cid, work, protections = source.manifest_cid, doing.work, self._ports.protections
-        same = [
-            each
-            for each in protections.active
-            if (each.cid, each.k, each.m) == (cid, work.k, work.m)
-        ]
-        doing.is_protecting = not same
+        wanted = (cid, work.k, work.m)
+        doing.is_protecting = all((p.cid, p.k, p.m) != wanted for p in protections.active)
         keep = root_of(job.job_id)
         doing.protection = await protections.start(cid, work.k, work.m, keep=keep)
         coded = await protections.wait(doing.protection)

@@ -23,7 +23,7 @@ from quire.formats.aggregator_codes import Code
 from quire.formats.cid import Cid, manifest_cid_of
 from quire.formats.manifest import Manifest, decode_manifest
 from quire.formats.replica_parts import BLOCK_BYTES
-from quire.services.aggregating.keeping import root_of
+from quire.services.aggregating.keeping import release_strays, root_of
 from quire.store.dataset import Dataset
 from quire.store.resumable import ResumableUpload, UnknownUpload
 from quire.store.store import Store
@@ -94,11 +94,16 @@ class Pushed:
         self._opening = asyncio.Lock()
 
     async def start(self, live: Sequence[JobId]) -> None:
-        """Drop what was pushed for jobs that are not under way any more, as after a crash."""
+        """Drop what was pushed, and what is kept, for jobs that are not under way any more, as
+        after a crash."""
         known = dict.fromkeys(map(_name, live))
         for row in await self._store.resumables.every():
             if row.id.startswith(_PREFIX) and row.id not in known:
                 await self._store.resumables.remove(row.id)
+        strays = await release_strays(self._store, live)
+        if strays:
+            text = f"{strays} datasets were kept for jobs that are over, and were released"
+            self._events.publish("aggregator.strays", "", text)
 
     async def stop(self) -> None:
         """What is here stays for the next start."""
