@@ -8,17 +8,20 @@ from dataclasses import replace
 
 from quire.base.errors import BadConfig
 from quire.formats.aggregator_codes import Service
-from quire.net.answering import Answering
 from quire.net.identity import Identity
 from quire.node.parts import Ground, Parts
+from quire.node.proving import Proving
 from quire.node.retail import Retail, RetailPorts
-from quire.services.aggregating.aggregator import Aggregator, serve_aggregator
+from quire.node.trading import Trading, why_no_key
+from quire.services.aggregating.aggregator import Aggregator
 from quire.services.aggregating.coded_lists import CodedLists
 from quire.services.aggregating.coding import Coding, CodingPorts
 from quire.services.aggregating.doer import Doer
 from quire.services.aggregating.ports import AggregatorPorts
+from quire.services.aggregating.proving import Proving as ProvingForOthers
 from quire.services.aggregating.pushed import Pushed
 from quire.services.aggregating.settings import AggregatorSettings
+from quire.services.market_key import key_for_market
 
 
 def join_aggregating(
@@ -29,8 +32,8 @@ def join_aggregating(
     identity: Identity,
     ground: Ground,
     parts: Parts,
-) -> tuple[Aggregator, Answering]:
-    """Nothing runs yet. To be called before the transport starts.
+) -> Aggregator:
+    """Nothing runs yet.
 
     settings   with the services that are offered
     more       doers of the services besides ENCODE that this node can do
@@ -61,9 +64,27 @@ def join_aggregating(
         waits=ground.waits,
     )
     doers = {service: able[service] for service in settings.services}
-    aggregator = Aggregator(stands_on, settings, doers, pushed)
-    answering = serve_aggregator(ports.transport, ports.protocols.aggregator, aggregator)
-    return aggregator, answering
+    return Aggregator(stands_on, settings, doers, pushed)
+
+
+async def services_here(
+    trading: Trading, proving: Proving, ground: Ground, parts: Parts
+) -> tuple[dict[Service, Doer], dict[Service, str]]:
+    """Of the services besides ENCODE: what does those that this node can do, and why it cannot do
+    the others. Raises BadKey."""
+    able: dict[Service, Doer] = {}
+    problems: dict[Service, str] = {}
+    reason = why_no_key(proving, proving.circuits.parameters(None))
+    if reason:
+        problems[Service.PROVE] = reason
+    else:
+        terms = trading.market.terms
+        circuit = await key_for_market(proving.circuits, proving.circuits.parameters(None), terms)
+        able[Service.PROVE] = ProvingForOthers(
+            circuit, parts.workers, trading.market.clock, ground.clock, ground.waits
+        )
+    problems[Service.SUBMIT] = "not yet"
+    return able, problems
 
 
 def with_services(
