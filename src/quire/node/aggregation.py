@@ -6,26 +6,30 @@ retail (payments, income) ─► orders ── over /quire/aggregator ──► 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from quire.aggregation.job import Job
+from quire.aggregation.keys import service_cid
 from quire.aggregation.order import Order
 from quire.aggregation.values import JobId, SubmitWork
-from quire.base.errors import BadConfig, NotFound
+from quire.base.errors import NotFound
 from quire.chain.bonds import Bonds
 from quire.formats.aggregator_codes import Stage
+from quire.formats.cid import Cid
 from quire.net.answering import Answering
 from quire.net.identity import Identity
 from quire.net.known_peer import KnownPeer, parse_peer
-from quire.node.aggregation_settings import NO_HUB, NO_HUB_TO_PAY, aggregator_settings
+from quire.node.aggregating import join_aggregating, services_here, with_services
+from quire.node.aggregation_settings import aggregator_settings, refuse_without_hub
 from quire.node.aggregation_tally import Tally
 from quire.node.config import NodeConfig
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Protocols
+from quire.node.proving import Proving
 from quire.node.retail import Retail, RetailPorts
 from quire.node.trading import Trading
-from quire.services.aggregating.aggregator import Aggregator
+from quire.services.aggregating.aggregator import Aggregator, serve_aggregator
 from quire.services.aggregating.jobs import Jobs
 from quire.services.aggregating.settings import AggregatorSettings
 from quire.services.ordering.aggregator_client import AggregatorClient
@@ -39,19 +43,32 @@ from quire.services.paying.payer import place_of
 @dataclass(slots=True)
 class Aggregation:
     """Built when the node has a chain with a hub of payment channels. `bonds` is None where the
-    chain has no contract of them, `aggregator` where the node is none."""
+    chain has no contract of them, `aggregator` where the node is none. `announce` publishes a key
+    in the DHT."""
 
     retail: Retail
     aggregators: Aggregators
     orders: Orders
     tally: Tally
     answering: list[Answering]
+    announce: Callable[[Cid], None]
     bonds: Bonds | None = None
     aggregator: Aggregator | None = None
 
+    def serve(self, aggregator: Aggregator, ports: RetailPorts) -> None:
+        """This node is one. To be called before the transport starts."""
+        self.aggregator = aggregator
+        aggregator.jobs.machines.listen(self.tally.job_changed)
+        protocol = ports.protocols.aggregator
+        self.answering.append(serve_aggregator(ports.transport, protocol, aggregator))
+
     async def start(self) -> None:
-        """After retail, whose payments and income it uses. Raises StoreCorrupt."""
+        """After retail, whose payments and income it uses. Raises StoreCorrupt, DiskFull."""
         await self.aggregators.start()
+        if self.aggregator is not None:
+            await self.aggregator.start()
+            for service in self.aggregator.offering.settings.services:
+                self.announce(service_cid(service))
         await self.orders.start()
 
     async def stop(self) -> None:
@@ -59,6 +76,8 @@ class Aggregation:
         for each in self.answering:
             await each.stop()
         await self.orders.stop()
+        if self.aggregator is not None:
+            await self.aggregator.stop()
 
     # ---- looking ----
 
@@ -102,32 +121,36 @@ class Aggregation:
         return sum(work.amount for work in works if isinstance(work, SubmitWork))
 
 
-def aggregation_of(
+async def aggregation_of(
     config: NodeConfig,
     protocols: Protocols,
     identity: Identity,
     ground: Ground,
     parts: Parts,
+    proving: Proving,
     trading: Trading,
     retail: Retail | None,
 ) -> Aggregation | None:
     """What the settings say; None where the chain has no hub. Before the transport starts.
 
     Raises   BadConfig  what is wanted cannot be done here, in words
+             BadKey     the proving key is not the contract's
     """
     settings = aggregator_settings(config)
     if retail is None or trading.chain is None:
-        if settings is not None:
-            raise BadConfig(NO_HUB)
-        for name in ("prove-via", "submit-via"):
-            if getattr(config, name.replace("-", "_")):
-                raise BadConfig(NO_HUB_TO_PAY.format(name))
+        refuse_without_hub(config)
         return None
     sign = trading.chain.sender.wallet.sign_digest
     ports = RetailPorts(retail.hub, trading.journal, sign, parts.transport, protocols)
     listed = [parse_peer(text) for text in config.aggregators]
     aggregation = join_ordering(ports, retail, identity, ground, parts, listed)
     aggregation.bonds = trading.chain.bonds
+    if settings is not None:
+        more, problems = await services_here(trading, proving, ground, parts)
+        settings = with_services(settings, problems)
+        aggregation.serve(
+            join_aggregating(ports, retail, settings, more, identity, ground, parts), ports
+        )
     return aggregation
 
 
@@ -169,4 +192,4 @@ def join_ordering(
     )
     tally = Tally(clock)
     orders.listen(tally.order_changed)
-    return Aggregation(retail, aggregators, orders, tally, [])
+    return Aggregation(retail, aggregators, orders, tally, [], parts.announcer.announce)

@@ -104,12 +104,13 @@ async def build_node(
                 node.trading,
                 node.pointing.pointers,
             )
-            node.aggregation = aggregation_of(
+            node.aggregation = await aggregation_of(
                 config,
                 profile.protocols,
                 identity,
                 ground,
                 node.parts,
+                node.proving,
                 node.trading,
                 node.retail,
             )
