@@ -20,6 +20,8 @@ from quire.net.libp2p import Libp2pTransport
 from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
+from quire.node.aggregation import aggregation_of
+from quire.node.aggregation_settings import aggregator_settings, check_orders
 from quire.node.chain_settings import check_account
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
@@ -68,6 +70,8 @@ async def build_node(
     profile = load_profile(config.profile)
     check_account(config)
     provider_settings(config)  # what is wrong with them is told before anything is opened
+    aggregator_settings(config)
+    check_orders(config)
     clock = SystemClock()
     events = EventBus(clock)
     ground = Ground(clock, system_rng(), events, Waits(clock))
@@ -98,6 +102,15 @@ async def build_node(
                 node.parts,
                 node.trading,
                 node.pointing.pointers,
+            )
+            node.aggregation = aggregation_of(
+                config,
+                profile.protocols,
+                identity,
+                ground,
+                node.parts,
+                node.trading,
+                node.retail,
             )
         if node.retail is None or node.retail.provider is None:
             serve_pointing(node.pointing, profile.protocols, ground, node.parts)

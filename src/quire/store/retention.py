@@ -117,6 +117,11 @@ class Retention:
         found = await self._core.off_loop(self._core.meta.reading.catalog.ended, kind, now)
         return [(cid_of_dataset(digest), name) for digest, name in found]
 
+    async def kept(self, kind: str) -> list[tuple[Cid, str]]:
+        """(dataset, name) of every root of a kind."""
+        found = await self._core.off_loop(self._core.meta.reading.catalog.kept, kind)
+        return [(cid_of_dataset(digest), name) for digest, name in found]
+
     async def release(self, manifest_cid: Cid, kind: str, name: str) -> bool:
         """Take a root away; False when there was none. Without roots the dataset goes at the next
         collection."""
