@@ -27,7 +27,7 @@ from quire.formats.aggregator_asking import (
 )
 from quire.formats.aggregator_asking import Customer as CustomerPart
 from quire.formats.aggregator_codes import Code, Stage
-from quire.formats.cid import Cid, manifest_cid
+from quire.formats.cid import manifest_cid
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.identity import Identity
 from quire.net.memory import MemoryNetwork, MemoryTransport
@@ -196,7 +196,6 @@ class Workshop:
     settings: AggregatorSettings = SETTINGS
     limits: AggregatorLimits = field(default_factory=AggregatorLimits)
     clock: Clock = field(default_factory=SystemClock)
-    announced: list[Cid] = field(default_factory=list)
     journal: Journal | None = None
     transport: MemoryTransport | None = None
     pushed: Pushed | None = None
@@ -243,10 +242,7 @@ class Workshop:
             events=self.events,
             waits=Waits(self.clock),
         )
-        announce = self.announced.append
-        self.aggregator = Aggregator(
-            ports, self.settings, self.doers, announce, self.pushed, self.limits
-        )
+        self.aggregator = Aggregator(ports, self.settings, self.doers, self.pushed, self.limits)
         address = f"/memory/aggregator-{self.starts}"
         self.transport = MemoryTransport(self.network, self.peer, address)
         self.answering = serve_aggregator(self.transport, PROTOCOL, self.aggregator)

@@ -12,10 +12,9 @@ Source   market.md 6.4; docs/reference/aggregator-protocol.md
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from quire.aggregation.job import Cancelled, Disputed, Job
-from quire.aggregation.keys import service_cid
 from quire.base.errors import BadEncoding, ChainError, QuireError
 from quire.formats.aggregator import (
     MAX_MESSAGE_BYTES,
@@ -36,7 +35,6 @@ from quire.formats.aggregator_asking import (
     StatusRequest,
 )
 from quire.formats.aggregator_codes import Code, Service
-from quire.formats.cid import Cid
 from quire.formats.varint import Buffer
 from quire.net.answering import Answering, serve_requests
 from quire.net.transport import PeerId, Transport
@@ -56,21 +54,19 @@ TELL_SECONDS, TELL_MAX = 10.0, 20  # refusals that become events
 
 
 class Aggregator:
-    """`doers`: one for each service that is offered; `announce` publishes a key in the DHT.
-    `pushed`: of datasets that customers push; None: nobody can."""
+    """`doers`: one for each service that is offered. `pushed`: of datasets that customers push;
+    None: nobody can."""
 
     def __init__(
         self,
         ports: AggregatorPorts,
         settings: AggregatorSettings,
         doers: Mapping[Service, Doer],
-        announce: Callable[[Cid], None],
         pushed: Pushed | None = None,
         limits: AggregatorLimits | None = None,
     ) -> None:
         limits = limits or AggregatorLimits()
         self._ports = ports
-        self._announce = announce
         self.events = ports.events
         self.income = ports.income
         self.answered: Counter[Code] = Counter()
@@ -86,13 +82,11 @@ class Aggregator:
         self._taking = Taking(self.jobs, doers, self.offering, admission, pushed, limits)
 
     async def start(self) -> None:
-        """Go on with all jobs, and be found. After the income. Raises StoreCorrupt, DiskFull."""
+        """Go on with all jobs. After the income. Raises StoreCorrupt, DiskFull."""
         await self.jobs.start()
         await self._releasing.start()
         await self._taking.start()
         self._is_ready = True
-        for service in self.offering.services:
-            self._announce(service_cid(service))
 
     async def stop(self) -> None:
         """What is under way goes on with the next start."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from quire.aggregation.keys import service_cid
 from quire.aggregation.offer import check_offer
 from quire.aggregation.values import Service
 from quire.base.errors import PeerRefused
@@ -71,10 +70,9 @@ async def test_a_quote_outside_the_limits_is_refused_with_the_numbers_that_would
             await at.patron.offer(QUOTES[Service.SUBMIT])
 
 
-async def test_each_service_may_be_offered_alone_and_is_announced():
+async def test_each_service_may_be_offered_alone():
     settings = replace(SETTINGS, services=(Service.PROVE, Service.SUBMIT))
     async with scene((Service.PROVE, Service.ENCODE), settings=settings) as at:
-        assert at.place.announced == [service_cid(Service.PROVE)]
         await at.patron.offer(QUOTES[Service.PROVE])
         for service in (Service.ENCODE, Service.SUBMIT):
             with pytest.raises(PeerRefused, match="not offered here; offered: PROVE"):
