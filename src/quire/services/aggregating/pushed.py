@@ -159,6 +159,8 @@ class Pushed:
         if stop > total:
             text = f"the dataset has {total} blocks; block {stop - 1} is none of them"
             return AggregatorAnswer(Code.REFUSED, text)
+        if stop <= await self.here(job):
+            return None
         push = await self._push_of(job)
         here = push.upload.position // BLOCK_BYTES
         is_far = stop > here + WINDOW_BLOCKS
