@@ -21,7 +21,7 @@ from quire.net.answering import Answering
 from quire.net.identity import Identity
 from quire.net.known_peer import KnownPeer, parse_peer
 from quire.node.aggregating import join_aggregating, services_here, with_services
-from quire.node.aggregation_settings import aggregator_settings, refuse_without_hub
+from quire.node.aggregation_settings import aggregator_settings, refuse_without_hub, via_of
 from quire.node.aggregation_tally import Tally
 from quire.node.config import NodeConfig
 from quire.node.parts import Ground, Parts
@@ -37,14 +37,15 @@ from quire.services.ordering.aggregators import AggregatorPorts as ChoicePorts
 from quire.services.ordering.aggregators import Aggregators
 from quire.services.ordering.orders import Orders
 from quire.services.ordering.ports import OrderPorts
+from quire.services.ordering.remote_prover import RemoteProver, RemoteTerms
 from quire.services.paying.payer import place_of
 
 
 @dataclass(slots=True)
 class Aggregation:
     """Built when the node has a chain with a hub of payment channels. `bonds` is None where the
-    chain has no contract of them, `aggregator` where the node is none. `announce` publishes a key
-    in the DHT."""
+    chain has no contract of them, `aggregator` where the node is none, `prover` where it proves
+    by itself. `announce` publishes a key in the DHT."""
 
     retail: Retail
     aggregators: Aggregators
@@ -54,6 +55,7 @@ class Aggregation:
     announce: Callable[[Cid], None]
     bonds: Bonds | None = None
     aggregator: Aggregator | None = None
+    prover: RemoteProver | None = None
 
     def serve(self, aggregator: Aggregator, ports: RetailPorts) -> None:
         """This node is one. To be called before the transport starts."""
@@ -70,11 +72,15 @@ class Aggregation:
             for service in self.aggregator.offering.settings.services:
                 self.announce(service_cid(service))
         await self.orders.start()
+        if self.prover is not None:
+            self.prover.start()
 
     async def stop(self) -> None:
         """In the opposite order, before retail. What is under way goes on with the next start."""
         for each in self.answering:
             await each.stop()
+        if self.prover is not None:
+            self.prover.stop()
         await self.orders.stop()
         if self.aggregator is not None:
             await self.aggregator.stop()
@@ -145,6 +151,16 @@ async def aggregation_of(
     listed = [parse_peer(text) for text in config.aggregators]
     aggregation = join_ordering(ports, retail, identity, ground, parts, listed)
     aggregation.bonds = trading.chain.bonds
+    via = via_of(config.prove_via, "the setting prove-via")
+    if trading.remote is not None and via is not None:
+        aggregation.prover = trading.remote.join(
+            aggregation.orders,
+            aggregation.aggregators,
+            retail.hub,
+            RemoteTerms(via.peers),
+            ground,
+            parts,
+        )
     if settings is not None:
         more, problems = await services_here(trading, proving, ground, parts)
         settings = with_services(settings, problems)
