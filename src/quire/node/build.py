@@ -20,6 +20,8 @@ from quire.net.libp2p import Libp2pTransport
 from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
+from quire.node.aggregation import aggregation_of
+from quire.node.aggregation_settings import aggregator_settings, check_orders
 from quire.node.chain_settings import check_account
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
@@ -34,12 +36,12 @@ from quire.node.retail import retail_of
 from quire.node.retail_providing import provider_settings
 from quire.node.tracing import Tracing, tracing_to
 from quire.node.trading import open_trading
+from quire.node.working import check_workers, workers_of
 from quire.services.caching.terms import CacheSettings, CacheTerms
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
 from quire.services.repair import Repairer
 from quire.services.scrub import Scrub
-from quire.services.workers.local import LocalWorkers
 from quire.store.files import DirectoryDisk
 from quire.store.open import open_store
 from quire.store.slot_files import SlotFiles
@@ -68,6 +70,9 @@ async def build_node(
     profile = load_profile(config.profile)
     check_account(config)
     provider_settings(config)  # what is wrong with them is told before anything is opened
+    aggregator_settings(config)
+    check_orders(config)
+    check_workers(config)
     clock = SystemClock()
     events = EventBus(clock)
     ground = Ground(clock, system_rng(), events, Waits(clock))
@@ -99,6 +104,16 @@ async def build_node(
                 node.trading,
                 node.pointing.pointers,
             )
+            node.aggregation = await aggregation_of(
+                config,
+                profile.protocols,
+                identity,
+                ground,
+                node.parts,
+                node.proving,
+                node.trading,
+                node.retail,
+            )
         if node.retail is None or node.retail.provider is None:
             serve_pointing(node.pointing, profile.protocols, ground, node.parts)
         return node
@@ -119,7 +134,7 @@ def _join(
 ) -> Node:
     """Join the parts; nothing runs yet."""
     settings = part_settings(config, profile)
-    workers = LocalWorkers(ground.waits)
+    workers = workers_of(config, ground)
     parts = join_parts(ground, transport, store, slot_files, workers, settings)
     repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()

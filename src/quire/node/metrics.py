@@ -14,12 +14,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from quire.base.events import Event
+from quire.node.metrics_aggregation import aggregation_metrics
 from quire.node.metrics_caching import caching_metrics
 from quire.node.metrics_choice import choice_metrics
 from quire.node.metrics_keeping import keeping_metrics
 from quire.node.metrics_market import market_metrics
 from quire.node.metrics_providing import providing_metrics
 from quire.node.metrics_retail import retail_metrics
+from quire.node.metrics_workers import workers_metrics
 
 if TYPE_CHECKING:
     from quire.node.node import Node
@@ -143,6 +145,7 @@ class NodeMetrics(Collector):
         for name, (text, read) in _COUNTERS.items():
             yield CounterMetricFamily(name, text, read(self._node))
         yield self._traffic()
+        yield from workers_metrics(self._node.parts.workers)
         if self._node.trading is not None:
             yield from market_metrics(self._node.trading)
         if self._node.retail is not None:
@@ -153,6 +156,8 @@ class NodeMetrics(Collector):
             yield from providing_metrics(self._node.retail.provider)
         if self._node.retail is not None and self._node.retail.keeping is not None:
             yield from keeping_metrics(self._node.retail.keeping.uploads)
+        if self._node.aggregation is not None:
+            yield from aggregation_metrics(self._node.aggregation)
         if self._node.parts.caching is not None:
             yield from caching_metrics(self._node.parts.caching)
         events = CounterMetricFamily("quire_events", "Events of a kind", labels=("kind",))

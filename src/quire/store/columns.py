@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quire.dataset.geometry import Geometry
+from quire.store.disk import Buffer
 from quire.store.marks import Marks
 from quire.store.meta import Tables
 from quire.store.segment import LeafBatch
@@ -24,7 +25,7 @@ class Columns:
 
     first: int
     count: int
-    parity: bytes
+    parity: Buffer
     digests: bytes
     slots: bytes
 

@@ -217,11 +217,11 @@ class Aggregators:
             peer_id = decode_peer_id(known.peer)
             check_offer(offer, peer_id, quote, ports.domain, ports.chain.now())
         except (PeerError, BadOffer) as error:
-            known.problem = error.message
+            known.problems[quote.service] = error.message
             known.offers.pop(quote_hash(quote), None)
             await self._blame(known, error)
             return False
-        known.problem = ""
+        known.problems.pop(quote.service, None)
         known.services[quote.service] = None
         known.offers[quote_hash(quote)] = offer
         while len(known.offers) > OFFERS_MAX:
@@ -251,10 +251,12 @@ class Aggregators:
         exclude: Collection[PeerId],
     ) -> None:
         known = [each for each in self.book if each.peer in only] if only else list(self.book)
-        why = "; ".join(
-            f"{each.peer}: {self.shuns(each.peer) or each.problem or 'tried already'}"
-            for each in known[:6]
-        )
+        why = "; ".join(self._why_not(each, quote.service) for each in known[:6])
         name = quote.service.name.lower()
         words = f"no aggregator makes an offer to {name}" + (f": {why}" if why else "")
         self._ports.events.publish("aggregator.none", subject, words)
+
+    def _why_not(self, known: KnownAggregator, service: Service) -> str:
+        if away := self.shuns(known.peer):
+            return f"{known.peer}: {away}"
+        return known.problems.get(service) or f"{known.peer} was tried already"

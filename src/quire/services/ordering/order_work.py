@@ -143,9 +143,7 @@ class OrderWork:
         body = _last_words(order, stripe, evidence)
         if body is not None:
             await self._say(order, body)
-        outcome = _OUTCOMES.get(order.at)
-        if order.reason is Reason.SIGNATURE:
-            outcome = Outcome.BAD_SIGNATURE
+        outcome = _outcome(order)
         if outcome is not None:
             await self._ports.choice.report(order.peer, outcome, order.why)
         handler = self._handlers.get(order.offer.offer.service)
@@ -163,6 +161,15 @@ class OrderWork:
             except QuireError:
                 continue
             return
+
+
+def _outcome(order: Order) -> Outcome | None:
+    """What is learnt of the aggregator; None: nothing."""
+    if order.at is At.CHEATED and order.reason is Reason.SIGNATURE:
+        return Outcome.BAD_SIGNATURE
+    if order.at is At.CHEATED and order.reason is Reason.WITHHELD:
+        return Outcome.LOST
+    return _OUTCOMES.get(order.at)
 
 
 def _last_words(order: Order, stripe: int, evidence: bytes) -> Asking | None:

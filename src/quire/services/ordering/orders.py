@@ -79,6 +79,10 @@ class Orders:
         """The order as it ended. Raises NotFound."""
         return await self._until(key, lambda order: order.at in ENDS)
 
+    async def until_taken(self, key: str) -> Order:
+        """The order as soon as the aggregator has taken it, or as it ended. Raises NotFound."""
+        return await self._until(key, lambda order: order.at not in (At.FUNDING, At.ASKING))
+
     async def until_checked(self, key: str) -> Order:
         """The order as soon as its result is good, paid or not, or as it ended. Raises NotFound."""
         return await self._until(key, lambda order: order.at in _CHECKED)

@@ -10,7 +10,7 @@ import heapq
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from quire.base.errors import Busy
+from quire.base.errors import Busy, WorkersLost
 from quire.base.waits import Waits
 
 T = TypeVar("T")
@@ -58,8 +58,15 @@ class Places(Generic[T]):
         if place in self._free:
             self._free.remove(place)
 
+    def refuse(self, why: str) -> None:
+        """Nobody is to wait any longer: all get WorkersLost."""
+        line, self._line = self._line, []
+        for waiting in line:
+            if not waiting.turn.done():
+                waiting.turn.set_exception(WorkersLost(why))
+
     async def take(self, urgency: int, what: str) -> T:
-        """A place; waits while none is free. `what` is to run there. Raises Busy."""
+        """A place; waits while none is free. `what` is to run there. Raises Busy, WorkersLost."""
         if self._free:
             return self._free.pop(0)
         self._serial += 1
@@ -84,5 +91,6 @@ class Places(Generic[T]):
         if waiting in self._line:
             self._line.remove(waiting)
             heapq.heapify(self._line)
-        if waiting.turn.done() and not waiting.turn.cancelled():
-            self.give(waiting.turn.result())
+        turn = waiting.turn
+        if turn.done() and not turn.cancelled() and turn.exception() is None:
+            self.give(turn.result())

@@ -1,0 +1,195 @@
+"""The parts of a node that order of aggregators and work for others: joined, started and stopped.
+
+retail (payments, income) ─► orders ── over /quire/aggregator ──► aggregator: jobs, its services
+                                └──────────── journal of trading ────────────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from quire.aggregation.job import Job
+from quire.aggregation.keys import service_cid
+from quire.aggregation.order import Order
+from quire.aggregation.values import JobId, SubmitWork
+from quire.base.errors import NotFound
+from quire.chain.bonds import Bonds
+from quire.formats.aggregator_codes import Stage
+from quire.formats.cid import Cid
+from quire.net.answering import Answering
+from quire.net.identity import Identity
+from quire.net.known_peer import KnownPeer, parse_peer
+from quire.node.aggregating import join_aggregating, services_here, with_services
+from quire.node.aggregation_settings import aggregator_settings, refuse_without_hub
+from quire.node.aggregation_tally import Tally
+from quire.node.config import NodeConfig
+from quire.node.parts import Ground, Parts
+from quire.node.profile import Protocols
+from quire.node.proving import Proving
+from quire.node.retail import Retail, RetailPorts
+from quire.node.trading import Trading
+from quire.services.aggregating.aggregator import Aggregator, serve_aggregator
+from quire.services.aggregating.jobs import Jobs
+from quire.services.aggregating.settings import AggregatorSettings
+from quire.services.ordering.aggregator_client import AggregatorClient
+from quire.services.ordering.aggregators import AggregatorPorts as ChoicePorts
+from quire.services.ordering.aggregators import Aggregators
+from quire.services.ordering.orders import Orders
+from quire.services.ordering.ports import OrderPorts
+from quire.services.paying.payer import place_of
+
+
+@dataclass(slots=True)
+class Aggregation:
+    """Built when the node has a chain with a hub of payment channels. `bonds` is None where the
+    chain has no contract of them, `aggregator` where the node is none. `announce` publishes a key
+    in the DHT."""
+
+    retail: Retail
+    aggregators: Aggregators
+    orders: Orders
+    tally: Tally
+    answering: list[Answering]
+    announce: Callable[[Cid], None]
+    bonds: Bonds | None = None
+    aggregator: Aggregator | None = None
+
+    def serve(self, aggregator: Aggregator, ports: RetailPorts) -> None:
+        """This node is one. To be called before the transport starts."""
+        self.aggregator = aggregator
+        aggregator.jobs.machines.listen(self.tally.job_changed)
+        protocol = ports.protocols.aggregator
+        self.answering.append(serve_aggregator(ports.transport, protocol, aggregator))
+
+    async def start(self) -> None:
+        """After retail, whose payments and income it uses. Raises StoreCorrupt, DiskFull."""
+        await self.aggregators.start()
+        if self.aggregator is not None:
+            await self.aggregator.start()
+            for service in self.aggregator.offering.settings.services:
+                self.announce(service_cid(service))
+        await self.orders.start()
+
+    async def stop(self) -> None:
+        """In the opposite order, before retail. What is under way goes on with the next start."""
+        for each in self.answering:
+            await each.stop()
+        await self.orders.stop()
+        if self.aggregator is not None:
+            await self.aggregator.stop()
+
+    # ---- looking ----
+
+    @property
+    def jobs(self) -> Jobs | None:
+        """What this node does for others; None where it is no aggregator."""
+        return None if self.aggregator is None else self.aggregator.jobs
+
+    @property
+    def settings(self) -> AggregatorSettings | None:
+        """The terms of this node as an aggregator; None where it is none."""
+        return None if self.aggregator is None else self.aggregator.offering.settings
+
+    def chain_now(self) -> float:
+        """Deadlines of orders and jobs are of this time."""
+        return self.retail.hub.clock.now()
+
+    def order(self, job_id: JobId) -> Order | None:
+        """One of this node's."""
+        try:
+            return self.orders.get(job_id.hex())
+        except NotFound:
+            return None
+
+    def job(self, job_id: JobId) -> Job | None:
+        """One that this node does for others."""
+        return None if self.jobs is None else self.jobs.find(job_id)
+
+    def earned(self, job: Job) -> int:
+        """Of its price, what its customer promised by voucher: what he was billed."""
+        income, offer = self.retail.income, job.offer.offer
+        return sum(
+            offer.part(part)
+            for part in (0, 1)
+            if income.is_billed(job.customer, f"job/{job.key}/{part}")
+        )
+
+    def promised(self) -> int:
+        """Tokens that are owed from the bond if no more proofs got into the chain."""
+        works = [job.work for job in self.jobs or () if job.at is Stage.WORKING]
+        return sum(work.amount for work in works if isinstance(work, SubmitWork))
+
+
+async def aggregation_of(
+    config: NodeConfig,
+    protocols: Protocols,
+    identity: Identity,
+    ground: Ground,
+    parts: Parts,
+    proving: Proving,
+    trading: Trading,
+    retail: Retail | None,
+) -> Aggregation | None:
+    """What the settings say; None where the chain has no hub. Before the transport starts.
+
+    Raises   BadConfig  what is wanted cannot be done here, in words
+             BadKey     the proving key is not the contract's
+    """
+    settings = aggregator_settings(config)
+    if retail is None or trading.chain is None:
+        refuse_without_hub(config)
+        return None
+    sign = trading.chain.sender.wallet.sign_digest
+    ports = RetailPorts(retail.hub, trading.journal, sign, parts.transport, protocols)
+    listed = [parse_peer(text) for text in config.aggregators]
+    aggregation = join_ordering(ports, retail, identity, ground, parts, listed)
+    aggregation.bonds = trading.chain.bonds
+    if settings is not None:
+        more, problems = await services_here(trading, proving, ground, parts)
+        settings = with_services(settings, problems)
+        aggregation.serve(
+            join_aggregating(ports, retail, settings, more, identity, ground, parts), ports
+        )
+    return aggregation
+
+
+def join_ordering(
+    ports: RetailPorts,
+    retail: Retail,
+    identity: Identity,
+    ground: Ground,
+    parts: Parts,
+    listed: Sequence[KnownPeer] = (),
+) -> Aggregation:
+    """What every node with a hub has: it orders. Nothing runs yet."""
+    clock, events, waits = ground.clock, ground.events, ground.waits
+    client = AggregatorClient(retail.requests, ports.protocols.aggregator, clock)
+    choice = ChoicePorts(
+        own_peer=identity.peer_id,
+        finder=parts.finder,
+        client=client,
+        domain=ports.hub.domain,
+        chain=ports.hub.clock,
+        journal=ports.journal,
+        clock=clock,
+        events=events,
+        waits=waits,
+    )
+    aggregators = Aggregators(choice, listed=listed)
+    orders = Orders(
+        OrderPorts(
+            client=client,
+            choice=aggregators,
+            payments=retail.payments,
+            journal=ports.journal,
+            chain=ports.hub.clock,
+            clock=clock,
+            events=events,
+            waits=waits,
+            place=place_of(ports.hub),
+        )
+    )
+    tally = Tally(clock)
+    orders.listen(tally.order_changed)
+    return Aggregation(retail, aggregators, orders, tally, [], parts.announcer.announce)
