@@ -4,7 +4,7 @@ paid, and what is claimed when it was not kept.
 
 from __future__ import annotations
 
-from quire.aggregation.order import Claimed, Good, NotOwed, Order, Served, Wrong
+from quire.aggregation.order import Claimed, Good, NotOwed, Order, Ready, Served, Wrong
 from quire.aggregation.values import SubmitWork
 from quire.base.errors import Busy, InsufficientFunds, NotMined, Refused, Reverted
 from quire.chain.abi import id_text
@@ -77,7 +77,7 @@ class SubmitHandler:
             f"{promise.period} is not signed by {id_text(promise.aggregator)}"
         )
 
-    async def claim(self, order: Order) -> Claimed | NotOwed:
+    async def claim(self, order: Order) -> Claimed | NotOwed | Ready:
         work, terms, clock = _work_of(order), self._market.terms, self._market.clock
         promise, end = self._promise(order), terms.period_end(work.period)
         if not promise.amount:
@@ -85,6 +85,8 @@ class SubmitHandler:
         await clock.until(end)
         while True:
             found = await submission_in(self._market, self._pace, work.slot_id, work.period)
+            if found is not None and found.sender == promise.aggregator:
+                return Ready(found.hash)
             if found is not None:
                 return NotOwed(f"{id_text(found.sender)} brought the proof into the chain in time")
             is_over = clock.now() > end + terms.timeout + SEEN_BLOCKS * self._pace.seconds
