@@ -29,7 +29,7 @@ from quire.formats.aggregator_asking import AcceptSubmit, QuoteRequest
 from quire.formats.aggregator_codes import Code
 from quire.market.submit_policy import GATHERING, Ready, may_batch, promise_until
 from quire.services.aggregating.bond_cover import BondCover
-from quire.services.aggregating.doer import Accepted, Asked, Terms
+from quire.services.aggregating.doer import Accept, Accepted, Asked, Terms
 from quire.services.aggregating.expected_proofs import ExpectedProofs
 from quire.services.aggregating.proof_checks import ProofChecks
 from quire.services.aggregating.submit_checks import SubmitChecks
@@ -148,6 +148,14 @@ class Submitting:
         signature = self._ports.sign(promise_digest(self._ports.bonds.domain, promise))
         work = SubmitWork(body.slot_id, body.period, body.challenge, body.proof, amount)
         return Accepted(work, signature)
+
+    def again(self, job: Job, body: Accept) -> bool:
+        work = job.work
+        assert isinstance(work, SubmitWork)
+        return isinstance(body, AcceptSubmit) and (
+            (body.slot_id, body.period, body.challenge, body.proof)
+            == (work.slot_id, work.period, work.challenge, work.proof)
+        )
 
     # ---- the work ----
 

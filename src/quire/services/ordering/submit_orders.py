@@ -18,6 +18,7 @@ from quire.services.submissions import submission_in
 
 NOT_MARKED = "Bonds_ProofNotMissing"
 CLAIMED = "Bonds_AlreadyClaimed"
+CLAIM_LOOK_SECONDS = 30.0  # until the period is over
 SEEN_BLOCKS = 2  # that a node of the chain may be behind
 
 
@@ -82,13 +83,15 @@ class SubmitHandler:
         promise, end = self._promise(order), terms.period_end(work.period)
         if not promise.amount:
             return NotOwed("its promise was worth nothing")
-        await clock.until(end)
         while True:
             found = await submission_in(self._market, self._pace, work.slot_id, work.period)
             if found is not None and found.sender == promise.aggregator:
                 return Ready(found.hash)
             if found is not None:
                 return NotOwed(f"{id_text(found.sender)} brought the proof into the chain in time")
+            if clock.now() < end:  # the host's own turn may still come
+                await clock.until(min(end, clock.now() + CLAIM_LOOK_SECONDS))
+                continue
             is_over = clock.now() > end + terms.timeout + SEEN_BLOCKS * self._pace.seconds
             problem = await self._claim(promise, order.signature)
             if problem is None:
