@@ -218,9 +218,9 @@ class Delegation:
 
     # ---- what becomes of it ----
 
-    def _on_order(self, _key: str, _before: Order | None, order: Order) -> None:
+    def _on_order(self, _key: str, before: Order | None, order: Order) -> None:
         work = order.work
-        if not isinstance(work, SubmitWork):
+        if not isinstance(work, SubmitWork) or (before is not None and before.at is order.at):
             return
         handed = self._handed.get((work.slot_id, work.period))
         if handed is None or handed.ready.challenge != work.challenge:
