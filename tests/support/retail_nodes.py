@@ -94,7 +94,15 @@ async def retail_node(
     join_client(node.retail, choice, *rest)
     if providing is not None:
         join_providing(node.retail, providing, *rest)
-    aggregation = join_ordering(ports, node.retail, node.identity, ground, node.parts)
+    aggregation = join_ordering(
+        ports,
+        node.retail,
+        node.trading.purchases,
+        node.identity,
+        ground,
+        node.parts,
+        directory,
+    )
     aggregation.bonds = MemoryBonds(world, account, node.clock)
     if aggregating is not None:
         aggregation.serve(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from quire.aggregation.job import Job
 from quire.aggregation.keys import service_cid
@@ -17,6 +18,8 @@ from quire.base.errors import NotFound
 from quire.chain.bonds import Bonds
 from quire.formats.aggregator_codes import Stage
 from quire.formats.cid import Cid
+from quire.market.purchase import At as PurchaseAt
+from quire.market.purchase import Purchase
 from quire.net.answering import Answering
 from quire.net.identity import Identity
 from quire.net.known_peer import KnownPeer, parse_peer
@@ -35,9 +38,13 @@ from quire.services.aggregating.settings import AggregatorSettings
 from quire.services.ordering.aggregator_client import AggregatorClient
 from quire.services.ordering.aggregators import AggregatorPorts as ChoicePorts
 from quire.services.ordering.aggregators import Aggregators
+from quire.services.ordering.encoding import Encoding, EncodingPorts
+from quire.services.ordering.encoding_runs import EncodingRuns
 from quire.services.ordering.orders import Orders
 from quire.services.ordering.ports import OrderPorts
 from quire.services.paying.payer import place_of
+from quire.services.purchase_effects import content_cid
+from quire.services.purchasing import Purchases
 
 
 @dataclass(slots=True)
@@ -47,8 +54,11 @@ class Aggregation:
     in the DHT."""
 
     retail: Retail
+    purchases: Purchases
     aggregators: Aggregators
     orders: Orders
+    encoding: Encoding
+    runs: EncodingRuns
     tally: Tally
     answering: list[Answering]
     announce: Callable[[Cid], None]
@@ -62,6 +72,18 @@ class Aggregation:
         protocol = ports.protocols.aggregator
         self.answering.append(serve_aggregator(ports.transport, protocol, aggregator))
 
+    def _follow_purchases(self) -> None:
+        """The rest for a coding is paid when every slot of its purchase has a host."""
+
+        def changed(_key: str, _before: Purchase | None, now: Purchase) -> None:
+            cid = content_cid(now.request)
+            if now.at is PurchaseAt.STARTED and cid is not None:
+                self.encoding.hosts_have(cid)
+
+        self.purchases.listen(changed)
+        for purchase in self.purchases.all():
+            changed("", None, purchase)
+
     async def start(self) -> None:
         """After retail, whose payments and income it uses. Raises StoreCorrupt, DiskFull."""
         await self.aggregators.start()
@@ -70,11 +92,14 @@ class Aggregation:
             for service in self.aggregator.offering.settings.services:
                 self.announce(service_cid(service))
         await self.orders.start()
+        self._follow_purchases()
 
     async def stop(self) -> None:
         """In the opposite order, before retail. What is under way goes on with the next start."""
         for each in self.answering:
             await each.stop()
+        await self.runs.stop()
+        await self.encoding.stop()
         await self.orders.stop()
         if self.aggregator is not None:
             await self.aggregator.stop()
@@ -130,9 +155,11 @@ async def aggregation_of(
     proving: Proving,
     trading: Trading,
     retail: Retail | None,
+    scratch: Path,
 ) -> Aggregation | None:
     """What the settings say; None where the chain has no hub. Before the transport starts.
 
+    scratch  where is kept what is needed of datasets that stream by, while they do
     Raises   BadConfig  what is wanted cannot be done here, in words
              BadKey     the proving key is not the contract's
     """
@@ -143,7 +170,9 @@ async def aggregation_of(
     sign = trading.chain.sender.wallet.sign_digest
     ports = RetailPorts(retail.hub, trading.journal, sign, parts.transport, protocols)
     listed = [parse_peer(text) for text in config.aggregators]
-    aggregation = join_ordering(ports, retail, identity, ground, parts, listed)
+    aggregation = join_ordering(
+        ports, retail, trading.purchases, identity, ground, parts, scratch, listed
+    )
     aggregation.bonds = trading.chain.bonds
     if settings is not None:
         more, problems = await services_here(trading, proving, ground, parts)
@@ -157,9 +186,11 @@ async def aggregation_of(
 def join_ordering(
     ports: RetailPorts,
     retail: Retail,
+    purchases: Purchases,
     identity: Identity,
     ground: Ground,
     parts: Parts,
+    scratch: Path,
     listed: Sequence[KnownPeer] = (),
 ) -> Aggregation:
     """What every node with a hub has: it orders. Nothing runs yet."""
@@ -190,6 +221,26 @@ def join_ordering(
             place=place_of(ports.hub),
         )
     )
+    encoding = Encoding(
+        EncodingPorts(
+            orders=orders,
+            client=client,
+            choice=aggregators,
+            store=parts.store,
+            fetches=parts.fetches,
+            exchange=parts.exchange,
+            domain=ports.hub.domain,
+            account=ports.hub.account,
+            chain=ports.hub.clock,
+            clock=clock,
+            rng=ground.rng,
+            events=events,
+            scratch=scratch,
+        )
+    )
+    runs = EncodingRuns(encoding, orders, ground.rng)
     tally = Tally(clock)
     orders.listen(tally.order_changed)
-    return Aggregation(retail, aggregators, orders, tally, [], parts.announcer.announce)
+    return Aggregation(
+        retail, purchases, aggregators, orders, encoding, runs, tally, [], parts.announcer.announce
+    )

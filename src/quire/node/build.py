@@ -112,6 +112,7 @@ async def build_node(
                 node.proving,
                 node.trading,
                 node.retail,
+                prepare_directory(directory / "streams"),
             )
         if node.retail is None or node.retail.provider is None:
             serve_pointing(node.pointing, profile.protocols, ground, node.parts)
