@@ -36,12 +36,12 @@ from quire.node.retail import retail_of
 from quire.node.retail_providing import provider_settings
 from quire.node.tracing import Tracing, tracing_to
 from quire.node.trading import open_trading
+from quire.node.working import check_workers, workers_of
 from quire.services.caching.terms import CacheSettings, CacheTerms
 from quire.services.fsck import Fsck
 from quire.services.maintenance import Maintenance
 from quire.services.repair import Repairer
 from quire.services.scrub import Scrub
-from quire.services.workers.local import LocalWorkers
 from quire.store.files import DirectoryDisk
 from quire.store.open import open_store
 from quire.store.slot_files import SlotFiles
@@ -72,6 +72,7 @@ async def build_node(
     provider_settings(config)  # what is wrong with them is told before anything is opened
     aggregator_settings(config)
     check_orders(config)
+    check_workers(config)
     clock = SystemClock()
     events = EventBus(clock)
     ground = Ground(clock, system_rng(), events, Waits(clock))
@@ -134,7 +135,7 @@ def _join(
 ) -> Node:
     """Join the parts; nothing runs yet."""
     settings = part_settings(config, profile)
-    workers = LocalWorkers(ground.waits)
+    workers = workers_of(config, ground)
     parts = join_parts(ground, transport, store, slot_files, workers, settings)
     repairer = Repairer(store, parts.assembler, ground.clock, ground.events)
     registry = CollectorRegistry()

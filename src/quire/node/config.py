@@ -262,6 +262,12 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     num_threads: Annotated[
         int, Setting("threads", "threads for hashing and disk; 0: as the machine suggests")
     ] = 0
+    workers: Annotated[
+        str, Setting("workers", "who codes and proves: local, ray:HOST:PORT or ray:auto")
+    ] = "local"
+    worker_cores: Annotated[
+        int, Setting("count", "cores of each worker elsewhere; of a smaller machine, all")
+    ] = 4
     request_timeout: Annotated[
         float, Setting("duration", "how long a request waits for the network")
     ] = 30.0

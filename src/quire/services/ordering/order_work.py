@@ -13,6 +13,7 @@ from quire.aggregation.order import (
     At,
     Await,
     Check,
+    Claim,
     Fund,
     Funded,
     Order,
@@ -20,16 +21,18 @@ from quire.aggregation.order import (
     OrderEvent,
     Paid,
     Pay,
+    Taken,
     Tell,
     Told,
     Watch,
+    Wrong,
 )
 from quire.base.errors import ChannelTooSmall, PeerError, QuireError, Refused
 from quire.formats.aggregator_asking import Asking, Cancel, Customer, Dispute, Release
 from quire.formats.aggregator_codes import Code, Reason, Service
 from quire.point.choice_port import Outcome
-from quire.services.ordering.asking import AskingOrders
-from quire.services.ordering.ports import Handler, OrderPorts
+from quire.services.ordering.asking import AskingOrders, Heard
+from quire.services.ordering.ports import Handler, OrderPorts, Promises
 
 RELEASE_TRIES = 8  # of one part, when its voucher was handed over already
 RELEASE_PAUSE_SECONDS = 0.5
@@ -39,6 +42,7 @@ _OUTCOMES = {
     At.SETTLED: Outcome.KEPT,
     At.REFUSED: Outcome.REFUSED,
     At.LATE: Outcome.SILENT,
+    At.MADE_GOOD: Outcome.SILENT,
     At.CHEATED: Outcome.BAD_DATA,
     At.WITHHELD: Outcome.LOST,
 }
@@ -48,11 +52,16 @@ class OrderWork:
     """Performs the effects of orders."""
 
     def __init__(
-        self, ports: OrderPorts, asking: AskingOrders, handlers: Mapping[Service, Handler]
+        self,
+        ports: OrderPorts,
+        asking: AskingOrders,
+        handlers: Mapping[Service, Handler],
+        promises: Mapping[Service, Promises],
     ) -> None:
         self._ports = ports
         self._asking = asking
         self._handlers = handlers
+        self._promises = promises
 
     async def perform(self, order: Order, effect: OrderEffect) -> OrderEvent | None:
         """Raises QuireError."""
@@ -62,7 +71,7 @@ class OrderWork:
                 return Funded()
             case Ask():
                 body = await self._handler(order).accept(order, await self._customer(order))
-                return await self._asking.until_taken(order, body)
+                return self._taken(order, await self._asking.until_taken(order, body))
             case Await():
                 return await self._asking.until_ready(order)
             case Check():
@@ -71,6 +80,11 @@ class OrderWork:
                 return await self._pay(order, part)
             case Watch():
                 return await self._handler(order).watch(order)
+            case Claim():
+                promises = self._promises.get(order.offer.offer.service)
+                if promises is None:
+                    raise Refused("this node does not reach the contract of bonds")
+                return await promises.claim(order)
             case Tell(stripe, evidence):
                 return await self._tell(order, stripe, evidence)
 
@@ -87,6 +101,14 @@ class OrderWork:
     async def _customer(self, order: Order) -> Customer:
         introduction = await self._ports.payments.introduction(order.offer.offer.payee)
         return Customer(order.account, order.offer.digest, introduction)
+
+    def _taken(self, order: Order, heard: Heard) -> Heard | Wrong:
+        """A promise is looked at before it counts."""
+        promises = self._promises.get(order.offer.offer.service)
+        if promises is None or not isinstance(heard, Taken):
+            return heard
+        problem = promises.problem(order, heard.signature)
+        return Wrong(Reason.SIGNATURE, problem) if problem else heard
 
     # ---- money ----
 

@@ -19,7 +19,7 @@ from quire.formats.aggregator_codes import Service
 from quire.services.machines import Listener, Machines
 from quire.services.ordering.asking import AskingOrders
 from quire.services.ordering.order_work import OrderWork
-from quire.services.ordering.ports import Handler, OrderPorts
+from quire.services.ordering.ports import Handler, OrderPorts, Promises
 from quire.store.journal import Note
 
 _CHECKED = (At.PAYING, At.SERVING, At.SETTLING, *ENDS)
@@ -32,13 +32,14 @@ class Orders:
         self._ports = ports
         self._machine = OrderMachine()
         self._handlers: dict[Service, Handler] = {}
+        self._promises: dict[Service, Promises] = {}
         self._progress: dict[str, Progress] = {}
         self._waiting: dict[asyncio.Future[None], str] = {}
         asking = AskingOrders(ports.client, ports.clock, ports.chain, self._told)
         self._machines: Machines[Order, OrderEvent, OrderEffect] = Machines(
             self._machine,
             ports.journal,
-            OrderWork(ports, asking, self._handlers).perform,
+            OrderWork(ports, asking, self._handlers, self._promises).perform,
             clock=ports.clock,
             chain=ports.chain,
             events=ports.events,
@@ -47,9 +48,11 @@ class Orders:
         )
         self._machines.listen(self._changed)
 
-    def handle(self, service: Service, handler: Handler) -> None:
-        """Orders of this service are this handler's."""
+    def handle(self, service: Service, handler: Handler, promises: Promises | None = None) -> None:
+        """Orders of this service are this handler's; `promises` where bonds stand behind it."""
         self._handlers[service] = handler
+        if promises is not None:
+            self._promises[service] = promises
 
     async def start(self) -> None:
         """Go on with every order. Raises StoreCorrupt."""

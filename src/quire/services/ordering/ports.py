@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from quire.aggregation.order import Good, Order, Served, Wrong
+from quire.aggregation.order import Claimed, Good, NotOwed, Order, Served, Wrong
 from quire.aggregation.values import SignedOffer
 from quire.base.clock import Clock
 from quire.base.events import EventBus
@@ -77,6 +77,17 @@ class OrderPorts:
     events: EventBus
     waits: Waits
     place: str
+
+
+class Promises(Protocol):
+    """What stands behind a submission, beside the order: the aggregator's bond."""
+
+    def problem(self, order: Order, signature: bytes) -> str:
+        """Why this is not the promise that its offer speaks of; empty: it is."""
+
+    async def claim(self, order: Order) -> Claimed | NotOwed:
+        """Wait until the proof was marked as missing, or cannot be any more; then have the bond
+        pay."""
 
 
 class Handler(Protocol):

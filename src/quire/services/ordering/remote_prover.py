@@ -21,7 +21,7 @@ from typing import Protocol
 from quire.aggregation.order import ENDS, At, Order
 from quire.aggregation.values import JOB_ID_BYTES, ProveWork, SignedOffer
 from quire.base.clock import Clock
-from quire.base.errors import QuireError, Refused
+from quire.base.errors import Busy, QuireError, Refused
 from quire.base.events import EventBus
 from quire.chain.port import ChainClock
 from quire.chain.values import Address
@@ -113,7 +113,12 @@ class RemoteProver:
         self._handler = handler
         self._terms = terms
         self._own = own
+        self._is_ready = False  # before all orders are known, one would be made twice
         self.counts = RemoteCounts()
+
+    def start(self) -> None:
+        """After the orders."""
+        self._is_ready = True
 
     @property
     def parameters(self) -> CircuitParameters:
@@ -131,6 +136,8 @@ class RemoteProver:
         Raises   Busy              nobody makes it now, with what each said
                  DeadlineExceeded
         """
+        if not self._is_ready:
+            raise Busy("the node is starting; proofs can be ordered in a moment")
         public = b"".join(ask.claim.public())
         work = ProveWork(self.key_hash, public)
         self._handler.want(public, encode_witness(made, ask.host))
