@@ -237,7 +237,7 @@ async def test_what_nobody_codes_is_told_with_the_reason(tmp_path):
     [
         ({}, 400),
         ({"cid": "zzz"}, 400),
-        ({"cid": "zDvZRwzm2mMbT9Vxb8oYm8M1dBBqAkvWKZ3nM7CZjTBPCMHnmbCc"}, 400),
+        ({"cid": "zDvZRwzm2mMbT9Vxb8oYm8M1dBBqAkvWKZ3nM7CZjTBPCMHnmbCc"}, 404),
         ({"nodes": 6, "tolerance": 4}, 422),
         ({"nodes": 6, "tolerance": 0}, 400),
         ({"confidence": 2}, 400),

@@ -17,7 +17,8 @@ from quire.faces.rest.route import QUIRE_BASE
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.memory import MemoryNetwork
 from quire.node.aggregating import join_aggregating
-from quire.node.aggregation import Aggregation, join_ordering
+from quire.node.aggregation import Aggregation
+from quire.node.aggregation_join import join_ordering
 from quire.node.node import Node
 from quire.node.parts import Ground
 from quire.node.retail import (

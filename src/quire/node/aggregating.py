@@ -9,10 +9,11 @@ from dataclasses import replace
 from quire.base.errors import BadConfig
 from quire.formats.aggregator_codes import Service
 from quire.net.identity import Identity
+from quire.node.means import why_no_key
 from quire.node.parts import Ground, Parts
 from quire.node.proving import Proving
 from quire.node.retail import Retail, RetailPorts
-from quire.node.trading import Trading, why_no_key
+from quire.node.trading import Trading
 from quire.services.aggregating.aggregator import Aggregator
 from quire.services.aggregating.coded_lists import CodedLists
 from quire.services.aggregating.coding import Coding, CodingPorts

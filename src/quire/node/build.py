@@ -20,7 +20,7 @@ from quire.net.libp2p import Libp2pTransport
 from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
-from quire.node.aggregation import aggregation_of
+from quire.node.aggregation_join import aggregation_of
 from quire.node.aggregation_settings import aggregator_settings, check_orders
 from quire.node.chain_settings import check_account
 from quire.node.config import NodeConfig

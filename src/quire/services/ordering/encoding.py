@@ -149,7 +149,8 @@ class Encoding:
         work = EncodeWork(None, terms.k, terms.m, wanted.size, BLOCK_BYTES)
         found = await self._find(work, terms.via, wanted.subject, {})
         if found is None:
-            raise Refused(f"no aggregator offers to code {wanted.size} bytes that are pushed")
+            what = f"{wanted.size} bytes that are pushed"
+            raise Refused(f"no aggregator offers to code {what}{self._why_none(terms)}")
         order = self._order(work, terms, found, wanted.subject)
         geometry = Geometry(blocks, terms.k, terms.m, BLOCK_BYTES)
         drawn = draw(order.secret, geometry, order.confidence)
@@ -259,11 +260,15 @@ class Encoding:
         work = EncodeWork(cid, terms.k, terms.m, manifest.dataset_size, manifest.block_size)
         found = await self._find(work, terms.via, str(cid), used)
         if found is None:
-            told = f"; before that {_told(used)}" if used else ""
+            told = f"; before that {_told(used)}" if used else self._why_none(terms)
             raise Refused(f"no aggregator offers to code {cid} with {terms.k} + {terms.m}{told}")
         order = self._order(work, terms, found, str(cid))
         await self._ports.orders.begin(order)
         return order
+
+    def _why_none(self, terms: EncodeTerms) -> str:
+        why = self._ports.choice.why_none(Service.ENCODE, terms.via)
+        return f": {why}" if why else "; none is known or found"
 
     async def _find(
         self, work: EncodeWork, via: Sequence[str], subject: str, used: dict[str, str]
