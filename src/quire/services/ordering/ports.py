@@ -15,6 +15,7 @@ from quire.chain.port import ChainClock
 from quire.channels.port import Payments
 from quire.formats.aggregator import AggregatorAnswer, AggregatorRequest
 from quire.formats.aggregator_asking import Asking, Customer, QuoteRequest
+from quire.formats.aggregator_codes import Service
 from quire.point.choice_port import Outcome
 from quire.store.journal import Journal
 
@@ -59,6 +60,9 @@ class Choice(Protocol):
         exclude: Collection[str] = (),
     ) -> Sequence[Found]:
         """Who offers it, the best first. `via`: only these peers; empty: everybody found."""
+
+    def why_none(self, service: Service, via: Sequence[str] = ()) -> str:
+        """What those who were asked last said instead of an offer; "": nobody was."""
 
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         """Durable before it returns."""
