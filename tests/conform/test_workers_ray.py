@@ -43,9 +43,9 @@ async def conform(bench: Bench) -> None:
     suite = WorkersConformance()
     for name, test in inspect.getmembers(suite, inspect.iscoroutinefunction):
         marks = getattr(test, "pytestmark", [])
-        for values in itertools.chain.from_iterable(mark.args[1] for mark in marks) if (
-            marks
-        ) else [()]:
+        for values in (
+            itertools.chain.from_iterable(mark.args[1] for mark in marks) if (marks) else [()]
+        ):
             try:
                 await test(bench, *(values if isinstance(values, tuple) else (values,)))
             except BaseException as error:
