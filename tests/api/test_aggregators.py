@@ -142,3 +142,113 @@ async def test_what_is_no_job_is_refused(tmp_path):
         assert (await call(node.url, "DELETE", f"/jobs/{'00' * 16}"))[0] == 404
         nothing = await run(node.url, "jobs")
         assert (nothing.code, "nothing is ordered" in nothing.err) == (0, True)
+
+
+async def ended(url, path):
+    """What is at a path, once it has ended."""
+    while True:
+        _, found = await call(url, "GET", path)
+        if found["ended"]:
+            return found
+        await asyncio.sleep(0.05)
+
+
+async def put(url, data):
+    reply = await send(url, "POST", f"{QUIRE_BASE}/data", {}, data)
+    return reply.body.decode().strip()
+
+
+async def deposit(node, amount=10**12):
+    assert (await call(node.url, "POST", "/channels/deposit", {"amount": str(amount)}))[0] == 200
+
+
+async def test_a_dataset_is_coded_checked_and_its_first_part_paid(tmp_path):
+    async with town(tmp_path) as at:
+        await deposit(at.client)
+        client, content = at.client.url, bytes(range(256)) * 4096
+        cid = await put(client, content)
+        body = {"cid": cid, "nodes": 6, "tolerance": 2, "via": at.aggregator.peer}
+        status, begun = await call(client, "POST", "/encodings", body)
+        assert (status, begun["columns"], begun["checks"]) == (202, 4, 4)
+        done = await ended(client, f"/encodings/{begun['id']}")
+        assert (done["state"], done["error"]) == ("complete", None), done
+        (order,) = done["orders"]
+        assert order["result"]["cid"] == done["result"]
+        job = order["jobId"]
+        _, found = await call(client, "GET", f"/jobs/{job}")
+        assert (found["side"], found["service"], found["subject"]) == ("order", "encode", cid)
+        assert (found["price"], found["paid"]) == ("1000", "600")
+        _, other = await call(at.aggregator.url, "GET", f"/jobs/{job}")
+        assert (other["side"], other["state"], other["paid"]) == ("job", "serving", "600")
+        assert other["subject"] == cid
+        why = (await run(client, "why", job)).out.decode()
+        assert f"at the aggregator {at.aggregator.peer}: coding {cid} (1.0 MiB)" in why
+        assert "It was checked before it was paid" in why
+        assert "600 of 1,000 tokens were paid." in why
+        why = (await run(at.aggregator.url, "why", job)).out.decode()
+        assert f"does it for {address_text(address_of(CLIENT))}" in why
+        assert "600 of 1,000 tokens were paid." in why
+        about = (await run(client, "why", cid)).out.decode()
+        assert f"Order {job} at {at.aggregator.peer}" in about
+        about = (await run(client, "why", done["result"])).out.decode()
+        assert f"Order {job} at {at.aggregator.peer}" in about
+        listed = (await run(client, "jobs")).out.decode()
+        assert f"{job}  encode  serving    600 of 1,000 tokens paid" in listed
+        text = (await send(client, "GET", f"{QUIRE_BASE}/metrics", {}, b"")).body.decode()
+        assert 'quire_orders{service="encode",state="serving"} 1.0' in text
+        assert 'quire_order_paid_tokens_total{service="encode"} 600.0' in text
+        assert 'quire_order_check_seconds_count{service="encode"} 1.0' in text
+        text = (await send(at.aggregator.url, "GET", f"{QUIRE_BASE}/metrics", {}, b"")).body
+        assert b'quire_job_earned_tokens_total{service="encode"} 600.0' in text
+        status, error = await call(client, "DELETE", f"/jobs/{job}")
+        assert (status, "cannot be cancelled any more" in error["message"]) == (409, True)
+        status, error = await call(at.aggregator.url, "DELETE", f"/jobs/{job}")
+        assert (status, "another node's order" in error["message"]) == (409, True)
+
+
+async def test_a_stream_is_coded_and_nothing_of_it_is_kept(tmp_path):
+    async with town(tmp_path) as at:
+        await deposit(at.client)
+        content, run_id = bytes(range(256)) * 4096, "ab" * 16
+        path = f"/encodings/stream?nodes=6&tolerance=2&id={run_id}&filename=a.bin"
+        reply = await send(at.client.url, "POST", f"{QUIRE_BASE}{path}", {}, content)
+        done = json.loads(reply.body)
+        assert (reply.status, done["state"], done["id"]) == (201, "complete", run_id), done
+        assert done["orders"][0]["subject"] == run_id
+        _, stat = await call(at.client.url, "GET", f"/datasets/{done['result']}")
+        assert stat["presentBlocks"] == 0
+        again = await send(at.client.url, "POST", f"{QUIRE_BASE}{path}", {}, content)
+        assert (again.status, b"take another id" in again.body) == (400, True)
+
+
+async def test_what_nobody_codes_is_told_with_the_reason(tmp_path):
+    async with town(tmp_path) as at:
+        cid = await put(at.client.url, bytes(65 * MIB))
+        _, begun = await call(at.client.url, "POST", "/encodings", {"cid": cid})
+        done = await ended(at.client.url, f"/encodings/{begun['id']}")
+        assert (done["state"], done["result"]) == ("failed", None)
+        assert "at most 64.0 MiB" in done["words"]
+        status, _ = await call(at.client.url, "DELETE", f"/encodings/{begun['id']}")
+        assert status == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"cid": "zzz"}, 400),
+        ({"cid": "zDvZRwzm2mMbT9Vxb8oYm8M1dBBqAkvWKZ3nM7CZjTBPCMHnmbCc"}, 404),
+        ({"nodes": 6, "tolerance": 4}, 422),
+        ({"nodes": 6, "tolerance": 0}, 400),
+        ({"confidence": 2}, 400),
+        ({"confidence": "much"}, 400),
+        ({"via": 5}, 400),
+        ({"via": ["auto", "x"]}, 400),
+    ],
+)
+async def test_an_encoding_that_makes_no_sense_is_refused(tmp_path, body, status):
+    async with retail_node(tmp_path, MemoryWorld(TERMS, RIGHT_NOW), CLIENT) as node:
+        if body and "cid" not in body:
+            body = {"cid": await put(node.url, bytes(MIB)), **body}
+        found = await call(node.url, "POST", "/encodings", body)
+        assert found[0] == status, found

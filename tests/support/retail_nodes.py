@@ -17,7 +17,8 @@ from quire.faces.rest.route import QUIRE_BASE
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.memory import MemoryNetwork
 from quire.node.aggregating import join_aggregating
-from quire.node.aggregation import Aggregation, join_ordering
+from quire.node.aggregation import Aggregation
+from quire.node.aggregation_join import join_ordering
 from quire.node.node import Node
 from quire.node.parts import Ground
 from quire.node.retail import (
@@ -94,7 +95,15 @@ async def retail_node(
     join_client(node.retail, choice, *rest)
     if providing is not None:
         join_providing(node.retail, providing, *rest)
-    aggregation = join_ordering(ports, node.retail, node.identity, ground, node.parts)
+    aggregation = join_ordering(
+        ports,
+        node.retail,
+        node.trading.purchases,
+        node.identity,
+        ground,
+        node.parts,
+        directory,
+    )
     aggregation.bonds = MemoryBonds(world, account, node.clock)
     if aggregating is not None:
         aggregation.serve(

@@ -20,7 +20,7 @@ from quire.net.libp2p import Libp2pTransport
 from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
-from quire.node.aggregation import aggregation_of
+from quire.node.aggregation_join import aggregation_of
 from quire.node.aggregation_settings import aggregator_settings, check_orders
 from quire.node.chain_settings import check_account
 from quire.node.config import NodeConfig
@@ -106,7 +106,15 @@ async def _open_business(node: Node, ground: Ground) -> None:
             config, protocols, identity, ground, parts, trading, node.pointing.pointers
         )
         node.aggregation = await aggregation_of(
-            config, protocols, identity, ground, parts, node.proving, trading, node.retail
+            config,
+            protocols,
+            identity,
+            ground,
+            parts,
+            node.proving,
+            trading,
+            node.retail,
+            prepare_directory(config.data_dir / "streams"),
         )
     if node.retail is None or node.retail.provider is None:
         serve_pointing(node.pointing, protocols, ground, parts)

@@ -225,9 +225,15 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     prove_via: Annotated[
         tuple[str, ...], Setting("list", "who makes the proofs of slots here: auto, or peers")
     ] = ()
+    prove_max_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) paid for such a proof, at most; 0: any")
+    ] = 0
     submit_via: Annotated[
         tuple[str, ...], Setting("list", "who brings them into the chain: auto, or peers")
     ] = ()
+    submit_max_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) paid for that, at most; 0: any")
+    ] = 0
     check_confidence: Annotated[
         float, Setting("share", "with which one wrong block in a hundred of a coding is found")
     ] = 0.99

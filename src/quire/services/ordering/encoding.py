@@ -41,6 +41,7 @@ from quire.services.ordering.ports import AskAggregator, Choice, Found
 from quire.services.ordering.pushing import Pushing, Streamed
 from quire.services.ordering.served_blocks import ServedBlocks
 from quire.services.ordering.streamed import StreamedOriginal
+from quire.store.dataset import Dataset
 from quire.store.store import Store
 
 ATTEMPTS = 3  # aggregators that are tried, one after the other
@@ -124,7 +125,7 @@ class Encoding:
                  Refused    nobody does it; says why
                  Cancelled  the order was cancelled
         """
-        await self._check(cid, terms)
+        await self.check(cid, terms)
         key = (cid.digest, terms.k, terms.m)
         task = self._running.get(key)
         if task is None:
@@ -148,7 +149,8 @@ class Encoding:
         work = EncodeWork(None, terms.k, terms.m, wanted.size, BLOCK_BYTES)
         found = await self._find(work, terms.via, wanted.subject, {})
         if found is None:
-            raise Refused(f"no aggregator offers to code {wanted.size} bytes that are pushed")
+            what = f"{wanted.size} bytes that are pushed"
+            raise Refused(f"no aggregator offers to code {what}{self._why_none(terms)}")
         order = self._order(work, terms, found, wanted.subject)
         geometry = Geometry(blocks, terms.k, terms.m, BLOCK_BYTES)
         drawn = draw(order.secret, geometry, order.confidence)
@@ -164,6 +166,19 @@ class Encoding:
             del self._streams[order.job_id]
             original.close()
 
+    async def check(self, cid: Cid, terms: EncodeTerms) -> Dataset:
+        """The dataset, if it can be coded like that. Raises as `encode` does before it begins."""
+        check_confidence(terms.confidence)
+        dataset = await self._ports.store.dataset(cid)
+        if dataset is None:
+            raise UnknownDataset(f"{cid} is not on this node; fetch it first", cid=str(cid))
+        refuse_protected(dataset.manifest)
+        check_protection(terms.k, terms.m, dataset.block_count, dataset.manifest.block_size)
+        if not dataset.is_complete:
+            missing = dataset.block_count - dataset.present_count
+            raise BlockMissing(f"{missing} blocks of {cid} are not here; fetch them first")
+        return dataset
+
     def hosts_have(self, encoded: Cid) -> None:
         """Its purchase has started: every slot has a host."""
         self._handler.hosts_have(encoded)
@@ -175,17 +190,6 @@ class Encoding:
         self._handler.not_needed(key)
 
     # ---- inside ----
-
-    async def _check(self, cid: Cid, terms: EncodeTerms) -> None:
-        check_confidence(terms.confidence)
-        dataset = await self._ports.store.dataset(cid)
-        if dataset is None:
-            raise UnknownDataset(f"{cid} is not on this node; fetch it first", cid=str(cid))
-        refuse_protected(dataset.manifest)
-        check_protection(terms.k, terms.m, dataset.block_count, dataset.manifest.block_size)
-        if not dataset.is_complete:
-            missing = dataset.block_count - dataset.present_count
-            raise BlockMissing(f"{missing} blocks of {cid} are not here; fetch them first")
 
     async def _original(self, order: Order) -> Original:
         streamed = self._streams.get(order.job_id)
@@ -256,11 +260,17 @@ class Encoding:
         work = EncodeWork(cid, terms.k, terms.m, manifest.dataset_size, manifest.block_size)
         found = await self._find(work, terms.via, str(cid), used)
         if found is None:
-            told = f"; before that {_told(used)}" if used else ""
+            if used:
+                raise Refused(f"{cid} was coded by nobody: {_told(used)}; nobody else offers it")
+            told = self._why_none(terms)
             raise Refused(f"no aggregator offers to code {cid} with {terms.k} + {terms.m}{told}")
         order = self._order(work, terms, found, str(cid))
         await self._ports.orders.begin(order)
         return order
+
+    def _why_none(self, terms: EncodeTerms) -> str:
+        why = self._ports.choice.why_none(Service.ENCODE, terms.via)
+        return f": {why}" if why else "; none is known or found"
 
     async def _find(
         self, work: EncodeWork, via: Sequence[str], subject: str, used: dict[str, str]
