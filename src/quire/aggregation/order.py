@@ -244,7 +244,8 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Have the bond pay if the proof was marked as missing. -> Claimed, NotOwed"""
+    """Have the bond pay if the proof was marked as missing. -> Claimed, NotOwed; Ready: it was not
+    broken after all"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@
     failed     refused     late     cheated                  withheld
 
     a promise to submit that was not kept ─► claiming ─► made good
-                                                `── nothing is owed ─► late, refused, cheated
+                                                ├── nothing is owed ─► late, refused, cheated
+                                                `── it was kept after all ─► checking
 
 Nothing is paid before `checking` has said that the result is good, and every part once: its bill is
 named by job and part. Source   market.md 6.4, 6.5
@@ -203,6 +204,9 @@ def _claimed(state: Order, event: OrderEvent | TimedOut | Failed) -> Step:
         case Claimed(amount):
             said = f"{state.why or state.ending.value}; {amount} tokens of its bond were claimed"
             return replace(state, at=At.MADE_GOOD, why=said), (Tell(),)
+        case Ready(result):  # it was kept, and this node was not there to hear of it
+            kept = replace(state, result=result, ending=None, why="", reason=None)
+            return _go(kept, At.CHECKING)
         case NotOwed(why) | Failed(error=QuireError(message=why)):
             said = f"{state.why or state.ending.value}; nothing was claimed: {why}"
             return replace(state, at=state.ending, why=said), (Tell(),)

@@ -88,6 +88,8 @@ class Aggregation:
         """In the opposite order, before retail. What is under way goes on with the next start."""
         for each in self.answering:
             await each.stop()
+        if self.prover is not None:
+            self.prover.stop()
         await self.runs.stop()
         await self.encoding.stop()
         await self.orders.stop()

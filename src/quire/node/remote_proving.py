@@ -7,15 +7,16 @@ aggregation (built later): orders, choice ─► the prover is there
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from quire.base.errors import Busy
-from quire.chain.port import ChainClock
+from quire.chain.hub import Hub
 from quire.dataset.circuit import CircuitParameters
 from quire.flow.prove import AnyProver
 from quire.formats.aggregator_codes import Service
-from quire.kernels.groth16 import VerifyingKey
+from quire.kernels.groth16 import VerifyingKey, verify
 from quire.node.parts import Ground, Parts
-from quire.services.circuits import LoadedCircuit
+from quire.services.circuits import LoadedCircuit, hash_of
 from quire.services.ordering.orders import Orders
 from quire.services.ordering.ports import Choice
 from quire.services.ordering.proof_orders import ProofOrders
@@ -47,21 +48,21 @@ class RemoteProving:
         self,
         orders: Orders,
         choice: Choice,
-        account: bytes,
-        chain: ChainClock,
+        hub: Hub,
         terms: RemoteTerms,
         ground: Ground,
         parts: Parts,
     ) -> RemoteProver:
-        """Order proofs from now on, once the prover is started. `account` pays; before `orders`
-        start."""
-        handler = ProofOrders(self.key, chain, ground.clock, ground.waits)
+        """Order proofs, paid through this hub, once the prover is started. To be called before the
+        orders start."""
+        check = partial(verify, self.key)
+        handler = ProofOrders(hash_of(self.key), check, hub.clock, ground.clock, ground.waits)
         orders.handle(Service.PROVE, handler)
         ports = RemotePorts(
             orders=orders,
             choice=choice,
-            account=account,
-            chain=chain,
+            account=hub.account,
+            chain=hub.clock,
             clock=ground.clock,
             events=ground.events,
             rng=ground.rng,

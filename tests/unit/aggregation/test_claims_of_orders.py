@@ -122,6 +122,12 @@ def test_other_services_have_no_bond(service: Service) -> None:
     assert (order.at, effects) == (At.LATE, [Tell()])
 
 
+def test_what_was_submitted_while_nobody_was_here_to_hear_of_it_is_paid() -> None:
+    order, effects = walk(claiming(), Ready(b"h" * 32))
+    assert (order.at, order.result, effects) == (At.CHECKING, b"h" * 32, [Check()])
+    assert walk(order, Good("it is in the chain"))[1] == [Pay(0)]
+
+
 def test_nothing_is_claimed_twice() -> None:
     order, _ = walk(claiming(), Claimed(9))
     for event in (Claimed(9), NotOwed("no"), TimedOut()):

@@ -117,7 +117,7 @@ class EncodeOrders:
         dataset = await self._register(order, receipt)
         while receipt.encoded not in self._held:
             is_last = order.key in self._ended or ports.chain.now() >= last
-            problem = await ports.served.problem(dataset)
+            problem = await self._look(receipt.encoded, dataset)
             if receipt.encoded in self._held:
                 break  # they were there before they were not
             if problem:
@@ -174,6 +174,25 @@ class EncodeOrders:
         dataset = await store.dataset(cid)
         if dataset is not None and all(root.kind == "cache" for root in dataset.roots):
             await store.delete(cid)
+
+    async def _look(self, encoded: Cid, dataset: Dataset) -> str:
+        """Why blocks are not served, or ""; cut short when hosts turn out to have them."""
+        loop = asyncio.get_running_loop()
+        look = loop.create_task(self._ports.served.problem(dataset), name="look at served blocks")
+        heard: asyncio.Future[None] = loop.create_future()
+        self._waiting[heard] = None
+        try:
+            while not look.done() and encoded not in self._held:
+                await asyncio.wait((look, heard), return_when=asyncio.FIRST_COMPLETED)
+                if heard.done():  # perhaps of another dataset
+                    del self._waiting[heard]
+                    heard = loop.create_future()
+                    self._waiting[heard] = None
+            return look.result() if look.done() else ""
+        finally:
+            del self._waiting[heard]
+            look.cancel()
+            await asyncio.wait((look,))
 
     async def _until(self, chain_time: int) -> None:
         """Until something was heard, it is time to look again, or the chain is as far."""

@@ -6,7 +6,7 @@ Source   market.md 6.4
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from quire.aggregation.order import (
     Ask,
@@ -28,6 +28,7 @@ from quire.aggregation.order import (
     Wrong,
 )
 from quire.base.errors import ChannelTooSmall, PeerError, QuireError, Refused
+from quire.chain.values import Address
 from quire.formats.aggregator_asking import Asking, Cancel, Customer, Dispute, Release
 from quire.formats.aggregator_codes import Code, Reason, Service
 from quire.point.choice_port import Outcome
@@ -49,7 +50,8 @@ _OUTCOMES = {
 
 
 class OrderWork:
-    """Performs the effects of orders."""
+    """Performs the effects of orders. `owing`: what a payee is still to be promised for all orders
+    that are under way."""
 
     def __init__(
         self,
@@ -57,17 +59,20 @@ class OrderWork:
         asking: AskingOrders,
         handlers: Mapping[Service, Handler],
         promises: Mapping[Service, Promises],
+        owing: Callable[[Address], int],
     ) -> None:
         self._ports = ports
         self._asking = asking
         self._handlers = handlers
         self._promises = promises
+        self._owing = owing
 
     async def perform(self, order: Order, effect: OrderEffect) -> OrderEvent | None:
         """Raises QuireError."""
         match effect:
             case Fund():
-                await self._ports.payments.fund(order.offer.offer.payee, order.offer.offer.price)
+                payee = order.offer.offer.payee
+                await self._ports.payments.fund(payee, self._owing(payee))
                 return Funded()
             case Ask():
                 body = await self._handler(order).accept(order, await self._customer(order))

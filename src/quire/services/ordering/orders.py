@@ -14,6 +14,7 @@ from collections.abc import Callable
 from quire.aggregation.order import ENDS, At, Cancel, Order, OrderEffect, OrderEvent
 from quire.aggregation.order_machine import OrderMachine
 from quire.base.errors import Busy, NotFound, QuireError
+from quire.chain.values import Address
 from quire.formats.aggregator_answers import Progress
 from quire.formats.aggregator_codes import Service
 from quire.services.machines import Listener, Machines
@@ -39,7 +40,7 @@ class Orders:
         self._machines: Machines[Order, OrderEvent, OrderEffect] = Machines(
             self._machine,
             ports.journal,
-            OrderWork(ports, asking, self._handlers, self._promises).perform,
+            OrderWork(ports, asking, self._handlers, self._promises, self._owing).perform,
             clock=ports.clock,
             chain=ports.chain,
             events=ports.events,
@@ -125,6 +126,13 @@ class Orders:
     def listen(self, listener: Listener[Order]) -> Callable[[], None]:
         """Call `listener(key, before, now)` after each change; returns what ends it."""
         return self._machines.listen(listener)
+
+    def _owing(self, payee: Address) -> int:
+        return sum(
+            order.offer.offer.price - order.cost
+            for order in self._machines.states().values()
+            if order.at not in ENDS and order.offer.offer.payee == payee
+        )
 
     # ---- hearing ----
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from quire.aggregation.order import Claimed, Good, NotOwed, Order, Served, Wrong
+from quire.aggregation.order import Claimed, Good, NotOwed, Order, Ready, Served, Wrong
 from quire.aggregation.values import SignedOffer
 from quire.base.clock import Clock
 from quire.base.events import EventBus
@@ -89,9 +89,9 @@ class Promises(Protocol):
     def problem(self, order: Order, signature: bytes) -> str:
         """Why this is not the promise that its offer speaks of; empty: it is."""
 
-    async def claim(self, order: Order) -> Claimed | NotOwed:
+    async def claim(self, order: Order) -> Claimed | NotOwed | Ready:
         """Wait until the proof was marked as missing, or cannot be any more; then have the bond
-        pay."""
+        pay. Ready: the aggregator had submitted it."""
 
 
 class Handler(Protocol):

@@ -120,6 +120,10 @@ class RemoteProver:
         """After the orders."""
         self._is_ready = True
 
+    def stop(self) -> None:
+        """Before the orders, which go on with the next start: nothing is given up from now on."""
+        self._is_ready = False
+
     @property
     def parameters(self) -> CircuitParameters:
         return self._parameters
@@ -137,14 +141,14 @@ class RemoteProver:
                  DeadlineExceeded
         """
         if not self._is_ready:
-            raise Busy("the node is starting; proofs can be ordered in a moment")
+            raise Busy("the node is starting or stopping; it orders no proofs")
         public = b"".join(ask.claim.public())
         work = ProveWork(self.key_hash, public)
         self._handler.want(public, encode_witness(made, ask.host))
         try:
             proof = await self._race(ask, made, work, deadline)
         finally:
-            if self._handler.let_go(public):
+            if self._handler.let_go(public) and self._is_ready:
                 await self._give_up(work)
         return proof, words_of(public)
 
