@@ -37,9 +37,11 @@ $(VENV)/ok-run: requirements/run.txt pyproject.toml
 	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
 	@touch $@
 
-$(VENV)/ok-dev: requirements/dev.txt $(VENV)/ok-run
+$(VENV)/ok-dev: requirements/dev.txt requirements/ray.txt $(VENV)/ok-run
 	@echo "setup: test and lint tools"
 	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install -q --require-hashes -r requirements/ray.txt || \
+	  echo "setup: there is no Ray for this platform; its test is skipped"
 	@touch $@
 
 $(CORE): $(RUST) pyproject.toml $(VENV)/ok-run
@@ -81,13 +83,15 @@ long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, storms of kills, a m
 	@PYTHONPATH=src:tests $(BIN)/python tests/props/long_channels.py 0 20000
 	@PYTHONPATH=src:tests $(BIN)/python -m support.link_model 0 20000
 	@QUIRE_LINK_KILLS=10 QUIRE_RANGE_BYTES=1073741824 $(BIN)/pytest tests/cluster/test_retail_survives_kill.py tests/cluster/test_retail_reading.py
+	@QUIRE_FAILURES=10 QUIRE_EXAMPLES=100 \
+	  $(BIN)/pytest tests/cluster/test_rolling_failures.py tests/api/test_schemathesis.py
 	@QUIRE_STORM_KILLS=200 QUIRE_KILLS=2000 QUIRE_UPLOAD_KILLS=300 QUIRE_DAMAGES=500 \
 	  $(BIN)/pytest tests/cluster/test_kill_storm.py tests/cluster/test_store_survives_kill.py \
 	  tests/cluster/test_resumed_uploads_survive_kill.py tests/cluster/test_damaged_files.py
 	@PYTHONPATH=src:tests $(BIN)/python tests/fuzz/run_all.py 1000000
 
 lock: ## Renew the lock files (needs uv).
-	@for set in run dev fuzz bench; do \
+	@for set in run dev fuzz bench ray; do \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 	    pyproject.toml requirements/$$set.in -o requirements/$$set.txt; \
 	done
