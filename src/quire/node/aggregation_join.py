@@ -124,26 +124,38 @@ def join_ordering(
             place=place_of(ports.hub),
         )
     )
-    encoding = Encoding(
-        EncodingPorts(
-            orders=orders,
-            client=client,
-            choice=aggregators,
-            store=parts.store,
-            fetches=parts.fetches,
-            exchange=parts.exchange,
-            domain=ports.hub.domain,
-            account=ports.hub.account,
-            chain=ports.hub.clock,
-            clock=clock,
-            rng=ground.rng,
-            events=events,
-            scratch=scratch,
-        )
-    )
+    encoding = _encoding(ports, orders, client, aggregators, ground, parts, scratch)
     runs = EncodingRuns(encoding, orders, ground.rng)
     tally = Tally(clock)
     orders.listen(tally.order_changed)
     return Aggregation(
         retail, purchases, aggregators, orders, encoding, runs, tally, [], parts.announcer.announce
     )
+
+
+def _encoding(
+    ports: RetailPorts,
+    orders: Orders,
+    client: AggregatorClient,
+    choice: Aggregators,
+    ground: Ground,
+    parts: Parts,
+    scratch: Path,
+) -> Encoding:
+    hub = ports.hub
+    stands_on = EncodingPorts(
+        orders=orders,
+        client=client,
+        choice=choice,
+        store=parts.store,
+        fetches=parts.fetches,
+        exchange=parts.exchange,
+        domain=hub.domain,
+        account=hub.account,
+        chain=hub.clock,
+        clock=ground.clock,
+        rng=ground.rng,
+        events=ground.events,
+        scratch=scratch,
+    )
+    return Encoding(stands_on)
