@@ -21,9 +21,11 @@ from quire.base.waits import Waits
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld
 from quire.dataset.circuit import CircuitParameters
+from quire.dataset.geometry import Geometry
 from quire.dataset.proof_input import ProofInput
 from quire.dataset.storage_proof import Claim
-from quire.flow.prove import ProofAsk, Prover, gather
+from quire.flow.prove import ProofAsk, Prover, gather, verification_of
+from quire.flow.workers import Workers
 from quire.formats.aggregator import AggregatorRequest, decode_request
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.discovery import Finder
@@ -166,10 +168,19 @@ class _Side:
 class Maker(_Side):
     """An aggregator that makes proofs. `requests`: what it was asked, oldest first."""
 
-    def __init__(self, town: Town, number: int, price: int, *, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        town: Town,
+        number: int,
+        price: int,
+        *,
+        seconds: float = SECONDS,
+        workers: Workers | None = None,
+    ) -> None:
         super().__init__(town, f"maker-{number}")
         self.price = price
         self.workers = TimedWorkers(seconds)
+        self._works_with: Any = workers or self.workers
         self.requests: list[AggregatorRequest] = []
         self.bytes: list[bytes] = []
 
@@ -178,7 +189,7 @@ class Maker(_Side):
         clock = self.town.clock
         proving = Proving(
             self.town.prover,
-            self.workers,  # type: ignore[arg-type]
+            self._works_with,
             self.hub.clock,
             clock,
             self.waits,
@@ -217,10 +228,10 @@ class Maker(_Side):
     @property
     def earned(self) -> int:
         """That the best voucher of the host promises."""
-        return sum(self.retail.income.received(each) for each in (address_of(HOST_KEY),))
+        return self.retail.income.received(HOST_ACCOUNT)
 
 
-HOST_KEY = key_of("account host")
+HOST_ACCOUNT = address_of(key_of("account host"))
 
 
 class ProofHost(_Side):
@@ -235,7 +246,7 @@ class ProofHost(_Side):
         verify: Verify | None = None,
     ) -> None:
         super().__init__(town, "host")
-        assert self.key == HOST_KEY
+        assert self.account == HOST_ACCOUNT
         self.own = own
         self.terms = terms or RemoteTerms()
         self.verify = verify or _verify
@@ -284,7 +295,8 @@ class ProofHost(_Side):
             events=self.events,
             rng=rng,
         )
-        own = self.own and OwnProver(prover, self.own)  # type: ignore[arg-type]
+        workers: Any = self.own
+        own = None if workers is None else OwnProver(prover, workers)
         self.prover = RemoteProver(ports, prover.parameters, handler, self.terms, own)
         await self.retail.start()
         await self.hub.deposit(10**9)
@@ -348,7 +360,7 @@ def every_cell() -> tuple[bytes, ...]:
 
     async def make(directory: Path) -> None:
         async with protected_in(directory) as held:
-            size = held.dataset.manifest.protection.verification.cell_size  # type: ignore[union-attr]
+            size = verification_of(held.dataset.manifest).cell_size
             rows = _rows(held.dataset)
             blocks = [await held.store.read_range(held.dataset.tree_root, at, 1) for at in rows]
             found.extend(b[at : at + size] for b in blocks for at in range(0, len(b), size))
@@ -358,8 +370,6 @@ def every_cell() -> tuple[bytes, ...]:
 
 
 def _rows(dataset: Dataset) -> range:
-    from quire.dataset.geometry import Geometry
-
     geometry = Geometry.of(dataset.manifest)
     rows = geometry.row_range(0)
     return range(rows.start, rows.start + geometry.stored_blocks(0))

@@ -173,7 +173,7 @@ class RemoteProver:
         own_at = began + OWN_SHARE * (deadline - began)
         liars = [order.peer for order in known if order.at is At.CHEATED]
         others = [*liars, *(order.peer for order in under_way)]
-        for each in await self._candidates(ask, others, own_at if self._own else deadline):
+        for each in await self._candidates(ask, others, own_at, deadline):
             bring = partial(self._ask, each, ask, work, deadline)
             entrants.append(Entrant(each.peer, self._patience(each.offer, deadline), bring))
         reserve = None
@@ -186,9 +186,10 @@ class RemoteProver:
     # ---- aggregators ----
 
     async def _candidates(
-        self, ask: ProofAsk, exclude: Sequence[str], until: float
+        self, ask: ProofAsk, exclude: Sequence[str], own_at: float, deadline: float
     ) -> Sequence[Found]:
-        """Who would make it, best first."""
+        """Who would make it, best first; those last that do not promise to be in time."""
+        until = deadline if self._own is None else own_at
         subject = str(ask.dataset.manifest_cid)
         try:
             async with asyncio.timeout_at(until):
@@ -197,7 +198,9 @@ class RemoteProver:
                 )
         except TimeoutError:
             return []
-        return [each for each in found if self._is_wanted(each.offer)][:ASKED_MAX]
+        left = deadline - self._ports.clock.monotonic()
+        wanted = [each for each in found if self._is_wanted(each.offer)]
+        return sorted(wanted, key=lambda each: each.offer.offer.seconds > left)[:ASKED_MAX]
 
     def _is_wanted(self, signed: SignedOffer) -> bool:
         offer, most = signed.offer, self._terms.max_price
@@ -212,8 +215,6 @@ class RemoteProver:
     async def _ask(self, found: Found, ask: ProofAsk, work: ProveWork, deadline: float) -> bytes:
         offer = found.offer.offer
         left = deadline - self._ports.clock.monotonic()
-        if left < offer.seconds:
-            raise Refused(f"it takes up to {offer.seconds} s, and {left:.0f} s are left")
         order = Order(
             job_id=self._ports.rng.randbytes(JOB_ID_BYTES),
             at=At.FUNDING,

@@ -225,6 +225,19 @@ def test_a_key_that_was_changed_over_a_restart_makes_no_proof():
     play(scene)
 
 
+def test_a_deadline_that_cannot_be_met_is_refused_as_soon_as_that_is_known():
+    async def scene(bench: Bench) -> None:
+        job = await bench.job(bench.accept(seconds=SECONDS / 2))  # nothing is known yet
+        await bench.doer.do(job)
+        answer = await bench.take(bench.accept(bytes(32), seconds=SECONDS / 2), 2)
+        assert isinstance(answer, AggregatorAnswer)
+        assert answer.code is Code.REFUSED
+        assert "it takes 10 s, with those before it; 5 s are left" in answer.text
+        assert isinstance(await bench.take(bench.accept(bytes(32)), 2), Accepted)
+
+    play(scene)
+
+
 def test_how_long_it_takes_is_learnt_and_grows_with_the_line():
     async def scene(bench: Bench) -> None:
         assert bench.doer.offer_problem(QUOTE) == ""

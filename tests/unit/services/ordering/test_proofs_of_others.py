@@ -134,6 +134,23 @@ def test_who_has_another_key_or_asks_too_much_is_not_asked():
     play(scene)
 
 
+def test_who_does_not_promise_to_be_in_time_is_asked_last():
+    async def scene(town: Town) -> None:
+        slow = await town.maker(1, seconds=50)
+        host = await town.host()
+        await host.prove()
+        await host.settled()
+        await host.close()
+        await asyncio.sleep(600)  # its offers of then are over; new ones say how long it takes
+        quick = await town.maker(PRICE)
+        await host.open()
+        await host.prove(entropy=bytes(32), seconds=60)
+        await host.settled()
+        assert (slow.earned, quick.earned) == (1, PRICE)
+
+    play(scene)
+
+
 def test_only_those_that_are_named_are_asked():
     async def scene(town: Town) -> None:
         cheap, named = await town.maker(1), await town.maker(PRICE)
