@@ -65,13 +65,15 @@ def bad_proofs(items: Sequence[tuple[bytes, bytes]], _seed: bytes) -> list[int]:
 @dataclass
 class Line:
     """Between customers and aggregators. Lost are requests and answers by the kind of the request's
-    body, and whatever `loses` says; `cut` are peers of either side."""
+    body, and whatever `loses` says; `cut` are peers of either side; `heard` is told of customer,
+    aggregator and request when one was answered."""
 
     aggregators: dict[str, Gatherer] = field(default_factory=dict)
     lost_requests: list[type] = field(default_factory=list)
     lost_answers: list[type] = field(default_factory=list)
     cut: set[str] = field(default_factory=set)
     loses: Callable[[AggregatorRequest], bool] = lambda _: False
+    heard: Callable[[str, str, AggregatorRequest], None] = lambda *_: None
     alter_request: Callable[[AggregatorRequest], AggregatorRequest] = lambda request: request
     alter_answer: Callable[[AggregatorAnswer], AggregatorAnswer] = lambda answer: answer
     asked: list[tuple[str, AggregatorRequest, AggregatorAnswer]] = field(default_factory=list)
@@ -91,6 +93,7 @@ class Line:
         segments = await there.aggregator.answer(own, memoryview(message))
         answer = self.alter_answer(decode_answer(b"".join(bytes(part) for part in segments)))
         self.asked.append((own, request, answer))
+        self.heard(own, peer, request)
         if kind in self.lost_answers or self.loses(request):
             raise silent
         return answer
@@ -170,6 +173,10 @@ class Weak(Host):
     orders: Orders | None = None
     delegation: Delegation | None = None
     choice: Choosing | None = None
+
+    @property
+    def peer(self) -> str:
+        return Identity.of(self.key).peer_id
 
     async def join(self, prover: PeriodProver) -> None:
         fleet = self.fleet

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -108,11 +108,7 @@ async def proofs_in_the_chain(tmp_path: Path, key: VerifyingKey, prover: AnyProv
             assert job.proof is not None, job.error
             await market.fill_slot(identity, index, job.proof.proof)
         feed = Feed(market)
-
-        async def the_prover() -> AnyProver:
-            return prover
-
-        means = ProvingMeans(proofs, the_prover, held.store.dataset)
+        means = ProvingMeans(proofs, giving(prover), held.store.dataset)
         service = PeriodProver(
             market, means, feed, MemoryJournal(clock), clock=clock, events=events, waits=waits
         )
@@ -132,6 +128,13 @@ async def proofs_in_the_chain(tmp_path: Path, key: VerifyingKey, prover: AnyProv
     problems = [t.problem for b in world.blocks_after(0) for t in b.transactions if t.problem]
     assert problems == []
     return service.counts.submitted
+
+
+def giving(prover: AnyProver) -> Callable[[], Awaitable[AnyProver]]:
+    async def give() -> AnyProver:
+        return prover
+
+    return give
 
 
 async def three_periods(world: MemoryWorld, service: PeriodProver) -> None:

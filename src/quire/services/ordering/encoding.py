@@ -262,8 +262,8 @@ class Encoding:
         if found is None:
             if used:
                 raise Refused(f"{cid} was coded by nobody: {_told(used)}; nobody else offers it")
-            told = self._why_none(terms)
-            raise Refused(f"no aggregator offers to code {cid} with {terms.k} + {terms.m}{told}")
+            what = f"{cid} with {terms.k} + {terms.m}"
+            raise Refused(f"no aggregator offers to code {what}{self._why_none(terms)}")
         order = self._order(work, terms, found, str(cid))
         await self._ports.orders.begin(order)
         return order
