@@ -37,9 +37,11 @@ $(VENV)/ok-run: requirements/run.txt pyproject.toml
 	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
 	@touch $@
 
-$(VENV)/ok-dev: requirements/dev.txt $(VENV)/ok-run
+$(VENV)/ok-dev: requirements/dev.txt requirements/ray.txt $(VENV)/ok-run
 	@echo "setup: test and lint tools"
 	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install -q --require-hashes -r requirements/ray.txt || \
+	  echo "setup: there is no Ray for this platform; its test is skipped"
 	@touch $@
 
 $(CORE): $(RUST) pyproject.toml $(VENV)/ok-run
@@ -89,7 +91,7 @@ long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, storms of kills, a m
 	@PYTHONPATH=src:tests $(BIN)/python tests/fuzz/run_all.py 1000000
 
 lock: ## Renew the lock files (needs uv).
-	@for set in run dev fuzz bench; do \
+	@for set in run dev fuzz bench ray; do \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \
 	    pyproject.toml requirements/$$set.in -o requirements/$$set.txt; \
 	done

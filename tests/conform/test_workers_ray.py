@@ -6,11 +6,14 @@ processes, there is one cluster.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import itertools
 import os
+import random
 import signal
 from pathlib import Path
+from typing import Any
 
 from conform.workers import Bench, WorkersConformance
 from quire.base.clock import SystemClock
@@ -18,9 +21,15 @@ from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.services.workers.ray import RayCluster
 from quire.services.workers.remote import RemoteWorkers
+from quire.store.dataset import Dataset
+from quire.store.store import Store
+from support.protect_kit import MemorySlots, protections
 from support.ray_cluster import needs_ray, ray_cluster
+from support.store_kit import put, store_in
 
 CORES = 3  # of the cluster: one for each worker
+BLOCK_BYTES = 65_536
+DATA_BYTES = 64 << 20
 
 
 @needs_ray
@@ -34,6 +43,7 @@ async def test_workers_on_ray_conform_and_a_job_outlives_one_of_them(tmp_path: P
         try:
             await bench.until(lambda: workers.load().workers == CORES)
             await conform(bench)
+            await protect_while_one_is_killed(bench, tmp_path)
         finally:
             await workers.stop()
 
@@ -51,3 +61,29 @@ async def conform(bench: Bench) -> None:
             except BaseException as error:
                 error.add_note(f"in {name}{values}")
                 raise
+
+
+async def protect_while_one_is_killed(bench: Bench, directory: Path) -> None:
+    """The same dataset and slot trees as without Ray; one retry is counted."""
+    data = random.Random(8).randbytes(DATA_BYTES)
+    here, there = MemorySlots(), MemorySlots()
+    async with store_in(directory / "here") as store:
+        expected = await protected(store, data, slots=here)
+    before = bench.workers.load()
+    async with store_in(directory / "there") as store:
+        working = asyncio.ensure_future(protected(store, data, slots=there, workers=bench.workers))
+        await bench.until(lambda: bench.workers.load().busy == CORES)
+        assert bench.kill is not None
+        bench.kill(bench.pids()[0])
+        made = await working
+    after = bench.workers.load()
+    assert made.manifest_bytes == expected.manifest_bytes
+    assert there.trees == here.trees
+    assert (after.retries - before.retries, after.died - before.died) == (1, 1)
+
+
+async def protected(store: Store, data: bytes, **options: Any) -> Dataset:
+    source = await put(store, data, block_size=BLOCK_BYTES)
+    jobs = protections(store, **options)
+    job = await jobs.start(source.manifest_cid, 4, 2)
+    return await jobs.wait(job)

@@ -12,6 +12,7 @@ from quire.base.waits import Waits
 from quire.dataset.geometry import Geometry
 from quire.flow import coding
 from quire.flow.protect import Protections, ProtectPorts
+from quire.flow.workers import Workers
 from quire.formats.cid import Cid
 from quire.kernels import erasure, poseidon2
 from quire.kernels.hashing import merkle_root, sha256_blocks
@@ -47,6 +48,7 @@ def protections(
     events: EventBus | None = None,
     complete: Callable[[Cid], Awaitable[object]] = nobody,
     lifetime_seconds: float = 3600.0,
+    workers: Workers | None = None,
 ) -> Protections:
     clock = clock or TurnedClock()
     ports = ProtectPorts(
@@ -55,7 +57,7 @@ def protections(
         complete=complete,
         events=events or EventBus(clock),
         clock=clock,
-        workers=LocalWorkers(Waits(clock)),
+        workers=workers or LocalWorkers(Waits(clock)),
     )
     return Protections(ports, lifetime_seconds=lifetime_seconds)
 

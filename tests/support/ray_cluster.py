@@ -32,8 +32,8 @@ def ray_cluster(cpus: int = 3) -> Iterator[str]:
     """The address of a cluster of one machine that is said to have so many cores.
 
     Also sets what a process must have in its environment to stay on loopback with it."""
-    # Not below pytest's directories: names of Unix sockets are at most 107 bytes long.
-    with tempfile.TemporaryDirectory(prefix="quire-ray-") as place:
+    # Not where tests have their files: names of Unix sockets are at most 107 bytes long.
+    with tempfile.TemporaryDirectory(prefix="quire-ray-", dir="/tmp") as place:
         directory = Path(place)
         os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
         process = _start(directory, cpus)

@@ -6,59 +6,95 @@ retail (payments, income) ─► orders ── over /quire/aggregator ──► 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from quire.aggregation.job import Job
+from quire.aggregation.keys import service_cid
 from quire.aggregation.order import Order
 from quire.aggregation.values import JobId, SubmitWork
-from quire.base.errors import BadConfig, NotFound
+from quire.base.errors import NotFound
 from quire.chain.bonds import Bonds
 from quire.formats.aggregator_codes import Stage
+from quire.formats.cid import Cid
+from quire.market.purchase import At as PurchaseAt
+from quire.market.purchase import Purchase
 from quire.net.answering import Answering
-from quire.net.identity import Identity
-from quire.net.known_peer import KnownPeer, parse_peer
-from quire.node.aggregation_settings import NO_HUB, NO_HUB_TO_PAY, aggregator_settings
 from quire.node.aggregation_tally import Tally
-from quire.node.config import NodeConfig
-from quire.node.parts import Ground, Parts
-from quire.node.profile import Protocols
 from quire.node.retail import Retail, RetailPorts
-from quire.node.trading import Trading
-from quire.services.aggregating.aggregator import Aggregator
+from quire.services.aggregating.aggregator import Aggregator, serve_aggregator
 from quire.services.aggregating.jobs import Jobs
 from quire.services.aggregating.settings import AggregatorSettings
-from quire.services.ordering.aggregator_client import AggregatorClient
-from quire.services.ordering.aggregators import AggregatorPorts as ChoicePorts
 from quire.services.ordering.aggregators import Aggregators
+from quire.services.ordering.encoding import Encoding
+from quire.services.ordering.encoding_runs import EncodingRuns
 from quire.services.ordering.orders import Orders
-from quire.services.ordering.ports import OrderPorts
-from quire.services.paying.payer import place_of
+from quire.services.ordering.remote_prover import RemoteProver
+from quire.services.purchase_effects import content_cid
+from quire.services.purchasing import Purchases
 
 
 @dataclass(slots=True)
 class Aggregation:
     """Built when the node has a chain with a hub of payment channels. `bonds` is None where the
-    chain has no contract of them, `aggregator` where the node is none."""
+    chain has no contract of them, `aggregator` where the node is none, `prover` where
+    nobody proves for it. `announce` publishes a key in the DHT."""
 
     retail: Retail
+    purchases: Purchases
     aggregators: Aggregators
     orders: Orders
+    encoding: Encoding
+    runs: EncodingRuns
     tally: Tally
     answering: list[Answering]
+    announce: Callable[[Cid], None]
     bonds: Bonds | None = None
     aggregator: Aggregator | None = None
+    prover: RemoteProver | None = None
+
+    def serve(self, aggregator: Aggregator, ports: RetailPorts) -> None:
+        """This node is one. To be called before the transport starts."""
+        self.aggregator = aggregator
+        aggregator.jobs.machines.listen(self.tally.job_changed)
+        protocol = ports.protocols.aggregator
+        self.answering.append(serve_aggregator(ports.transport, protocol, aggregator))
+
+    def _follow_purchases(self) -> None:
+        """The rest for a coding is paid when every slot of its purchase has a host."""
+
+        def changed(_key: str, _before: Purchase | None, now: Purchase) -> None:
+            cid = content_cid(now.request)
+            if now.at is PurchaseAt.STARTED and cid is not None:
+                self.encoding.hosts_have(cid)
+
+        self.purchases.listen(changed)
+        for purchase in self.purchases.all():
+            changed("", None, purchase)
 
     async def start(self) -> None:
-        """After retail, whose payments and income it uses. Raises StoreCorrupt."""
+        """After retail, whose payments and income it uses. Raises StoreCorrupt, DiskFull."""
         await self.aggregators.start()
+        if self.aggregator is not None:
+            await self.aggregator.start()
+            for service in self.aggregator.offering.settings.services:
+                self.announce(service_cid(service))
         await self.orders.start()
+        if self.prover is not None:
+            self.prover.start()
+        self._follow_purchases()
 
     async def stop(self) -> None:
         """In the opposite order, before retail. What is under way goes on with the next start."""
         for each in self.answering:
             await each.stop()
+        if self.prover is not None:
+            self.prover.stop()
+        await self.runs.stop()
+        await self.encoding.stop()
         await self.orders.stop()
+        if self.aggregator is not None:
+            await self.aggregator.stop()
 
     # ---- looking ----
 
@@ -100,73 +136,3 @@ class Aggregation:
         """Tokens that are owed from the bond if no more proofs got into the chain."""
         works = [job.work for job in self.jobs or () if job.at is Stage.WORKING]
         return sum(work.amount for work in works if isinstance(work, SubmitWork))
-
-
-def aggregation_of(
-    config: NodeConfig,
-    protocols: Protocols,
-    identity: Identity,
-    ground: Ground,
-    parts: Parts,
-    trading: Trading,
-    retail: Retail | None,
-) -> Aggregation | None:
-    """What the settings say; None where the chain has no hub. Before the transport starts.
-
-    Raises   BadConfig  what is wanted cannot be done here, in words
-    """
-    settings = aggregator_settings(config)
-    if retail is None or trading.chain is None:
-        if settings is not None:
-            raise BadConfig(NO_HUB)
-        for name in ("prove-via", "submit-via"):
-            if getattr(config, name.replace("-", "_")):
-                raise BadConfig(NO_HUB_TO_PAY.format(name))
-        return None
-    sign = trading.chain.sender.wallet.sign_digest
-    ports = RetailPorts(retail.hub, trading.journal, sign, parts.transport, protocols)
-    listed = [parse_peer(text) for text in config.aggregators]
-    aggregation = join_ordering(ports, retail, identity, ground, parts, listed)
-    aggregation.bonds = trading.chain.bonds
-    return aggregation
-
-
-def join_ordering(
-    ports: RetailPorts,
-    retail: Retail,
-    identity: Identity,
-    ground: Ground,
-    parts: Parts,
-    listed: Sequence[KnownPeer] = (),
-) -> Aggregation:
-    """What every node with a hub has: it orders. Nothing runs yet."""
-    clock, events, waits = ground.clock, ground.events, ground.waits
-    client = AggregatorClient(retail.requests, ports.protocols.aggregator, clock)
-    choice = ChoicePorts(
-        own_peer=identity.peer_id,
-        finder=parts.finder,
-        client=client,
-        domain=ports.hub.domain,
-        chain=ports.hub.clock,
-        journal=ports.journal,
-        clock=clock,
-        events=events,
-        waits=waits,
-    )
-    aggregators = Aggregators(choice, listed=listed)
-    orders = Orders(
-        OrderPorts(
-            client=client,
-            choice=aggregators,
-            payments=retail.payments,
-            journal=ports.journal,
-            chain=ports.hub.clock,
-            clock=clock,
-            events=events,
-            waits=waits,
-            place=place_of(ports.hub),
-        )
-    )
-    tally = Tally(clock)
-    orders.listen(tally.order_changed)
-    return Aggregation(retail, aggregators, orders, tally, [])

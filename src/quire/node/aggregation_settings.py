@@ -9,10 +9,11 @@ from quire.base.errors import BadConfig
 from quire.formats.aggregator_codes import Service
 from quire.net.known_peer import parse_peer
 from quire.node.chain_settings import wants_chain
-from quire.node.config import SERVICES, NodeConfig
+from quire.node.config import NodeConfig
 from quire.services.aggregating.settings import AggregatorSettings
 
 AUTO = "auto"
+SERVICES = tuple(service.name.lower() for service in Service)
 NO_CHAIN = (
     "the setting aggregator works for pay, which needs a chain: give --eth-provider and the "
     "account's key"
@@ -58,16 +59,11 @@ def aggregator_settings(config: NodeConfig) -> AggregatorSettings | None:
 
 
 def services_of(names: Sequence[str]) -> tuple[Service, ...]:
-    """Raises BadConfig."""
+    """Those named; none: all that the node can do. Raises BadConfig."""
     wrong = [name for name in names if name not in SERVICES]
     if wrong:
         raise BadConfig(
             f"the setting aggregator-services names {wrong[0][:40]!r}; there are "
-            f"{', '.join(SERVICES)}"
-        )
-    if not names:
-        raise BadConfig(
-            f"the setting aggregator-services names no service: an aggregator has some of "
             f"{', '.join(SERVICES)}"
         )
     return tuple(Service[name.upper()] for name in dict.fromkeys(names))
@@ -91,7 +87,18 @@ def via_of(texts: Sequence[str], what: str) -> Via | None:
 
 
 def check_orders(config: NodeConfig) -> None:
-    """That whoever is to work for this node can be paid. Raises BadConfig."""
+    """That what is said about aggregators is right, and they can be paid. Raises BadConfig."""
+    for text in config.aggregators:
+        parse_peer(text)
     for name, texts in (("prove-via", config.prove_via), ("submit-via", config.submit_via)):
         if via_of(texts, f"the setting {name}") is not None and not wants_chain(config):
+            raise BadConfig(NO_HUB_TO_PAY.format(name))
+
+
+def refuse_without_hub(config: NodeConfig) -> None:
+    """Raises BadConfig when something is wanted that needs a hub."""
+    if config.aggregator:
+        raise BadConfig(NO_HUB)
+    for name, texts in (("prove-via", config.prove_via), ("submit-via", config.submit_via)):
+        if texts:
             raise BadConfig(NO_HUB_TO_PAY.format(name))

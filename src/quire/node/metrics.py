@@ -21,6 +21,7 @@ from quire.node.metrics_keeping import keeping_metrics
 from quire.node.metrics_market import market_metrics
 from quire.node.metrics_providing import providing_metrics
 from quire.node.metrics_retail import retail_metrics
+from quire.node.metrics_workers import workers_metrics
 
 if TYPE_CHECKING:
     from quire.node.node import Node
@@ -144,6 +145,7 @@ class NodeMetrics(Collector):
         for name, (text, read) in _COUNTERS.items():
             yield CounterMetricFamily(name, text, read(self._node))
         yield self._traffic()
+        yield from workers_metrics(self._node.parts.workers)
         if self._node.trading is not None:
             yield from market_metrics(self._node.trading)
         if self._node.retail is not None:

@@ -18,6 +18,7 @@ from quire.aggregation.values import Service, service_of
 from quire.formats.aggregator_codes import Reason, Stage
 from quire.node.aggregation import Aggregation
 from quire.node.aggregation_tally import Tally
+from quire.services.ordering.remote_prover import RemoteProver
 
 _BY_SERVICE = ("service",)
 _BY_REASON = ("service", "reason")
@@ -25,6 +26,8 @@ _BY_REASON = ("service", "reason")
 
 def aggregation_metrics(aggregation: Aggregation) -> Iterator[Metric]:
     yield from _ordering(aggregation)
+    if aggregation.prover is not None:
+        yield from _proving(aggregation.prover)
     if aggregation.jobs is not None:
         yield from _working(aggregation)
 
@@ -46,6 +49,16 @@ def _ordering(aggregation: Aggregation) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "quire_aggregators", "Aggregators known", len(aggregation.aggregators.book)
     )
+
+
+def _proving(prover: RemoteProver) -> Iterator[Metric]:
+    counts = prover.counts
+    made = CounterMetricFamily(
+        "quire_remote_proofs", "Proofs of slots here, by who made them", labels=("by",)
+    )
+    made.add_metric(("aggregator",), counts.ordered)
+    made.add_metric(("own",), counts.own)
+    yield made
 
 
 def _working(aggregation: Aggregation) -> Iterator[Metric]:

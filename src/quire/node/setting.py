@@ -12,6 +12,7 @@ from quire.base.units import parse_duration, parse_size
 from quire.chain.abi import address_text, parse_address
 from quire.net.nat import NAT_MODES
 
+RAY = "ray:"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -112,6 +113,15 @@ def _threads(value: object) -> int:
     return count
 
 
+def _workers(value: object) -> str:
+    text = _text(value)
+    host, _, port = text.removeprefix(RAY).rpartition(":")
+    is_address = bool(host) and "/" not in host and port.isdigit() and 0 < int(port) < 65536
+    if text == "local" or (text.startswith(RAY) and (is_address or text == f"{RAY}auto")):
+        return text
+    raise ValueError("local, ray:HOST:PORT or ray:auto is needed")
+
+
 def _list(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
@@ -135,4 +145,5 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "flag": parse_flag,
     "list": _list,
     "nat": parse_nat,
+    "workers": _workers,
 }

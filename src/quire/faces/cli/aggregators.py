@@ -59,8 +59,10 @@ def _show(found: dict[str, Any], asked: dict[str, Any]) -> None:
     click.echo(f"{found['peerId']}  {shown}" + ("  (named)" if found["listed"] else ""))
     for offer in found["offers"]:
         click.echo(f"    {offer['service']:<7} {offer_in_words(offer, asked)}")
-    if found["problem"]:
-        click.echo(f"    {found['problem']}")
+    for service, problem in found["problems"].items():
+        click.echo(f"    {service:<7} no: {problem}")
+    if found["shunned"]:
+        click.echo(f"    not asked: {found['shunned']}")
 
 
 def offer_in_words(offer: dict[str, Any], asked: dict[str, Any]) -> str:

@@ -45,14 +45,15 @@ class ServiceOffer(Shape, frozen=True):
 
 
 class AggregatorBody(Shape, frozen=True):
-    """`offers`: for what the query asks; `problem`: why it made none, or why it is not asked;
-    `listed`: the user named it."""
+    """`offers`: for what the query asks; `problems`: by service, why it made none for that;
+    `shunned`: why nothing is asked of it now; `listed`: the user named it."""
 
     peer_id: str
     addresses: list[str]
     services: list[str]
     offers: list[ServiceOffer]
-    problem: str
+    problems: dict[str, str]
+    shunned: str
     listed: bool
     reputation: ReputationBody
 
@@ -130,7 +131,8 @@ def _body(
         addresses=list(known.addresses),
         services=list(services),
         offers=offers,
-        problem=aggregators.shuns(known.peer) or known.problem,
+        problems={service.name.lower(): text for service, text in sorted(known.problems.items())},
+        shunned=aggregators.shuns(known.peer),
         listed=known.is_listed,
         reputation=reputation_body(known.reputation, now),
     )

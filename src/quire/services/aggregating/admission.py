@@ -84,11 +84,16 @@ class Admission:
             return AggregatorAnswer(Code.REFUSED, text)
         return None
 
+    def _on_the_way(self) -> list[tuple[bytes, PeerId, SignedOffer]]:
+        """(account, peer, offer) of jobs that are taken and not among the others yet."""
+        jobs = self._jobs
+        return [each for job_id, each in self._coming.items() if jobs.find(job_id) is None]
+
     def _needed(self, account: bytes, offer: SignedOffer) -> int:
         """What the channel has to have room for: this job, those that are not billed yet, less what
         was paid ahead."""
         owed = sum(owing(job) for job in self._jobs if job.customer == account)
-        owed += sum(o.offer.price for whose, _, o in self._coming.values() if whose == account)
+        owed += sum(o.offer.price for whose, _, o in self._on_the_way() if whose == account)
         return max(0, owed + offer.offer.price + min(0, self._income.due(account)))
 
     def _refuse_unpaid(self, account: bytes, peer: PeerId) -> AggregatorAnswer | None:
@@ -110,7 +115,8 @@ class Admission:
         self, account: bytes, peer: PeerId, offer: SignedOffer
     ) -> AggregatorAnswer | None:
         mine = [job for job in self._jobs if job.customer == account or job.peer == peer]
-        coming = [o for whose, who, o in self._coming.values() if whose == account or who == peer]
+        others = self._on_the_way()
+        coming = [o for whose, who, o in others if whose == account or who == peer]
         count = sum(job.at in OPEN for job in mine) + len(coming)
         if count >= self._limits.customer_jobs:
             return _busy(f"{count} of your jobs are under way or not paid, which is the limit")
@@ -119,8 +125,7 @@ class Admission:
         count = sum(map(_is_at_work, mine)) + sum(map(_is_heavy, coming))
         if count >= self._limits.customer_works:
             return _busy(f"{count} of your jobs are being worked on, which is the limit")
-        every = [o for _, _, o in self._coming.values()]
-        count = sum(map(_is_at_work, self._jobs)) + sum(map(_is_heavy, every))
+        count = sum(map(_is_at_work, self._jobs)) + sum(_is_heavy(o) for _, _, o in others)
         if count >= self._settings.jobs:
             return _busy(f"{count} jobs are being worked on here, which is the limit")
         return None

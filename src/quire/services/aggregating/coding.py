@@ -170,12 +170,12 @@ class Coding:
         doing.note(0, "looking for the manifest of the dataset")
         try:
             dataset = await fetches.manifest(cid, MANIFEST_SECONDS)
-            problem = mismatch(dataset.manifest, work)
             if dataset.is_replica:
-                problem = "it is a sealed replica, kept for somebody else"
+                raise Refused(f"{cid} is not coded: it is a sealed replica of somebody")
+            await self._store.retain(cid, root_of(job.job_id))
+            problem = mismatch(dataset.manifest, work)
             if problem:
                 raise Refused(f"{cid} is not coded: {problem}")
-            await self._store.retain(cid, root_of(job.job_id))
         except UnknownDataset as error:  # the customer may be away for a while
             raise BlockMissing(f"nobody who was asked has {cid}: {error.message}") from None
         doing.note(0, "the dataset is being fetched")

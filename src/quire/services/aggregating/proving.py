@@ -46,6 +46,7 @@ class _Kept:
     host: bytes | None
     is_checked: bool
     is_proving: bool = False
+    is_made: bool = False
 
     @property
     def public(self) -> bytes:
@@ -69,7 +70,7 @@ class Proving:
         self._came = asyncio.Event()  # set, and a new one made, with each witness
         self._turns: Places[None] = Places(waits)
         self._turns_given = 0
-        self._seconds = SECONDS_FIRST  # that the newest proof took
+        self._seconds: float | None = None  # that the newest proof took
 
     # ---- offers ----
 
@@ -77,8 +78,8 @@ class Proving:
         return ""
 
     def terms(self, quote: QuoteRequest) -> Terms:
-        rounds = 1 + len(self._kept) // self._workers.proofs_at_once
-        return Terms(int(MARGIN * self._seconds * rounds) + 1, self._prover.key_hash)
+        seconds = SECONDS_FIRST if self._seconds is None else self._seconds
+        return Terms(int(MARGIN * seconds * self._rounds) + 1, self._prover.key_hash)
 
     # ---- jobs ----
 
@@ -91,6 +92,10 @@ class Proving:
                 f"proofs are made here with the key {self._prover.key_hash.hex()} of circuit "
                 f"{self._prover.parameters.id}, not with {body.key_hash.hex()}",
             )
+        left = body.deadline - self._chain.now()
+        if self._seconds is not None and left < (takes := self._seconds * self._rounds):
+            words = f"it takes {takes:.0f} s, with those before it; {left:.0f} s are left"
+            return AggregatorAnswer(Code.REFUSED, words)
         loop = asyncio.get_running_loop()
         try:
             kept = await loop.run_in_executor(None, partial(self._read, body))
@@ -129,6 +134,7 @@ class Proving:
             began = self._clock.monotonic()
             proof, public = await self._workers.prove(self._prover, kept.made, kept.host)
             self._seconds = self._clock.monotonic() - began
+            kept.is_made = True
         finally:
             kept.is_proving = False
             self._turns.give(None)
@@ -144,9 +150,18 @@ class Proving:
             return 0, "waits for the witness, which was lost with the node's restart"
         if kept.is_proving:
             return 500, "the proof is computed"
-        return 0, f"waits for its turn; {len(self._kept)} proofs are asked for"
+        return 0, f"waits for its turn; {self._ahead} proofs are to be made"
 
     # ---- inside ----
+
+    @property
+    def _rounds(self) -> int:
+        """Proofs that one place makes until a new one is made, itself included."""
+        return 1 + self._ahead // self._workers.proofs_at_once
+
+    @property
+    def _ahead(self) -> int:
+        return sum(not kept.is_made for kept in self._kept.values())
 
     def _read(self, body: AcceptProve, *, is_checked: bool = True) -> _Kept:
         """Raises BadEncoding, ProofInvalid. Blocking, a millisecond when it is checked."""

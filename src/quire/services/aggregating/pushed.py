@@ -67,18 +67,20 @@ class _Push:
         await self.upload.close()
 
     async def _write(self) -> None:
+        is_over = False
         try:
             while self.has_next:
                 start = min(self.runs)
                 run = self.runs.pop(start)
                 await self.upload.write(memoryview(run)[self.upload.position - start :])
             await self.upload.checkpoint()
+            is_over = True
         except QuireError as error:
             self.error = error
-        except Exception as error:
-            self.error = Bug(f"pushed blocks cannot be written: {error!r}")
         finally:
             self.writing = None
+            if not is_over and self.error is None:
+                self.error = Bug("pushed blocks could not be written")
             async with self.moved:
                 self.moved.notify_all()
 
@@ -157,6 +159,8 @@ class Pushed:
         if stop > total:
             text = f"the dataset has {total} blocks; block {stop - 1} is none of them"
             return AggregatorAnswer(Code.REFUSED, text)
+        if stop <= await self.here(job):
+            return None
         push = await self._push_of(job)
         here = push.upload.position // BLOCK_BYTES
         is_far = stop > here + WINDOW_BLOCKS

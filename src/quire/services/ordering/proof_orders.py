@@ -9,7 +9,9 @@ Source   market.md 6.4
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import TypeAlias
 
 from quire.aggregation.order import Good, Order, Served, Wrong
 from quire.aggregation.values import ProveWork
@@ -19,25 +21,28 @@ from quire.base.waits import Waits
 from quire.chain.port import ChainClock
 from quire.formats.aggregator_asking import AcceptProve, Customer
 from quire.formats.aggregator_codes import Reason
-from quire.kernels.groth16 import VerifyingKey, verify
-from quire.services.circuits import hash_of
 
 WITNESS_SECONDS = 60.0  # that an order of before a restart waits for its witness
 
 
+Verify: TypeAlias = Callable[[bytes, bytes], bool]  # public inputs joined, proof
+
+
 class ProofOrders:
-    """The Handler of the service PROVE. `executor` verifies; None: the loop's own."""
+    """The Handler of the service PROVE. `key_hash`: of the key that `verify` stands for, which
+    raises BadProof for what is no proof; it runs in `executor`, None: the loop's own."""
 
     def __init__(
         self,
-        key: VerifyingKey,
+        key_hash: bytes,
+        verify: Verify,
         chain: ChainClock,
         clock: Clock,
         waits: Waits,
         executor: Executor | None = None,
     ) -> None:
-        self._key = key
-        self.key_hash = hash_of(key)
+        self.key_hash = key_hash
+        self._verify = verify
         self._chain = chain
         self._clock = clock
         self._waits = waits
@@ -73,7 +78,7 @@ class ProofOrders:
         loop = asyncio.get_running_loop()
         try:
             is_good = await loop.run_in_executor(
-                self._executor, verify, self._key, work.public, order.result
+                self._executor, self._verify, work.public, order.result
             )
         except BadProof as error:
             return Wrong(Reason.PROOF, f"what it sent is no proof: {error.message}")

@@ -21,7 +21,7 @@ from typing import Protocol
 from quire.aggregation.order import ENDS, At, Order
 from quire.aggregation.values import JOB_ID_BYTES, ProveWork, SignedOffer
 from quire.base.clock import Clock
-from quire.base.errors import QuireError, Refused
+from quire.base.errors import Busy, QuireError, Refused
 from quire.base.events import EventBus
 from quire.chain.port import ChainClock
 from quire.chain.values import Address
@@ -113,7 +113,16 @@ class RemoteProver:
         self._handler = handler
         self._terms = terms
         self._own = own
+        self._is_ready = False  # before all orders are known, one would be made twice
         self.counts = RemoteCounts()
+
+    def start(self) -> None:
+        """After the orders."""
+        self._is_ready = True
+
+    def stop(self) -> None:
+        """Before the orders, which go on with the next start: nothing is given up from now on."""
+        self._is_ready = False
 
     @property
     def parameters(self) -> CircuitParameters:
@@ -131,13 +140,15 @@ class RemoteProver:
         Raises   Busy              nobody makes it now, with what each said
                  DeadlineExceeded
         """
+        if not self._is_ready:
+            raise Busy("the node is starting or stopping; it orders no proofs")
         public = b"".join(ask.claim.public())
         work = ProveWork(self.key_hash, public)
         self._handler.want(public, encode_witness(made, ask.host))
         try:
             proof = await self._race(ask, made, work, deadline)
         finally:
-            if self._handler.let_go(public):
+            if self._handler.let_go(public) and self._is_ready:
                 await self._give_up(work)
         return proof, words_of(public)
 
@@ -162,7 +173,7 @@ class RemoteProver:
         own_at = began + OWN_SHARE * (deadline - began)
         liars = [order.peer for order in known if order.at is At.CHEATED]
         others = [*liars, *(order.peer for order in under_way)]
-        for each in await self._candidates(ask, others, own_at if self._own else deadline):
+        for each in await self._candidates(ask, others, own_at, deadline):
             bring = partial(self._ask, each, ask, work, deadline)
             entrants.append(Entrant(each.peer, self._patience(each.offer, deadline), bring))
         reserve = None
@@ -175,9 +186,10 @@ class RemoteProver:
     # ---- aggregators ----
 
     async def _candidates(
-        self, ask: ProofAsk, exclude: Sequence[str], until: float
+        self, ask: ProofAsk, exclude: Sequence[str], own_at: float, deadline: float
     ) -> Sequence[Found]:
-        """Who would make it, best first."""
+        """Who would make it, best first; those last that do not promise to be in time."""
+        until = deadline if self._own is None else own_at
         subject = str(ask.dataset.manifest_cid)
         try:
             async with asyncio.timeout_at(until):
@@ -186,7 +198,9 @@ class RemoteProver:
                 )
         except TimeoutError:
             return []
-        return [each for each in found if self._is_wanted(each.offer)][:ASKED_MAX]
+        left = deadline - self._ports.clock.monotonic()
+        wanted = [each for each in found if self._is_wanted(each.offer)]
+        return sorted(wanted, key=lambda each: each.offer.offer.seconds > left)[:ASKED_MAX]
 
     def _is_wanted(self, signed: SignedOffer) -> bool:
         offer, most = signed.offer, self._terms.max_price
@@ -201,8 +215,6 @@ class RemoteProver:
     async def _ask(self, found: Found, ask: ProofAsk, work: ProveWork, deadline: float) -> bytes:
         offer = found.offer.offer
         left = deadline - self._ports.clock.monotonic()
-        if left < offer.seconds:
-            raise Refused(f"it takes up to {offer.seconds} s, and {left:.0f} s are left")
         order = Order(
             job_id=self._ports.rng.randbytes(JOB_ID_BYTES),
             at=At.FUNDING,

@@ -24,6 +24,7 @@ HIRE_SECONDS = 60.0  # for a worker to say who it is
 LOOK_SECONDS = 5.0  # between two looks
 ALIVE_SECONDS = 30.0  # for a worker to say that it lives
 NONE_SECONDS = 120.0  # without any worker, tasks wait no longer
+STOPPING = "the node is stopping and gives no more work away"
 
 
 class Hand:
@@ -75,6 +76,7 @@ class Crew:
         self._changed = asyncio.Event()
         self._keeping = Background("keeping workers", self._keep, events)
         self._none_since: float | None = None
+        self._is_closed = False
         self._refusal = ""  # why the last worker was not hired
 
     @property
@@ -105,18 +107,24 @@ class Crew:
             raise
         self._keeping.start()
 
+    def close(self) -> None:
+        """Nobody gets a worker any more."""
+        self._is_closed = True
+        self.places.refuse(STOPPING)
+
     async def stop(self) -> None:
+        self.close()
         await self._keeping.stop()
         for hiring in self._hiring:
             hiring.cancel()
         self._lose_all("the node stops", is_death=False)
-        self.places.refuse("the node is stopping")
         await self._cluster.disconnect()
 
     async def take(self, urgency: int, what: str) -> Hand:
         """A free worker; waits for one. Raises Busy, WorkersLost."""
-        since = self._none_since
-        if since is not None and _now() - since > NONE_SECONDS:
+        if self._is_closed:
+            raise WorkersLost(STOPPING)
+        if self._is_without():
             raise WorkersLost(self._none())
         return await self.places.take(urgency, what)
 
@@ -154,8 +162,7 @@ class Crew:
                 self._events.publish("workers.gone", SUBJECT, error.message)
                 pause = min(2 * pause, NONE_SECONDS)
                 await self._reconnect(pause)
-            since = self._none_since
-            if since is not None and _now() - since > NONE_SECONDS:
+            if self._is_without():
                 self.places.refuse(self._none())
 
     async def _reconnect(self, pause: float) -> None:
@@ -239,6 +246,11 @@ class Crew:
     def _note_none(self) -> None:
         if not self._hands and self._none_since is None:
             self._none_since = _now()
+
+    def _is_without(self) -> bool:
+        """There has been no worker for long."""
+        since = self._none_since
+        return since is not None and _now() - since > NONE_SECONDS
 
     def _none(self) -> str:
         return f"there has been no worker for {NONE_SECONDS:.0f} s at {self._cluster.name}"

@@ -39,8 +39,8 @@ def need_ray() -> None:
     """Raise BadConfig unless Ray is installed. Does not import it."""
     if importlib.util.find_spec("ray") is None:
         raise BadConfig(
-            "workers = ray:... needs the package ray, which is not installed: "
-            "pip install 'ray==2.60.*', or set workers = local"
+            "workers = ray:... needs Ray, which is not installed: pip install 'quire[ray]', or set "
+            "workers = local"
         )
 
 

@@ -64,6 +64,7 @@ class RemoteWorkers:
         await self._crew.start()
 
     async def stop(self) -> None:
+        self._crew.close()
         self._post.stop()
         for task in self._working:
             task.cancel()
