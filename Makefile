@@ -83,6 +83,8 @@ long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, storms of kills, a m
 	@PYTHONPATH=src:tests $(BIN)/python tests/props/long_channels.py 0 20000
 	@PYTHONPATH=src:tests $(BIN)/python -m support.link_model 0 20000
 	@QUIRE_LINK_KILLS=10 QUIRE_RANGE_BYTES=1073741824 $(BIN)/pytest tests/cluster/test_retail_survives_kill.py tests/cluster/test_retail_reading.py
+	@QUIRE_FAILURES=10 QUIRE_EXAMPLES=100 \
+	  $(BIN)/pytest tests/cluster/test_rolling_failures.py tests/api/test_schemathesis.py
 	@QUIRE_STORM_KILLS=200 QUIRE_KILLS=2000 QUIRE_UPLOAD_KILLS=300 QUIRE_DAMAGES=500 \
 	  $(BIN)/pytest tests/cluster/test_kill_storm.py tests/cluster/test_store_survives_kill.py \
 	  tests/cluster/test_resumed_uploads_survive_kill.py tests/cluster/test_damaged_files.py

@@ -134,13 +134,15 @@ contract Groth16Verifier is IGroth16Verifier {
                 case 0 {
                     // the first ratio is one
                     calldatacopy(pair, proof, 0x40)
-                    isValid := lt(mload(add(pair, 0x20)), P)
+                    let y := mload(add(pair, 0x20))
+                    isValid := lt(y, P)
+                    mstore(add(pair, 0x20), mod(sub(P, y), P)) // -A
                     calldatacopy(sum, add(proof, 0xc0), 0x40)
                 }
                 default {
-                    // ratio * A
+                    // -ratio * A
                     calldatacopy(scratch, proof, 0x40)
-                    mstore(add(scratch, 0x40), ratio)
+                    mstore(add(scratch, 0x40), sub(R, ratio))
                     isValid := and(isValid, staticcall(gas(), 7, scratch, 0x60, pair, 0x40))
                     // sum += ratio * C
                     calldatacopy(scratch, add(proof, 0xc0), 0x40)
@@ -150,7 +152,6 @@ contract Groth16Verifier is IGroth16Verifier {
                     mstore(add(scratch, 0x60), mload(add(sum, 0x20)))
                     isValid := and(isValid, staticcall(gas(), 6, scratch, 0x80, sum, 0x40))
                 }
-                mstore(add(pair, 0x20), mod(sub(P, mload(add(pair, 0x20))), P)) // -A
                 // B
                 mstore(add(pair, 0x40), calldataload(add(proof, 0x60)))
                 mstore(add(pair, 0x60), calldataload(add(proof, 0x40)))

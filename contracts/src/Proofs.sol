@@ -34,7 +34,7 @@ abstract contract Proofs is Records, Verification {
 
     /// A bit for each period that was marked; the key is period / 256.
     mapping(SlotId => mapping(uint256 => uint256)) private _missing;
-    mapping(address host => mapping(address delegate => ProofDelegation)) private _delegates;
+    mapping(address delegate => mapping(address host => ProofDelegation)) private _delegations;
 
     constructor(IGroth16Verifier verifier) Verification(verifier) {
         // Whatever can still be marked is remembered.
@@ -85,7 +85,7 @@ abstract contract Proofs is Records, Verification {
         address host,
         address delegate
     ) external view returns (ProofDelegation memory) {
-        return _delegates[host][delegate];
+        return _delegations[delegate][host];
     }
 
     function canMarkProofAsMissing(SlotId slotId, uint64 period) public view {
@@ -110,7 +110,7 @@ abstract contract Proofs is Records, Verification {
 
     /// Let somebody else submit proofs for all slots of the caller.
     function setProofDelegate(address delegate, bool isAllowed) external {
-        ProofDelegation storage its = _delegates[msg.sender][delegate];
+        ProofDelegation storage its = _delegations[delegate][msg.sender];
         its.isAllowed = isAllowed;
         if (!isAllowed) its.revokedAt = uint64(block.timestamp);
         emit ProofDelegateSet(msg.sender, delegate, isAllowed);
@@ -121,6 +121,7 @@ abstract contract Proofs is Records, Verification {
         if (slotIds.length != proofs.length) revert Proofs_LengthMismatch();
         uint64 period = _currentPeriod();
         (bytes memory call_, uint256 inputs) = _callForMany(proofs);
+        mapping(address host => ProofDelegation) storage mine = _delegations[msg.sender];
         address trusting = msg.sender; // the last host of which the caller is known to be allowed
         RequestId lastId; // slots of one request that follow each other share its root
         uint256 root;
@@ -131,14 +132,16 @@ abstract contract Proofs is Records, Verification {
             if (RequestId.unwrap(requestId) == 0) revert Marketplace_UnknownRequest();
             (address host, uint256 slotIndex) = _markReceived(slotId, slot, period);
             if (host != msg.sender && host != trusting) {
-                if (!_delegates[host][msg.sender].isAllowed) revert Marketplace_ProofNotSubmittedByHost();
+                if (!mine[host].isAllowed) revert Marketplace_ProofNotSubmittedByHost();
                 trusting = host;
             }
             if (RequestId.unwrap(requestId) != RequestId.unwrap(lastId)) {
                 (lastId, root) = (requestId, _swapBytes(_requests[requestId].merkleRoot));
             }
             _writeInputs(inputs, slotId, period, root, slotIndex, host);
-            inputs += 0x20 * _inputCount;
+            unchecked {
+                inputs += 0x20 * _inputCount;
+            }
         }
         _verify(call_);
     }
@@ -200,12 +203,19 @@ abstract contract Proofs is Records, Verification {
         SlotRecord storage slot,
         uint64 period
     ) private returns (address host, uint256 slotIndex) {
-        (host, slotIndex) = (slot.host, slot.slotIndex);
-        uint256 proved = slot.proved;
-        uint256 last = slot.provedPeriod;
+        uint256 word; // the first of the record: one read and one write, not one for each field
+        assembly ("memory-safe") {
+            word := sload(slot.slot)
+        }
+        (host, slotIndex) = (address(uint160(word)), uint32(word >> 160));
+        uint256 last = uint40(word >> 192);
+        uint256 proved = word >> 232;
         if (period == last && proved != 0) revert Proofs_ProofAlreadySubmitted();
-        slot.proved = uint24((proved << (period - last)) | 1);
-        slot.provedPeriod = uint40(period);
+        proved = (proved << (period - last)) | 1;
+        assembly ("memory-safe") {
+            word := or(and(word, sub(shl(192, 1), 1)), shl(192, and(period, 0xffffffffff)))
+            sstore(slot.slot, or(word, shl(232, proved)))
+        }
         emit ProofSubmitted(slotId);
     }
 }

@@ -17,7 +17,8 @@ from quire.faces.local import LocalNode
 from support.cluster import QUIRE, ask, put
 
 HERE = Path(__file__).parent
-EXAMPLES = "60"  # of each operation, after those of the coverage phase
+# Of each operation, after those of the coverage phase.
+EXAMPLES = os.environ.get("QUIRE_EXAMPLES", "25")
 CONFORM = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance,allow_header_conformance"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import random
+import signal
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -171,6 +174,10 @@ async def test_a_liar_is_banned_and_the_fetch_completes(tmp_path, lie):
         assert not liar.connections
 
 
+def has_sent(*peers):
+    return any(peer.engine.sent_blocks for peer in peers)
+
+
 @pytest.mark.parametrize(
     "habits", [Habits(dies_after=40), Habits(spoil=never), Habits(spoil=spoil_proof)]
 )
@@ -186,9 +193,14 @@ async def test_a_swarm_of_both_kinds_outlives_its_worst_member(tmp_path, habits)
         bad.content.add(data)
         good.content.add(data, leaves=range(96))  # a half of it
         await connect(node, bad, good, holder)
+        await in_thread(call, node, "GET", f"{CODEX}/data/{cid}/network/manifest")
+        # It is quicker than the others, and would leave them nothing to send.
+        os.kill(holder.pid, signal.SIGSTOP)
+        await in_thread(call, node, "POST", f"{QUIRE}/datasets/{cid}/fetch")
+        await in_thread(until, partial(has_sent, good, bad), "neither of them sends anything")
+        os.kill(holder.pid, signal.SIGCONT)
         done = await fetch(node, Cid.parse(cid).encode(), data, timeout="50s")
         assert done["state"] == "complete", done
-        assert good.engine.sent_blocks + bad.engine.sent_blocks > 0
 
 
 RAW = {

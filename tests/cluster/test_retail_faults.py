@@ -190,6 +190,8 @@ async def test_who_refuses_has_nothing_or_vanishes_is_replaced_and_not_paid(stre
     )
     file = await put(street, ONE_CHUNK, 2, seed=5, at=SECOND)
     await street.town.until_dead("P3")
+    for name in ("P1", "P2"):  # before the time that they have to answer in is a twelfth
+        await street.until_link(file, name, "FAILED")
     os.kill(street.node(SECOND).pid, signal.SIGUSR1)  # its clock hurries
     await street.until_link(file, "P3", "FAILED")
     os.kill(street.node(SECOND).pid, signal.SIGUSR1)

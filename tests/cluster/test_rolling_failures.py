@@ -1,11 +1,13 @@
 """Hosts that die one after the other, with all they had: a paid contract outlives them.
 
-Of 2 + 1 slots one is lost ten times over, so every slot is made again several times, each time from
-slots that were made again themselves. The client is away all the while; nobody is told anything.
+Of 2 + 1 slots one is lost again and again, so that slots are made again from slots that were made
+again themselves. The client is away all the while; nobody is told anything.
+QUIRE_FAILURES=10 makes every slot again three times.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from quire.chain.values import RequestState, SlotState
 from support.market_lapse import LAPSED, Lapse
 from support.market_town import DATA, K, M, Town, market_town
 
-FAILURES = 10
+FAILURES = int(os.environ.get("QUIRE_FAILURES", "5"))
 ONE_MISS = replace(LAPSED, max_slashes=1)
 DURATION = 7200
 REBUILD_SOON = ("--rebuild-after", "1s")
@@ -45,8 +47,8 @@ async def lose_and_repair(town: Town, lapse: Lapse, slot: int, spare: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-async def test_a_file_outlives_ten_hosts_that_die_one_after_the_other(tmp_path: Path) -> None:
+@pytest.mark.timeout(60 * FAILURES)
+async def test_a_file_outlives_hosts_that_die_one_after_the_other(tmp_path: Path) -> None:
     async with market_town(tmp_path, ONE_MISS) as town:
         await town.start("validator", is_validator=True)
         await town.start("client")

@@ -54,14 +54,14 @@ class MarketConformance:
         await host.set_proof_delegate(other.account, True)
         period = await next_period(town)
         first = (await host.head()).number
-        assert await host.submission(slots[0], first + 1) is None
+        assert await host.submissions(slots[0], first + 1) == []
         receipt = await other.submit_proofs([(slot, PROOF) for slot in slots])
-        found = await host.submission(slots[1], first)
-        assert found is not None
+        found, *before = await host.submissions(slots[1], 0)
+        assert [each.sender for each in before] == [host.account]  # it was filled with one
         assert (found.hash, found.block) == (receipt.hash, receipt.block)
         assert found.sender == other.account
         assert host.terms.period_of(found.timestamp) == period
-        assert await host.submission(slots[1], receipt.block + 1) is None
+        assert await host.submissions(slots[1], receipt.block) == [found]
 
     async def test_a_contract_is_bought_filled_proved_and_paid(self, town: Town) -> None:
         client, host = town.client, town.host

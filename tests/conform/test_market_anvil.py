@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from conform.delegates import DelegatesConformance
 from conform.market import MarketConformance
 from conform.market_kit import Heard, asked, fill, into_marking, next_period
 from quire.base.clock import SystemClock
@@ -75,7 +76,7 @@ async def anvil_town(tmp_path: Path) -> AsyncIterator[AnvilTown]:
                 await one.stop()
 
 
-class TestEvmMarket(MarketConformance):
+class TestEvmMarket(MarketConformance, DelegatesConformance):
     @pytest_asyncio.fixture
     async def town(self, anvil_town: AnvilTown) -> AnvilTown:
         return anvil_town

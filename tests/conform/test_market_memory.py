@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from conform.delegates import DelegatesConformance
 from conform.market import MarketConformance
 from quire.chain.memory.market import MemoryMarket
 from support.memory_world import CLIENT, HOST, OTHER, VALIDATOR, a_world
@@ -27,7 +28,7 @@ class MemoryTown:
         self.world.reorganise(blocks)
 
 
-class TestMemoryMarket(MarketConformance):
+class TestMemoryMarket(MarketConformance, DelegatesConformance):
     @pytest.fixture
     def town(self) -> MemoryTown:
         return MemoryTown()

@@ -15,7 +15,8 @@ def check(data: bytes) -> None:
     if not data:
         return
     topic = TOPICS[data[0] % len(TOPICS)]
-    for topics in ([topic], [topic, data[1:33].ljust(32, b"\0")]):
+    first, second = data[1:33].ljust(32, b"\0"), data[33:65].ljust(32, b"\0")
+    for topics in ([topic], [topic, first], [topic, first, second]):
         try:
             event = decode_event(topics, data[33:])
         except BadEncoding:

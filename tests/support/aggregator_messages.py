@@ -110,7 +110,8 @@ def an_order(service: Service, at: At = At.FUNDING) -> Order:
     result = b"" if at in waiting else b"result"
     peer, offer = encode_peer_id(PEER), an_offer(service)
     order = Order(JOB, at, peer, (), ACCOUNT, "a file", offer, WORKS[service], 1000, 86400)
-    return replace(order, result=result, secret=WORD)
+    ending = At.LATE if at is At.CLAIMING else None
+    return replace(order, result=result, secret=WORD, ending=ending)
 
 
 JOBS = tuple(a_job(service, at) for service in Service for at in Stage)

@@ -39,7 +39,7 @@ PEOPLE = tuple(bytes.fromhex(each[2:]) for each in ACCOUNTS)
 POOR_TOKENS = 2_000_000  # of the last account
 NO_TOKENS = "e450d38c"  # ERC20InsufficientBalance
 PANIC = "4e487b71"
-OF_OTHERS = ("Registered", "Unregistered", "ProofDelegateSet")  # no events of the port
+OF_OTHERS = ("Registered", "Unregistered")  # no events of the port
 
 
 @cache
@@ -270,7 +270,10 @@ class Twin:
 
     def compare_missing(self, slot: SlotId, period: int) -> None:
         error = self._refusal("canMarkProofAsMissing", slot, period)
-        self.same("can mark", error, self.ledger().why_not_missing(slot, period) or "")
+        ledger = self.ledger()
+        self.same("can mark", error, ledger.why_not_missing(slot, period) or "")
+        is_missing = self.market.call("isProofMissing", slot, period)
+        self.same("is missing", is_missing, ledger.is_proof_missing(slot, period))
 
     def compare_lists(self, caller: bytes) -> None:
         ledger, me = self.ledger(caller), text(caller)
@@ -278,6 +281,10 @@ class Twin:
         self.same("my requests", requests, sorted(ledger.my_requests()))
         slots = sorted(self.market.call("mySlots", sender=me))
         self.same("my slots", slots, sorted(ledger.my_slots()))
+        for each in PEOPLE:
+            its = ledger.delegation(caller, each)
+            found = tuple(self.market.call("proofDelegation", me, text(each)))
+            self.same("delegation", found, (its.is_allowed, its.revoked_at))
         since = self.market.call("registeredAt", me)
         self.same("registered at", since, ledger.registered_at(caller))
 

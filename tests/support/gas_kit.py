@@ -10,26 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from quire.base.errors import RpcRefused
-from support.contract_kit import MARKETPLACE_TYPES, RIGHT, Setup
-from support.contract_world import ORDER, Order, request_id, slot_id
+from support.batch_gas import measure_batches, table
+from support.bonds_gas import CALLS, measure_bonds
+from support.contract_kit import RIGHT
+from support.contract_world import request_id, slot_id
+from support.gas_bench import SETUP, Bench
 from support.gas_chain import Chain
 from support.hub_gas import OURS, PROTOTYPE, measure_hub
 from support.local_chain import local_chain
-from support.trapdoor import KEY_TYPE, Trapdoor, trapdoor
+from support.trapdoor import trapdoor
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = ROOT / "contracts" / "gas.json"
 PAGE = ROOT / "docs" / "reference" / "gas.md"
-
-SETUP = Setup(max_slashes=2, slash=20, period=120, timeout=30)
-LONG = ORDER.but(probability=1, duration=1_000_000, merkle_root=bytes([7] * 31 + [0]))
-BATCHES = (1, 2, 4, 8, 16, 32)
 
 # market.md 2.10; of ranges the lower end. Real proofs: with the 249.1 k of the verifier added.
 REFERENCE = {
@@ -52,63 +47,6 @@ REFERENCE = {
 }
 
 
-@dataclass
-class Bench:
-    """A marketplace and its players. `door`: of real proofs; None: the test verifier."""
-
-    on: Chain
-    market: str
-    verifier: str
-    door: Trapdoor | None
-    rng: random.Random = field(default_factory=lambda: random.Random(3))
-
-    @classmethod
-    async def of(cls, on: Chain, door: Trapdoor | None) -> Bench:
-        token = await on.deploy("TestToken")
-        if door is None:
-            verifier = await on.deploy("TestVerifier")
-        else:
-            verifier = await on.deploy("Groth16Verifier", (KEY_TYPE,), (door.key,))
-        values = (SETUP.config, token, verifier, SETUP.additions)
-        market = await on.deploy("Marketplace", MARKETPLACE_TYPES, values)
-        for account in on.accounts:
-            await on.send("TestToken", token, account, "mint", account, 10**30)
-            await on.send("TestToken", token, account, "approve", market, 2**256 - 1)
-        return cls(on, market, verifier, door)
-
-    async def send(self, sender: str, name: str, *values: Any) -> int:
-        return await self.on.send("Marketplace", self.market, sender, name, *values)
-
-    async def proof(self, order: Order, index: int, host: str) -> Any:
-        if self.door is None:
-            return RIGHT
-        slot = slot_id(request_id(order), index)
-        challenge = await self.on.ask("Marketplace", self.market, "getChallenge", slot)
-        entropy = int.from_bytes(challenge[:31], "little")
-        root = int.from_bytes(order.merkle_root, "little")
-        return self.door.prove([entropy, root, index, int(host, 16)], self.rng)
-
-    async def request(self, number: int = 0) -> tuple[Order, int]:
-        order = LONG.but(client=self.on.accounts[1], nonce=bytes([number]) * 32)
-        return order, await self.send(order.client, "requestStorage", order.encoded)
-
-    async def fill(self, order: Order, index: int, host: str) -> tuple[int, int]:
-        request = request_id(order)
-        reserved = await self.send(host, "reserveSlot", request, index)
-        proof = await self.proof(order, index, host)
-        return reserved, await self.send(host, "fillSlot", request, index, proof)
-
-    async def miss(self, slot: bytes, validator: str) -> int:
-        """Mark the next proof that is due and missing."""
-        while True:
-            period = await self.on.to_period(SETUP.period)
-            try:
-                await self.on.ask("Marketplace", self.market, "canMarkProofAsMissing", slot, period)
-            except RpcRefused:
-                continue
-            return await self.send(validator, "markProofAsMissing", slot, period)
-
-
 async def measure() -> dict[str, int]:
     """Gas by call, the dearest of its kind."""
     async with local_chain() as chain:
@@ -118,6 +56,7 @@ async def measure() -> dict[str, int]:
         gas = await _with_test_verifier(await Bench.of(on, None))
         gas |= await _with_real_proofs(await Bench.of(on, trapdoor(4)))
         gas |= await measure_hub(Chain(chain, accounts, on.gas))
+        gas |= await measure_bonds(await Bench.of(on, None))
         return on.gas | gas
 
 
@@ -149,33 +88,13 @@ async def _with_test_verifier(bench: Bench) -> dict[str, int]:
 
 
 async def _with_real_proofs(bench: Bench) -> dict[str, int]:
-    gas: dict[str, int] = {}
-    host, delegate = bench.on.accounts[2], bench.on.accounts[8]
-    held: list[tuple[Order, int]] = []
-    await bench.on.to_period(100_000)  # no block of a period is cut short by the filling
-    for number in range(8):
-        order, _ = await bench.request(number)
-        for index in range(4):
-            _, fill = await bench.fill(order, index, host)
-            gas["fillSlot, real proof"] = max(fill, gas.get("fillSlot, real proof", 0))
-            held.append((order, index))
-    slots = [slot_id(request_id(order), index) for order, index in held]
-    await bench.on.to_period(SETUP.period)
-    proof = await bench.proof(*held[0], host)
-    gas["submitProof, real proof"] = await bench.send(host, "submitProof", slots[0], proof)
+    gas = await measure_batches(bench)
     assert bench.door is not None
     inputs = [bench.rng.getrandbits(250) for _ in range(4)]
     alone = bench.door.prove(inputs, bench.rng)
     gas["verify"] = await bench.on.send(
-        "Groth16Verifier", bench.verifier, host, "verify", alone, inputs
+        "Groth16Verifier", bench.verifier, bench.on.accounts[2], "verify", alone, inputs
     )
-    await bench.send(host, "setProofDelegate", delegate, True)
-    for count in BATCHES:
-        await bench.on.to_period(SETUP.period)
-        proofs = [await bench.proof(*each, host) for each in held[:count]]
-        gas[f"submitProofs, {count}"] = await bench.send(
-            delegate, "submitProofs", slots[:count], proofs
-        )
     return gas
 
 
@@ -195,12 +114,29 @@ written by `PYTHONPATH=src:tests python -m support.gas_kit`.
 
 The marketplace is larger than the reference's by what it has beyond it (`contracts/README.md`).
 
-`submitProofs` by a delegate for a host, slots of requests of 4 slots each, all that it does
-included:
+## Batches
 
-| proofs | gas | each |
-| ---: | ---: | ---: |
+Real proofs with four public inputs, each with its own challenge, alone (`submitProof`, by the
+host; the mean of one slot of each host) and in one `submitProofs` by a delegate, in the same run
+and all that they do included. Requests have 4 slots, each at another of 4 hosts, who all made the
+sender their delegate; slots go in the order of their requests. The table alone:
+`PYTHONPATH=src:tests python -m support.batch_gas`.
+
 {batches}
+
+Each further request in a batch costs 2.1 k once, each further host 2.3 k: 32 slots of 16 requests,
+in no good order, take {apart:,}; of 32 requests at 32 hosts it would be 73.5 k each.
+`setProofDelegate` takes {delegate:,}, taking it back {revoke:,}.
+
+Cheaper still, and not here: one proof of many proofs takes one check however many they are, and 8
+to 25 k for each slot (market.md 6.2, estimated), but minutes of proving and a setup of its own.
+SnarkPack needs operations that the chain does not have.
+
+## Submission bonds
+
+| call | gas |
+| --- | ---: |
+{bonds}
 
 ## Payment channels
 
@@ -221,21 +157,23 @@ def page(gas: dict[str, int]) -> str:
         f"| {name} | {gas[name]:,} | {reference:,} | {reference - gas[name]:,} |"
         for name, reference in REFERENCE.items()
     ]
-    batches = [
-        f"| {count} | {(total := gas[f'submitProofs, {count}']):,} | {total // count:,} |"
-        for count in BATCHES
-    ]
     hub = [
         f"| {name} | {gas[key]:,} | {was:,} | {was - gas[key]:,} |"
         for name, was in PROTOTYPE.items()
         for key in [name if name in gas else f"hub: {name}"]
     ]
     hub += [f"| {name} | {gas[f'hub: {name}']:,} | | |" for name in OURS]
+    bonds = [f"| deploy SubmissionBonds | {gas['deploy SubmissionBonds']:,} |"]
+    bonds += [f"| {name} | {gas[f'bonds: {name}']:,} |" for name in CALLS]
     return TEXT.format(
         hub="\n".join(hub),
         calls="\n".join(calls),
         marketplace=gas["deploy Marketplace"],
-        batches="\n".join(batches),
+        batches=table(gas),
+        apart=gas["submitProofs, 32 of 16 requests"],
+        delegate=gas["setProofDelegate"],
+        revoke=gas["setProofDelegate, takes it back"],
+        bonds="\n".join(bonds),
     )
 
 

@@ -105,6 +105,13 @@ class Shop:
                 key = shard_cid(shard).encode()
                 await self.transport.provide(key, self._town.clock.monotonic() + 10)
 
+    async def move(self, address: str) -> None:
+        """Be somewhere else from now on."""
+        await self.transport.stop(self._town.clock.monotonic() + 10)
+        self.address = address
+        self.transport = MemoryTransport(self._town.network, self.peer, address)
+        await self.open()
+
     async def _answer(self, peer: str, payload: memoryview) -> Sequence[bytes]:
         decode_request(payload)
         self.asked += 1

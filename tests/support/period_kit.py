@@ -178,14 +178,22 @@ class Host:
             events=self.events,
             waits=self.waits,
         )
+        await self.join(self.prover)
         await self.prover.start()
         await self.feed.start()
         for slot, index, end in self.slots:
             self.prover.watch(slot, self.bench.dataset.manifest_cid, index, end)
         return self.prover
 
+    async def join(self, prover: PeriodProver) -> None:
+        """What else lives on this node begins here."""
+
+    async def leave(self) -> None:
+        """And ends here."""
+
     async def die(self) -> None:
         assert self.prover is not None
+        await self.leave()
         await self.prover.stop()
         self.proofs.forget()
         await self.feed.stop()

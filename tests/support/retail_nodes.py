@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from quire.base.rng import seeded_rng
+from quire.chain.memory.bonds import MemoryBonds
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.market import MemoryMarket
 from quire.chain.memory.world import MemoryWorld
 from quire.faces.rest.route import QUIRE_BASE
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.memory import MemoryNetwork
+from quire.node.aggregating import Able, join_aggregating
+from quire.node.aggregation import Aggregation
+from quire.node.aggregation_join import join_ordering
 from quire.node.node import Node
 from quire.node.parts import Ground
 from quire.node.retail import (
@@ -27,6 +31,7 @@ from quire.node.retail import (
 )
 from quire.node.retail_choice import choice_of
 from quire.node.trading import join_trading
+from quire.services.aggregating.settings import AggregatorSettings
 from quire.services.providing.settings import ProviderSettings
 from quire.store.journal import Journal
 from quire.store.journal_memory import MemoryJournal
@@ -40,6 +45,7 @@ class RetailNode:
     url: str
     retail: Retail
     hub: MemoryHub
+    aggregation: Aggregation
 
     @property
     def peer(self) -> str:
@@ -56,10 +62,11 @@ async def retail_node(
     journal: Journal | None = None,
     settings: RetailSettings | None = None,
     providing: ProviderSettings | None = None,
+    aggregating: AggregatorSettings | None = None,
     **flags: Any,
 ) -> AsyncGenerator[RetailNode, None]:
     """A node with the account of a key. It offers nothing and buys nothing unless told to; with
-    `providing` it keeps replicas."""
+    `providing` it keeps replicas, with `aggregating` it codes datasets for others."""
     node = await make_node(directory, network, **flags)
     account = address_of(key)
     market, hub = MemoryMarket(world, account, node.clock), MemoryHub(world, account, node.clock)
@@ -88,8 +95,10 @@ async def retail_node(
     join_client(node.retail, choice, *rest)
     if providing is not None:
         join_providing(node.retail, providing, *rest)
+    aggregation = node.aggregation = aggregation_of(node, ports, ground, directory, aggregating)
+    aggregation.bonds = MemoryBonds(world, account, node.clock)
     async with serving(node) as url:
-        yield RetailNode(node, url, node.retail, hub)
+        yield RetailNode(node, url, node.retail, hub, aggregation)
 
 
 async def introduce(one: RetailNode, other: RetailNode) -> None:
@@ -102,3 +111,20 @@ async def connect_nodes(url: str, other: Node) -> None:
     (address,) = other.transport.listen_addresses()
     path = f"{QUIRE_BASE}/connect/{other.transport.peer_id}?addrs={address}"
     assert (await send(url, "GET", path, {}, b"")).status == 200
+
+
+def aggregation_of(
+    node: Node,
+    ports: RetailPorts,
+    ground: Ground,
+    scratch: Path,
+    aggregating: AggregatorSettings | None,
+) -> Aggregation:
+    """That it orders of aggregators, and is one where there are settings for that."""
+    assert node.retail is not None
+    assert node.trading is not None
+    purchases, rest = node.trading.purchases, (node.identity, ground, node.parts)
+    found = join_ordering(ports, node.retail, purchases, *rest, scratch)
+    if aggregating is not None:
+        found.serve(join_aggregating(ports, node.retail, aggregating, Able({}, {}), *rest), ports)
+    return found

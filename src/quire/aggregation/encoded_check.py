@@ -42,7 +42,8 @@ class EncodedCheck:
         self._slot = StreamedSlot(geometry.steps, self._zero)
         self._slot_roots: list[bytes] = []
         parity = range(geometry.k, geometry.slots)
-        self._leaves = _Notes(geometry.index(row, at) for row in parity for at in drawn.columns)
+        steps = geometry.steps
+        self._leaves = _Notes(row * steps + at for row in parity for at in drawn.columns)
         self._digests = _Notes(geometry.index(row, at) for row, at in drawn.blocks)
         self._blocks: dict[int, list[int]] = {}
         for row, column in drawn.blocks:
@@ -131,9 +132,10 @@ class EncodedCheck:
         coded = erasure.encode(rows, geometry.m)
         for number, parity in enumerate(coded):
             found = sha256_blocks(parity, size)
+            start = geometry.index(geometry.k + number, first)
             for at in range(count):
                 ours = found[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
-                index = geometry.index(geometry.k + number, first + at)
+                index = start + at
                 if ours != (claimed := self._leaves.of(index)):
                     words = f"parity block {index} of column {first + at} is not of its code"
                     return Wrong(Reason.PARITY, words, first + at, ours + claimed)

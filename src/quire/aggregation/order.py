@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from quire.aggregation.values import JobId, SignedOffer, Work
+from quire.aggregation.values import JobId, SignedOffer, SubmitWork, Work
 from quire.formats.aggregator_codes import Reason
 
 
@@ -20,7 +20,9 @@ class At(StrEnum):
     PAYING = "paying"
     SERVING = "serving"
     SETTLING = "settling"
+    CLAIMING = "claiming"  # it has promised to submit and did not: what is owed from its bond?
     SETTLED = "settled"
+    MADE_GOOD = "made-good"  # it broke its promise, and its bond paid
     REFUSED = "refused"  # the aggregator would not take it, or lost it
     LATE = "late"
     CHEATED = "cheated"  # the result was wrong; nothing was paid
@@ -31,6 +33,7 @@ class At(StrEnum):
 
 ENDS = (
     At.SETTLED,
+    At.MADE_GOOD,
     At.REFUSED,
     At.LATE,
     At.CHEATED,
@@ -54,6 +57,7 @@ class Order:
     signature   under a receipt, or of the promise of a submission
     checked     in words, what was checked
     paid        parts that were promised by voucher: 0, 1, 2
+    ending      of an order in CLAIMING: how it ends when nothing is owed
     is_told     the aggregator was told of the end, or cannot be
     """
 
@@ -76,6 +80,7 @@ class Order:
     paid: int = 0
     reason: Reason | None = None
     why: str = ""
+    ending: At | None = None
     is_told: bool = False
 
     @property
@@ -90,6 +95,11 @@ class Order:
     @property
     def bill_prefix(self) -> str:
         return f"job/{self.key}/"
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether the aggregator stands with its bond behind a submission."""
+        return isinstance(self.work, SubmitWork) and bool(self.signature)
 
     @property
     def cost(self) -> int:
@@ -163,12 +173,37 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """The bond has paid for the broken promise. `amount`: of it, at most."""
+
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotOwed:
+    """Nothing can be claimed, in words why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """The aggregator knows of the end, or cannot be told."""
 
 
 OrderEvent: TypeAlias = (
-    Funded | Taken | Declined | Ready | Good | Wrong | Paid | Served | Cancel | Told
+    Funded
+    | Taken
+    | Declined
+    | Ready
+    | Good
+    | Wrong
+    | Paid
+    | Served
+    | Claimed
+    | NotOwed
+    | Cancel
+    | Told
 )
 
 
@@ -208,6 +243,12 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Have the bond pay if the proof was marked as missing. -> Claimed, NotOwed; Ready: it was not
+    broken after all"""
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Tell the aggregator how it ended (cancel or dispute), and what was learnt of it to the
     reputation of this node. -> Told"""
@@ -216,4 +257,4 @@ class Tell:
     evidence: bytes = b""
 
 
-OrderEffect: TypeAlias = Fund | Ask | Await | Check | Pay | Watch | Tell
+OrderEffect: TypeAlias = Fund | Ask | Await | Check | Pay | Watch | Claim | Tell

@@ -4,6 +4,10 @@
        │          │         │          │          `── no last part ────────────► settled
     failed     refused     late     cheated                  withheld
 
+    a promise to submit that was not kept ─► claiming ─► made good
+                                                ├── nothing is owed ─► late, refused, cheated
+                                                `── it was kept after all ─► checking
+
 Nothing is paid before `checking` has said that the result is good, and every part once: its bill is
 named by job and part. Source   market.md 6.4, 6.5
 """
@@ -21,10 +25,13 @@ from quire.aggregation.order import (
     Await,
     Cancel,
     Check,
+    Claim,
+    Claimed,
     Declined,
     Fund,
     Funded,
     Good,
+    NotOwed,
     Order,
     OrderEffect,
     OrderEvent,
@@ -39,7 +46,9 @@ from quire.aggregation.order import (
     Wrong,
 )
 from quire.aggregation.order_record import decode_order, encode_order
+from quire.base.errors import QuireError
 from quire.base.machine import Deadline, Failed, TimedOut
+from quire.chain.bonds import CLAIM_SECONDS
 from quire.formats.aggregator_codes import Reason
 
 CHECK_SECONDS = 3600.0  # of work on this side, while the node runs
@@ -56,6 +65,7 @@ _WORK: dict[At, OrderEffect] = {
     At.PAYING: Pay(0),
     At.SERVING: Watch(),
     At.SETTLING: Pay(1),
+    At.CLAIMING: Claim(),
 }
 _WORDS = {
     At.FUNDING: "the payment channel gets room for the price",
@@ -65,7 +75,9 @@ _WORDS = {
     At.PAYING: "the result is good; it is paid",
     At.SERVING: "hosts take the blocks from the aggregator",
     At.SETTLING: "hosts have the blocks; the rest is paid",
+    At.CLAIMING: "the aggregator broke its promise; its bond has to pay for what that cost",
     At.SETTLED: "done and paid",
+    At.MADE_GOOD: "the aggregator broke its promise, and its bond paid for it",
     At.REFUSED: "the aggregator does not do it",
     At.LATE: "the aggregator was late; nothing was paid",
     At.CHEATED: "the result was wrong; nothing was paid",
@@ -82,6 +94,7 @@ _ON_TIME_OUT = {
     At.SERVING: (At.WITHHELD, "hosts did not get the blocks in time"),
     At.SETTLING: (At.FAILED, "the last voucher could not be handed over in time"),
 }
+_BREAKS = (At.LATE, At.REFUSED, At.CHEATED, At.FAILED)  # ends before which a promise counts
 _CANCELLABLE = (At.FUNDING, At.ASKING, At.WAITING, At.CHECKING)
 
 
@@ -95,6 +108,8 @@ class OrderMachine:
             if isinstance(event, Told | TimedOut | Failed) and not state.is_told:
                 return replace(state, is_told=True), ()
             return state, ()
+        if state.at is At.CLAIMING:
+            return _claimed(state, event)
         match event:
             case TimedOut():
                 return _end(state, *_ON_TIME_OUT[state.at])
@@ -132,6 +147,8 @@ class OrderMachine:
                 return Deadline(reason, after_seconds=PAY_SECONDS, while_running=True)
             case At.SERVING:
                 return Deadline(reason, chain_time=float(state.serve_until))
+            case At.CLAIMING:
+                return Deadline(reason, chain_time=float(state.deadline + CLAIM_SECONDS))
         return Deadline(reason, chain_time=float(state.deadline))
 
     def has_ended(self, state: Order) -> bool:
@@ -150,7 +167,7 @@ def _forward(state: Order, event: OrderEvent) -> Step:
         case At.FUNDING, Funded():
             return _go(state, At.ASKING)
         case ((At.ASKING | At.WAITING), Declined(why)):
-            return _end(state, At.REFUSED, why)
+            return _end(state, At.LATE if state.is_promised else At.REFUSED, why)
         case At.ASKING, Taken(signature):
             return _go(replace(state, signature=signature), At.WAITING)
         case ((At.ASKING | At.WAITING), Ready(result, signature)):
@@ -158,9 +175,10 @@ def _forward(state: Order, event: OrderEvent) -> Step:
             return _go(found, At.CHECKING)
         case At.CHECKING, Good(checked):
             return _go(replace(state, checked=checked), At.PAYING)
-        case At.CHECKING, Wrong(reason, why, stripe, evidence):
-            ended, _ = _end(replace(state, reason=reason), At.CHEATED, why)
-            return ended, (Tell(stripe, evidence),)
+        case ((At.ASKING | At.CHECKING), Wrong(reason, why, stripe, evidence)):
+            ended, effects = _end(replace(state, reason=reason), At.CHEATED, why)
+            is_over = ended.at in ENDS
+            return ended, (Tell(stripe, evidence),) if is_over else effects
         case At.PAYING, Paid(0, now):
             paid = replace(state, paid=1)
             if state.offer.offer.price_last == 0:
@@ -179,10 +197,31 @@ def _go(state: Order, at: At) -> Step:
     return replace(state, at=at), (_WORK[at],)
 
 
+def _claimed(state: Order, event: OrderEvent | TimedOut | Failed) -> Step:
+    """What came of a claim. The end that was due before keeps its reason."""
+    assert state.ending is not None
+    match event:
+        case Claimed(amount):
+            said = f"{state.why or state.ending.value}; {amount} tokens of its bond were claimed"
+            return replace(state, at=At.MADE_GOOD, why=said), (Tell(),)
+        case Ready(result):  # it was kept, and this node was not there to hear of it
+            kept = replace(state, result=result, ending=None, why="", reason=None)
+            return _go(kept, At.CHECKING)
+        case NotOwed(why) | Failed(error=QuireError(message=why)):
+            said = f"{state.why or state.ending.value}; nothing was claimed: {why}"
+            return replace(state, at=state.ending, why=said), (Tell(),)
+        case TimedOut():
+            return replace(state, at=state.ending), (Tell(),)
+    return state, ()
+
+
 def _end(state: Order, at: At, why: str) -> Step:
     reason = state.reason
     if at is At.LATE:
         reason = Reason.LATE
     elif at is At.WITHHELD:
         reason = Reason.WITHHELD
+    if state.is_promised and at in _BREAKS and not state.checked:
+        claiming = replace(state, at=At.CLAIMING, ending=at, why=why, reason=reason)
+        return claiming, (Claim(),)
     return replace(state, at=at, why=why, reason=reason), (Tell(),)

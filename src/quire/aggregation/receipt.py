@@ -62,6 +62,14 @@ def decode_receipt(data: bytes) -> EncodedReceipt:
     return receipt
 
 
+def receipt_in(result: bytes) -> EncodedReceipt | None:
+    """What an aggregator delivered, unchecked; None where it is no receipt, or nothing yet."""
+    try:
+        return decode_receipt(result) if result else None
+    except BadEncoding:
+        return None
+
+
 def sign_receipt(sign: Sign, domain: HubDomain, receipt: EncodedReceipt) -> SignedReceipt:
     """`sign` of a digest, as Ethereum does. The same receipt gives the same signature."""
     data = encode_receipt(receipt)

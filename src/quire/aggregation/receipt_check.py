@@ -60,8 +60,6 @@ def check_parameters(
             [root.digest for root in verification.slot_roots],
             verification.verify_root.digest,
         )
-    except BadEncoding as error:
-        return Wrong(Reason.SLOT_ROOT, f"a root in the receipt is none: {error.message}")
     except InputError as error:
         raise Bug(f"an order for what cannot be coded: {error.message}") from None
     if encode_manifest(expected) != receipt.manifest:

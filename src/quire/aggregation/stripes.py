@@ -23,7 +23,7 @@ FRACTION = 0.01  # of the columns that are wrong, and are to be found
 CONFIDENCE = 0.99
 CONFIDENCE_MAX = 1 - 1e-9
 SECRET_BYTES = 32
-DIGESTS_LEAST = 32  # blocks whose Poseidon2 digest is computed here: 160 times the work of coding
+DIGESTS_LEAST = 32  # blocks whose Poseidon2 digest is computed here, forty times the work of coding
 DIGESTS_SHARE = 100  # of so many blocks, one
 DIGESTS_MOST = 460
 

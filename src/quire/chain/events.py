@@ -1,6 +1,6 @@
 """What the marketplace contract tells, as values.
 
-Source   market.md 1.3, 3.5, 5.3 (the last three are additions of ours)
+Source   market.md 1.3, 3.5, 5.3 (the last four are additions of ours)
 """
 
 from __future__ import annotations
@@ -83,6 +83,15 @@ class SeedFixed:
     seed: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ProofDelegateSet:
+    """A host lets another account submit proofs of its slots, or not any more."""
+
+    host: Address
+    delegate: Address
+    is_allowed: bool
+
+
 MarketEvent: TypeAlias = (
     StorageRequested
     | RequestFulfilled
@@ -95,4 +104,5 @@ MarketEvent: TypeAlias = (
     | SlotReserved
     | SlotEvicted
     | SeedFixed
+    | ProofDelegateSet
 )

@@ -147,8 +147,8 @@ class Market(Protocol):
     async def proof_statuses(self, slot_ids: Sequence[SlotId]) -> list[ProofStatus]:
         """Asked in one go, as of one block. A slot that is not filled needs no proof."""
 
-    async def submission(self, slot_id: SlotId, from_block: int) -> Submission | None:
-        """The newest transaction since a block that brought a proof of the slot."""
+    async def submissions(self, slot_id: SlotId, from_block: int) -> list[Submission]:
+        """The transactions since a block that brought a proof of the slot, the newest first."""
 
     async def missing_proofs(self, slot_id: SlotId) -> int:
         """Proofs that its present host has missed and that were marked."""

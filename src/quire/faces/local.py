@@ -22,7 +22,7 @@ from typing import Self
 from quire.base.clock import SystemClock
 from quire.base.errors import DeadlineExceeded, NodeUnreachable
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from quire.base.errors import InputError, ProofInvalid, SlotFileDamaged, SlotMissing
 from quire.base.invariant import invariant
@@ -56,6 +56,27 @@ class Prover(Protocol):
 
     def begin(self, made: ProofInput, host: bytes | None) -> ProofWork:
         """Prepare a proof. `host` as in Claim. Does not block."""
+
+
+@runtime_checkable
+class OutsideProver(Protocol):
+    """A circuit whose proofs others make. They are verified here before they are returned."""
+
+    @property
+    def parameters(self) -> CircuitParameters: ...
+
+    @property
+    def key_hash(self) -> bytes:
+        """SHA-256 of the verifying key's words."""
+
+    async def order(
+        self, ask: ProofAsk, made: ProofInput, deadline: float
+    ) -> tuple[bytes, tuple[bytes, ...]]:
+        """As ProofWork.run. `deadline`: monotonic. Who is cancelled while he waits does not want it
+        any more. Raises QuireError."""
+
+
+AnyProver: TypeAlias = Prover | OutsideProver
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +163,9 @@ async def gather(ports: ProvePorts, ask: ProofAsk, parameters: CircuitParameters
         return await loop.run_in_executor(ports.executor, evidence.assemble, blocks, tree)
 
 
-def proof_of(ask: ProofAsk, prover: Prover, made: tuple[bytes, tuple[bytes, ...]]) -> StorageProof:
+def proof_of(
+    ask: ProofAsk, prover: AnyProver, made: tuple[bytes, tuple[bytes, ...]]
+) -> StorageProof:
     """What a prover made, as it is told to others."""
     proof, public = made
     invariant(public == ask.claim.public(), "a prover proved something else than it was asked")

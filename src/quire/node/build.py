@@ -20,6 +20,8 @@ from quire.net.libp2p import Libp2pTransport
 from quire.net.nat import RelayLimits, nat_for_swarm
 from quire.net.peerbook import PeerBook
 from quire.net.transport import Transport
+from quire.node.aggregation_join import aggregation_of
+from quire.node.aggregation_settings import aggregator_settings, check_orders
 from quire.node.chain_settings import check_account
 from quire.node.config import NodeConfig
 from quire.node.lag import LoopLag
@@ -66,9 +68,7 @@ async def build_node(
              StoreCorrupt        the store cannot be opened
     """
     profile = load_profile(config.profile)
-    check_account(config)
-    provider_settings(config)  # what is wrong with them is told before anything is opened
-    check_workers(config)
+    check_settings(config)
     clock = SystemClock()
     events = EventBus(clock)
     ground = Ground(clock, system_rng(), events, Waits(clock))
@@ -88,24 +88,45 @@ async def build_node(
     try:
         slot_files = SlotFiles(DirectoryDisk(prepare_directory(directory / "slots")), events)
         node = _join(config, profile, identity, ground, transport, store, slot_files, levels)
-        node.pointing = await open_pointing(config, profile.protocols, ground, node.parts)
-        node.trading = await open_trading(config, profile, ground, node.parts, node.proving)
-        if node.trading is not None:
-            node.retail = retail_of(
-                config,
-                profile.protocols,
-                identity,
-                ground,
-                node.parts,
-                node.trading,
-                node.pointing.pointers,
-            )
-        if node.retail is None or node.retail.provider is None:
-            serve_pointing(node.pointing, profile.protocols, ground, node.parts)
+        await _open_business(node, ground)
         return node
     except QuireError:
         await (store.close() if node is None else node.abandon())
         raise
+
+
+async def _open_business(node: Node, ground: Ground) -> None:
+    """What the node trades, where it is told of a chain. Raises as `build_node`."""
+    config, protocols = node.config, node.profile.protocols
+    identity, parts = node.identity, node.parts
+    node.pointing = await open_pointing(config, protocols, ground, parts)
+    node.trading = trading = await open_trading(config, node.profile, ground, parts, node.proving)
+    if trading is not None:
+        node.retail = retail_of(
+            config, protocols, identity, ground, parts, trading, node.pointing.pointers
+        )
+        node.aggregation = await aggregation_of(
+            config,
+            protocols,
+            identity,
+            ground,
+            parts,
+            node.proving,
+            trading,
+            node.retail,
+            prepare_directory(config.data_dir / "streams"),
+        )
+    if node.retail is None or node.retail.provider is None:
+        serve_pointing(node.pointing, protocols, ground, parts)
+
+
+def check_settings(config: NodeConfig) -> None:
+    """What is wrong with them is told before anything is opened. Raises BadConfig."""
+    check_account(config)
+    provider_settings(config)
+    aggregator_settings(config)
+    check_orders(config)
+    check_workers(config)
 
 
 def _join(

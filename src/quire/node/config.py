@@ -14,7 +14,6 @@ from quire.net.nat import RELAY_DEFAULTS
 from quire.node.setting import NatSetting, Setting
 
 LOG_FORMATS = ("auto", "colors", "nocolors", "json", "none")
-SERVICES = ("encode", "prove", "submit")  # of an aggregator
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,8 +198,8 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         bool, Setting("flag", "code, prove and submit for others for pay; needs a chain with a hub")
     ] = False
     aggregator_services: Annotated[
-        tuple[str, ...], Setting("list", "what is done for others: encode, prove, submit")
-    ] = SERVICES
+        tuple[str, ...], Setting("list", "of encode, prove, submit; else all that this node can")
+    ] = ()
     aggregator_encode_price: Annotated[
         int, Setting("whole", "tokens (smallest unit) for a GiB of a dataset that is coded")
     ] = 1_000_000_000
@@ -226,9 +225,15 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     prove_via: Annotated[
         tuple[str, ...], Setting("list", "who makes the proofs of slots here: auto, or peers")
     ] = ()
+    prove_max_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) paid for such a proof, at most; 0: any")
+    ] = 0
     submit_via: Annotated[
         tuple[str, ...], Setting("list", "who brings them into the chain: auto, or peers")
     ] = ()
+    submit_max_price: Annotated[
+        int, Setting("whole", "tokens (smallest unit) paid for that, at most; 0: any")
+    ] = 0
     check_confidence: Annotated[
         float, Setting("share", "with which one wrong block in a hundred of a coding is found")
     ] = 0.99

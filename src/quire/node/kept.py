@@ -11,6 +11,7 @@ _WORDS = {
     "request": "a storage request needs it: {name}",
     "slot": "this node holds its slot {name}",
     "replica": "it is a sealed replica that this node keeps for a client: link {name}",
+    "job": "it is coded here, and served, for a customer: job {name}",
     "lease": "it was given this time when it was uploaded, or with quire ttl",
     "cache": "it was fetched from the network",
 }

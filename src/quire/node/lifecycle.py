@@ -1,7 +1,7 @@
 """The life of a node: start in order, run, stop in the opposite order within a deadline.
 
     network -> announcer -> exchange -> connector -> background loops -> trading -> retail
-        -> caching -> faces (REST last = ready)
+        -> aggregation -> feed of the chain -> caching -> faces (REST last = ready)
 
 Stopping first refuses new uploads and lets those under way end, because a client that is sending
 should get its CID. A second signal ends the wait.
@@ -85,6 +85,12 @@ class Lifecycle:
             retail = node.retail
             self._will_stop("retail", lambda _: retail.stop())
             await retail.start()
+        if node.aggregation is not None:
+            aggregation = node.aggregation
+            self._will_stop("aggregation", lambda _: aggregation.stop())
+            await aggregation.start()
+        if node.trading is not None:
+            await node.trading.follow()
         if node.parts.caching is not None:
             caching = node.parts.caching
             self._will_stop("caching", lambda _: caching.stop())

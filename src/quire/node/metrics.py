@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from quire.base.events import Event
+from quire.node.metrics_aggregation import aggregation_metrics
 from quire.node.metrics_caching import caching_metrics
 from quire.node.metrics_choice import choice_metrics
 from quire.node.metrics_keeping import keeping_metrics
@@ -155,6 +156,8 @@ class NodeMetrics(Collector):
             yield from providing_metrics(self._node.retail.provider)
         if self._node.retail is not None and self._node.retail.keeping is not None:
             yield from keeping_metrics(self._node.retail.keeping.uploads)
+        if self._node.aggregation is not None:
+            yield from aggregation_metrics(self._node.aggregation)
         if self._node.parts.caching is not None:
             yield from caching_metrics(self._node.parts.caching)
         events = CounterMetricFamily("quire_events", "Events of a kind", labels=("kind",))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from quire.net.exchange.engine import Exchange
     from quire.net.identity import Identity
     from quire.net.transport import Transport
+    from quire.node.aggregation import Aggregation
     from quire.node.pointing import Pointing
     from quire.node.retail import Retail
     from quire.node.trading import Trading
@@ -74,6 +75,7 @@ class Node:
     tracing: Tracing | None = None
     trading: Trading | None = None  # with a chain only
     retail: Retail | None = None  # with a hub of payment channels on it only
+    aggregation: Aggregation | None = None  # likewise
     api_urls: list[str] = field(default_factory=list)
 
     async def abandon(self) -> None:

@@ -15,6 +15,8 @@ from quire.services.circuit_files import CircuitPlaces
 from quire.services.circuits import Circuits
 from quire.services.prover import Proofs
 
+OUTSIDE_AT_ONCE = 16  # proofs that others make for this node side by side
+
 
 @dataclass(frozen=True, slots=True)
 class Proving:
@@ -35,6 +37,7 @@ def join_proving(config: NodeConfig, profile: Profile, ground: Ground, parts: Pa
         ground.clock,
         ground.rng,
         parts.workers,
+        outside_at_once=OUTSIDE_AT_ONCE if config.prove_via else 0,
     )
     return Proving(Circuits(circuit_places(config, profile)), proofs)
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from quire.chain.abi import parse_address
 from quire.chain.evm.opening import OpenMarket, open_market
 from quire.chain.port import Market
-from quire.chain.terms import Terms
-from quire.dataset.circuit import CircuitParameters
 from quire.market.repair_turn import is_lazy
 from quire.market.validation import Share
 from quire.node.chain_settings import (
@@ -23,13 +21,13 @@ from quire.node.chain_settings import (
     wants_chain,
 )
 from quire.node.config import NodeConfig
+from quire.node.means import open_means, open_remote
 from quire.node.parts import Ground, Parts
 from quire.node.profile import Profile
 from quire.node.proving import Proving
-from quire.services.circuits import LoadedCircuit
+from quire.node.remote_proving import RemoteProving
 from quire.services.first_proof import FirstProofs
 from quire.services.market_feed import MarketFeed
-from quire.services.market_key import key_for_market
 from quire.services.period_prover import PeriodProver
 from quire.services.proof_maker import ProvingMeans
 from quire.services.purchasing import PurchasePorts, Purchases
@@ -47,24 +45,23 @@ JOURNAL_FILE = "market.db"
 @dataclass(slots=True)
 class Trading:
     """Built when the node is told of a chain. `sales` and `prover` are None where the node has no
-    key to prove with, `validator` where it is none; `opener` where it is neither host nor
-    validator, or where the contract opens freed slots at once."""
+    key to prove with, and none to verify what others prove for it; `remote` where it proves by
+    itself; `validator` where it is none; `opener` where it is neither host nor validator, or where
+    the contract opens freed slots at once."""
 
     market: Market
     journal: Journal
     purchases: Purchases
     sales: Sales | None = None
     prover: PeriodProver | None = None
+    remote: RemoteProving | None = None
     validator: Validator | None = None
     opener: RepairOpener | None = None
     feed: MarketFeed | None = None
     chain: OpenMarket | None = None
 
     async def start(self) -> None:
-        """Everybody goes on where he was; then the feed tells what was missed.
-
-        Raises   StoreCorrupt  the journal cannot be read
-        """
+        """Everybody goes on where he was. Raises StoreCorrupt: the journal cannot be read."""
         await self.purchases.start()
         if self.prover is not None:
             await self.prover.start()
@@ -76,6 +73,10 @@ class Trading:
             await self.opener.start()
         if self.feed is not None:
             self.feed.listen(self.purchases.hear)
+
+    async def follow(self) -> None:
+        """The feed tells what was missed, and what happens from now on. When everybody listens."""
+        if self.feed is not None:
             await self.feed.start()
 
     async def stop(self) -> None:
@@ -100,7 +101,7 @@ async def open_trading(
 
     Raises   BadConfig, UnsafePermissions  the account's key
              WrongChain, ChainUnreachable  see chain.evm.opening
-             BadKey                        the proving key is not the contract's
+             NoCircuit, BadKey             see means
              StoreCorrupt                  the journal
     """
     if not wants_chain(config):
@@ -117,7 +118,10 @@ async def open_trading(
             trading.chain = chain
             if config.validator:
                 join_validating(trading, validator_share(config), ground)
-            means = await open_means(proving, ground, parts, chain.market.terms)
+            terms = chain.market.terms
+            if config.prove_via:
+                trading.remote = await open_remote(proving, terms)
+            means = await open_means(proving, ground, parts, terms, trading.remote)
             if means is not None:
                 recipient = config.reward_recipient
                 settings = SaleSettings(
@@ -150,36 +154,6 @@ def join_trading(market: Market, journal: Journal, ground: Ground, parts: Parts)
     )
     feed = MarketFeed(market, journal, ground.events, ground.clock)
     return Trading(market, journal, Purchases(ports), feed=feed)
-
-
-async def open_means(
-    proving: Proving, ground: Ground, parts: Parts, terms: Terms
-) -> ProvingMeans | None:
-    """What this node proves with, checked once against the contract; None without a key.
-
-    Raises   BadKey  it is not the contract's
-    """
-    parameters = proving.circuits.parameters(None)
-    reason = why_no_key(proving, parameters)
-    if reason:
-        ground.events.publish("market.buys-only", "", f"this node does not sell: {reason}")
-        return None
-    circuit = await key_for_market(proving.circuits, parameters, terms)
-
-    async def prover() -> LoadedCircuit:
-        return circuit
-
-    return ProvingMeans(proving.proofs, prover, parts.store.dataset)
-
-
-def why_no_key(proving: Proving, parameters: CircuitParameters) -> str:
-    """Empty when there is a key to prove with, right or wrong."""
-    places = proving.circuits.places
-    if places.has_no_key:
-        return "it was started with circom-no-zkey"
-    if places.find(parameters).zkey is None:
-        return f"there is no proving key for circuit {parameters.id} in {places.directory}"
-    return ""
 
 
 def join_selling(

@@ -14,6 +14,7 @@ from quire.flow.fetch import Fetch
 from quire.formats.cid import Cid, is_block, is_manifest, is_tree
 from quire.net.exchange.explain import AskedPeer, Explanation
 from quire.node.node import Node
+from quire.node.why_orders import orders_about
 from quire.node.why_upload import upload_in_words
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ async def why(node: Node, cid: Cid) -> Why:
             sentences += node.parts.caching.explain(dataset)
         sentences.append(_announced(node, cid))
     sentences += _replicas(node, cid)
+    sentences += orders_about(node.aggregation, subject)
     sentences += [f"{s[0].upper()}{s[1:]}." for s in node.parts.assembler.explain(cid)]
     state = node.exchange.explain(cid)
     if state is not None:

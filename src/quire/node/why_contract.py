@@ -13,6 +13,7 @@ from quire.chain.abi import id_text
 from quire.market.purchase import Purchase
 from quire.node.node import Node
 from quire.node.why import LAST_EVENTS, clock_time, wait_in_words
+from quire.node.why_orders import orders_about
 from quire.services.purchasing import Purchases
 from quire.services.selling import Sales
 
@@ -38,6 +39,7 @@ async def why_contract(node: Node, wanted: bytes) -> WhyContract:
         sentences += _sales(node.trading.sales, wanted)
         if node.trading.prover is not None:
             sentences += node.trading.prover.words(wanted)
+        sentences += orders_about(node.aggregation, subject)
     waits, events = node.waits.of(subject), node.events.history(subject)[-LAST_EVENTS:]
     if not sentences and not waits and not events:
         raise NotFound(f"this node has nothing to do with {subject}; quire purchases, quire sales")

@@ -20,11 +20,14 @@ from statistics import median
 
 from quire.point.billing import cost
 from quire.point.choice_port import Need
-from quire.point.prospect import Company, Prospect, why_not
+from quire.point.prospect import Company, Prospect, Reason, why_not
 
 LATENCY_SECONDS = 0.2  # halves the weight
 SPREAD_FIRST, SPREAD_SECONDS = 0.25, 5.0  # doubles every so often
 NEWCOMERS_SHARE = 0.1
+# Who has a replica, or is left alone for a while, still says what is usual to pay. Otherwise the
+# dear ones would set the price as soon as some of the cheap ones are in use.
+STILL_USUAL = (Reason.USED, Reason.KEPT_AWAY)
 WHOLE = 1.0
 _HASH_SPACE = 1 << 256
 _UNIT_BITS = 52  # so many make a float that is never 0 nor 1
@@ -61,8 +64,14 @@ def choose(
     Each replica reaches no farther than it has to: a quarter of all peers, a half, all.
     """
     now, chain_now = situation.now, situation.chain_now
-    suitable = [p for p in prospects if why_not(p, need, now=now, chain_now=chain_now) is None]
-    prices = [cost(p.terms, need.sealed_bytes, need.seconds) for p in suitable]
+    suitable: list[Prospect] = []
+    prices: list[int] = []
+    for prospect in prospects:
+        unfit = why_not(prospect, need, now=now, chain_now=chain_now)
+        if unfit is None:
+            suitable.append(prospect)
+        if unfit is None or unfit.reason in STILL_USUAL:
+            prices.append(cost(prospect.terms, need.sealed_bytes, need.seconds))
     usual = median(prices) if prices else 0.0
     chosen: list[Prospect] = []
     for replica in range(len(need.used), len(need.used) + count):

@@ -12,7 +12,10 @@ journal, so that a node that starts in the middle of a period does not send it t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
 from quire.base.clock import Clock
 from quire.base.errors import (
@@ -42,6 +45,17 @@ DOUBT_BLOCKS = 2  # after a re-organisation, for a proof to show up again
 LOOK_SECONDS_MAX = 60.0  # between two looks at the clock, whatever heads come
 
 
+class Courier(Protocol):
+    """Who may bring this host's proofs into the chain in its stead. Must not raise or wait."""
+
+    def carry(self, ready: Ready, send_seconds: float, hold: Callable[[float], None]) -> float:
+        """Take a proof over, if it can be. Chain time before which the host does not send it; it
+        may be moved with `hold` later. Asked again for the same after a restart."""
+
+    def sent(self, ready: Ready) -> None:
+        """The host has brought it into the chain itself."""
+
+
 class PeriodProver:
     """All slots that one account has to prove at one market."""
 
@@ -64,6 +78,7 @@ class PeriodProver:
         self._sender = ProofSender(market, self._looks.pace, self, clock, waits)
         self._duties: dict[SlotId, ProofDuty] = {}
         self._doubt: dict[SlotId, int] = {}  # not seen since a re-organisation; block until when
+        self._courier: Courier | None = None
         self._seconds = 0.0  # that the newest proof took
         self._lookout = Lookout(
             feed, self._on_batch, self._look, self._not_asked, "periods", events
@@ -86,6 +101,10 @@ class PeriodProver:
         if tasks:
             await asyncio.wait(tasks)
         await self._sender.stop()
+
+    def give_to(self, courier: Courier) -> None:
+        """Hand every proof to somebody who may submit it, from now on."""
+        self._courier = courier
 
     # ---- slots ----
 
@@ -243,11 +262,13 @@ class PeriodProver:
         assert plan is not None
         duty.proof = proof
         duty.state, duty.reason = "ready", "the proof is made and on its way into the chain"
-        self._sender.add(
-            Ready(
-                duty.slot_id, status.period, status.challenge, proof, plan.latest, self._looks.now
-            )
+        ready = Ready(
+            duty.slot_id, status.period, status.challenge, proof, plan.latest, self._looks.now
         )
+        if self._courier is not None:
+            seconds, hold = self._sender.send_seconds, partial(self._sender.hold, ready)
+            ready = replace(ready, not_before=self._courier.carry(ready, seconds, hold))
+        self._sender.add(ready)
 
     # ---- what the sender tells ----
 
@@ -256,6 +277,9 @@ class PeriodProver:
 
     async def proofs_sent(self, ready: Sequence[Ready], receipt: Receipt | None) -> None:
         self.counts.transactions += receipt is not None
+        if self._courier is not None and receipt is not None:
+            for each in ready:
+                self._courier.sent(each)
         found = [(self._duties.get(r.slot_id), r.period, r.challenge) for r in ready]
         await self._outcomes.sent([(d, period, what) for d, period, what in found if d is not None])
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from quire.base.errors import QuireError
 from quire.dataset.storage_proof import StorageProof
-from quire.flow.prove import ProofAsk, Prover
+from quire.flow.prove import AnyProver, ProofAsk
 
 ENDED = ("complete", "failed", "cancelled")
 
@@ -22,7 +22,7 @@ class ProofJob:
 
     id: str
     ask: ProofAsk
-    prover: Prover
+    prover: AnyProver
     deadline: float
     serial: int
     asked_at: float  # unix seconds

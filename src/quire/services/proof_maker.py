@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from quire.base.clock import Clock
 from quire.base.errors import DeadlineExceeded, QuireError, UnknownDataset
 from quire.chain.port import Market, ProofStatus
-from quire.flow.prove import ProofAsk, Prover
+from quire.flow.prove import AnyProver, ProofAsk
 from quire.formats.cid import Cid
 from quire.market.period_plan import entropy_of
 from quire.services.proof_duty import ProofDuty
@@ -27,11 +27,12 @@ RETRY_SECONDS_MAX = 15.0
 
 @dataclass(frozen=True, slots=True)
 class ProvingMeans:
-    """What proofs are made with. `prover` gives the circuit with its key, or raises what is wrong
-    with it; `dataset` one that this node holds, None when it does not."""
+    """What proofs are made with. `prover` gives the circuit with its key, or with others who have
+    one, or raises what is wrong with it; `dataset` one that this node holds, None when it does
+    not."""
 
     proofs: Proofs
-    prover: Callable[[], Awaitable[Prover]]
+    prover: Callable[[], Awaitable[AnyProver]]
     dataset: Callable[[Cid], Awaitable[Dataset | None]]
 
 

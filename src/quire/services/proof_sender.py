@@ -3,8 +3,8 @@
 add -> [ ready ] -> policy: each alone, or a batch -> transaction -> sent
           ^------------- tried again, later and later ----'    `-> given up: why
 
-A batch that the contract refuses is tried again proof by proof, so that a single bad one does not
-cost the others their period.
+A batch that the contract refuses is tried again in halves, so that a single bad one does not cost
+the others their period: it is tried before it is sent, so that finding it costs calls and no gas.
 
 Read next: quire.market.submit_policy
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from quire.base.clock import Clock
@@ -23,7 +23,7 @@ from quire.chain.port import Market, Receipt
 from quire.chain.values import SlotId
 from quire.market.block_pace import BlockPace
 from quire.market.period_plan import send_seconds
-from quire.market.submit_policy import Ready, plan_sending
+from quire.market.submit_policy import ALONE, Patience, Ready, plan_sending
 
 RETRY_SECONDS_FIRST = 0.5
 RETRY_SECONDS_MAX = 8.0
@@ -50,7 +50,7 @@ class _Entry:
     ready: Ready
     tries: int = 0
     not_before: float = 0.0  # monotonic seconds
-    is_alone: bool = False  # a batch with it was refused
+    flock: int = 0  # those that are left of a batch that was refused go together; 0: with all
     is_on_its_way: bool = False
 
 
@@ -58,13 +58,21 @@ class ProofSender:
     """The way out of one node's proofs."""
 
     def __init__(
-        self, market: Market, pace: BlockPace, ear: SenderEar, clock: Clock, waits: Waits
+        self,
+        market: Market,
+        pace: BlockPace,
+        ear: SenderEar,
+        clock: Clock,
+        waits: Waits,
+        patience: Patience = ALONE,
     ) -> None:
         self._market = market
         self._pace = pace
         self._ear = ear
         self._clock = clock
         self._waits = waits
+        self._patience = patience
+        self._flocks = 0
         self._entries: dict[SlotId, _Entry] = {}
         self._wake = asyncio.Event()
         self._sending: dict[asyncio.Task[None], None] = {}
@@ -94,6 +102,16 @@ class ProofSender:
         self._wake.set()
         return entry is not None and entry.is_on_its_way
 
+    def hold(self, ready: Ready, until: float) -> None:
+        """Somebody else may send this proof until then (chain time); 0: nobody does. Nothing is
+        changed when it is on its way, or not wanted any more."""
+        entry = self._entries.get(ready.slot_id)
+        if entry is None or entry.is_on_its_way:
+            return
+        if (entry.ready.period, entry.ready.challenge) == (ready.period, ready.challenge):
+            entry.ready = replace(entry.ready, not_before=until)
+            self._wake.set()
+
     def look_again(self) -> None:
         """Fewer proofs are coming than before, or the chain has moved."""
         self._wake.set()
@@ -112,20 +130,23 @@ class ProofSender:
         """Begin transactions; seconds until the next look, None: when something changes."""
         now, chain_now = self._clock.monotonic(), self._market.clock.now()
         for entry in list(self._entries.values()):
-            if entry.ready.latest + self._send_seconds <= chain_now and not entry.is_on_its_way:
+            if entry.ready.latest + self.send_seconds <= chain_now and not entry.is_on_its_way:
                 self._give_up(entry, DeadlineExceeded("the period ended before it could be sent"))
         waiting = [e for e in self._entries.values() if not e.is_on_its_way]
         due = [e for e in waiting if e.not_before <= now]
+        flocks: dict[int, list[Ready]] = {}
         for entry in due:
-            if entry.is_alone:
-                self._begin((entry.ready,))
+            flocks.setdefault(entry.flock, []).append(entry.ready)
         plan = plan_sending(
-            [e.ready for e in due if not e.is_alone],
+            flocks.pop(0, []),
             self._ear.proofs_coming(),
             chain_now,
-            self._send_seconds,
+            self.send_seconds,
             self._market.terms,
+            self._patience,
         )
+        for flock in flocks.values():
+            self._begin(tuple(flock))
         for group in plan.now:
             self._begin(group)
         pauses = [e.not_before - now for e in waiting if e.not_before > now]
@@ -134,7 +155,8 @@ class ProofSender:
         return min(pauses, default=None)
 
     @property
-    def _send_seconds(self) -> float:
+    def send_seconds(self) -> float:
+        """That a transaction is given to get into the chain."""
         return send_seconds(self._market.terms, self._pace)
 
     def _begin(self, group: tuple[Ready, ...]) -> None:
@@ -175,20 +197,26 @@ class ProofSender:
         if len(group) == 1 and is_refused and name == ALREADY:
             await self._sent(group, None)
             return
-        for ready in group:
+        halves = self._halves() if is_refused and len(group) > 1 else []
+        for at, ready in enumerate(group):
             entry = self._entries.get(ready.slot_id)
             if entry is None or entry.ready is not ready:  # it was dropped meanwhile
                 self._ear.proof_refused(ready, error, is_final=True)
                 continue
             entry.is_on_its_way = False
-            if is_refused and len(group) > 1:
-                entry.is_alone = True
+            if halves:
+                entry.flock = halves[2 * at // len(group)]
             elif is_refused and name in HOPELESS:
                 self._give_up(entry, error)
             else:
                 pause = min(RETRY_SECONDS_FIRST * 2 ** (entry.tries - 1), RETRY_SECONDS_MAX)
                 entry.not_before = self._clock.monotonic() + pause
                 self._ear.proof_refused(ready, error, is_final=False)
+
+    def _halves(self) -> list[int]:
+        """Flocks for the two halves of a batch that was refused."""
+        self._flocks += 2
+        return [self._flocks - 1, self._flocks]
 
     def _give_up(self, entry: _Entry, error: QuireError) -> None:
         self._forget(entry.ready)

@@ -22,7 +22,14 @@ from quire.base.errors import Bug, Busy, DeadlineExceeded, NotFound, QuireError
 from quire.base.events import EventBus
 from quire.base.spans import span
 from quire.base.waits import Wait, Waits
-from quire.flow.prove import ProofAsk, ProvePorts, Prover, gather, proof_of
+from quire.flow.prove import (
+    AnyProver,
+    OutsideProver,
+    ProofAsk,
+    ProvePorts,
+    gather,
+    proof_of,
+)
 from quire.flow.remembered import forget_old
 from quire.flow.workers import Workers
 from quire.formats.cid import Cid
@@ -43,7 +50,8 @@ class ProofCounts:
 
 
 class Proofs:
-    """All proof jobs of one node."""
+    """All proof jobs of one node. `outside_at_once`: proofs that others make for it side by side;
+    those that its own workers make wait for their turn there too."""
 
     def __init__(
         self,
@@ -53,6 +61,8 @@ class Proofs:
         clock: Clock,
         rng: random.Random,
         workers: Workers,
+        *,
+        outside_at_once: int = 0,
     ) -> None:
         self.ports = ports
         self._events = events
@@ -60,6 +70,7 @@ class Proofs:
         self._clock = clock
         self._rng = rng
         self._workers = workers
+        self._outside_at_once = outside_at_once
         self._serial = 0
         self._queue: list[ProofJob] = []  # a heap of those that wait
         self._jobs: OrderedDict[str, ProofJob] = OrderedDict()
@@ -71,7 +82,7 @@ class Proofs:
     @property
     def at_once(self) -> int:
         """Proofs that can be made side by side."""
-        return self._workers.proofs_at_once
+        return max(self._workers.proofs_at_once, self._outside_at_once)
 
     @property
     def waiting_count(self) -> int:
@@ -81,7 +92,7 @@ class Proofs:
     def running_count(self) -> int:
         return len(self._running)
 
-    def start(self, ask: ProofAsk, prover: Prover, deadline: float) -> ProofJob:
+    def start(self, ask: ProofAsk, prover: AnyProver, deadline: float) -> ProofJob:
         """Ask for a proof, or join a job for the same that is ready, or will be by then.
 
         deadline  monotonic seconds
@@ -206,10 +217,14 @@ class Proofs:
 
     async def _make(self, job: ProofJob) -> None:
         made = await gather(self.ports, job.ask, job.prover.parameters)
-        job.state = "proving"
-        self._set_reason(job, "the proof is computed")
-        self._tell(job, "proving", f"shows {len(made.samples)} cells; the proof is computed")
-        found = await self._workers.prove(job.prover, made, job.ask.host)
+        job.state, prover = "proving", job.prover
+        how = "ordered of aggregators" if isinstance(prover, OutsideProver) else "computed"
+        self._set_reason(job, f"the proof is {how}")
+        self._tell(job, "proving", f"shows {len(made.samples)} cells; the proof is {how}")
+        if isinstance(prover, OutsideProver):
+            found = await prover.order(job.ask, made, job.deadline)
+        else:
+            found = await self._workers.prove(prover, made, job.ask.host)
         job.proof = proof_of(job.ask, job.prover, found)
 
     def _expire(self, job: ProofJob) -> None:

@@ -188,6 +188,14 @@ class CatalogTable:
             " WHERE r.kind = 'name' ORDER BY r.name"
         )
 
+    def kept(self, kind: str) -> list[tuple[bytes, str]]:
+        """(manifest digest, name) of all roots of this kind."""
+        return self._rows.all(
+            "SELECT d.cid, r.name FROM root r JOIN dataset d ON d.id = r.dataset"
+            " WHERE r.kind = ? ORDER BY d.id, r.name",
+            kind,
+        )
+
     def ended(self, kind: str, now: float) -> list[tuple[bytes, str]]:
         """(manifest digest, name) of roots of this kind that do not last any more, though their
         datasets are here."""

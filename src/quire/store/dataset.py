@@ -9,9 +9,10 @@ from quire.formats.cid import Cid
 from quire.formats.manifest import Manifest
 from quire.store.withheld import REPLICA
 
-# From the strongest reason to the weakest. replica: sealed, kept for a client who pays; lease: the
-# time that an upload was given; cache: what was fetched, or passed through.
-KINDS = ("pin", "name", "request", "slot", "replica", "lease", "cache")
+# From the strongest reason to the weakest. replica: sealed, kept for a client who pays; job: of an
+# aggregator, for a customer who pays; lease: the time that an upload was given; cache: what was
+# fetched, or passed through.
+KINDS = ("pin", "name", "request", "slot", "replica", "job", "lease", "cache")
 
 
 @dataclass(frozen=True, slots=True)

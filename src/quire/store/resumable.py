@@ -236,14 +236,15 @@ class ResumableUpload:
         """What came since `hold` is right."""
         self._intake.is_held = False
 
-    async def commit(self) -> Dataset:
-        """Make the dataset visible and durable, and note that the upload is complete.
+    async def commit(self, root: RetentionRoot | None = None) -> Dataset:
+        """Make the dataset visible and durable, and note that the upload is complete. `root`: why
+        it is kept; None: as any upload.
 
         Raises InputError, QuotaExceeded, DiskFull, Busy; what was durable before still is."""
         try:
             row = self.row
             publication = await publication_of(
-                self._intake, row.filename, row.mimetype, self._default_root()
+                self._intake, row.filename, row.mimetype, root or self._default_root()
             )
         except BaseException:
             self._intake.is_broken = True  # its last block may be padded

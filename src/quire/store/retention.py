@@ -117,6 +117,11 @@ class Retention:
         found = await self._core.off_loop(self._core.meta.reading.catalog.ended, kind, now)
         return [(cid_of_dataset(digest), name) for digest, name in found]
 
+    async def kept(self, kind: str) -> list[tuple[Cid, str]]:
+        """(dataset, name) of every root of a kind."""
+        found = await self._core.off_loop(self._core.meta.reading.catalog.kept, kind)
+        return [(cid_of_dataset(digest), name) for digest, name in found]
+
     async def release(self, manifest_cid: Cid, kind: str, name: str) -> bool:
         """Take a root away; False when there was none. Without roots the dataset goes at the next
         collection."""
@@ -153,11 +158,11 @@ class Retention:
         """Delete datasets; with a time, only those that nothing keeps then and nobody holds."""
 
         def apply(tables: Tables) -> list[_Deleted]:
-            held = set() if due_at is None else set(self._core.holds.tree_ids())
+            held = set() if due_at is None else set(self._core.holds.roots())
             deleted = []
             for digest in digests:
                 row = tables.catalog.find(digest)
-                if row is None or row.tree_id in held:
+                if row is None or (held and dataset_of(row).tree_root in held):
                     continue
                 if due_at is None or is_due(row, due_at):
                     deleted.append(_remove(tables, row))

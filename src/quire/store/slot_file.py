@@ -120,6 +120,16 @@ class SlotTree:
             raise InputError(f"leaf {index} is not one of {self.leaf_count}")
         return self._node(index)
 
+    def leaves(self, count: int) -> bytes:
+        """The digests of the first `count` blocks, 32 bytes each. Raises as `leaf` does. Not
+        checked against the root."""
+        if not 0 <= count <= self.leaf_count:
+            raise InputError(f"there are {self.leaf_count} leaves, not {count}")
+        data = _read(self._disk, self._name, HEADER_BYTES, count * NODE_BYTES)
+        if len(data) != count * NODE_BYTES:
+            raise _damaged(self._name, "was cut while it was read")
+        return data
+
     def path(self, index: int) -> bytes:
         """The siblings of a leaf bottom-up, 32 bytes each, zeros where there is none. Raises as
         `leaf` does. Not checked against the root."""

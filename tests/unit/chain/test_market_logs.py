@@ -8,7 +8,7 @@ import pytest
 
 from quire.base.errors import BadEncoding
 from quire.chain.block import Log
-from quire.chain.events import SlotEvicted, SlotFreed, StorageRequested
+from quire.chain.events import ProofDelegateSet, SlotEvicted, SlotFreed, StorageRequested
 from quire.chain.evm.logs import decode_event, events_of, topic_of
 from quire.chain.values import Ask
 from support.vectors import accepted, rejected
@@ -53,6 +53,23 @@ def test_what_is_no_event_is_refused_and_passed_over_in_a_stretch(row):
 def test_events_of_others_are_passed_over():
     assert decode_event([b"\1" * 32], b"") is None
     assert decode_event([], b"") is None
+
+
+def test_who_may_submit_for_whom_is_read_and_what_is_no_account_refused():
+    topic, host, delegate = topic_of("ProofDelegateSet"), b"\1" * 20, b"\2" * 20
+    padded = [each.rjust(32, b"\0") for each in (host, delegate)]
+    yes, no = (number.to_bytes(32, "big") for number in (1, 0))
+    assert decode_event([topic, *padded], yes) == ProofDelegateSet(host, delegate, True)
+    assert decode_event([topic, *padded], no) == ProofDelegateSet(host, delegate, False)
+    wrong = (
+        ([topic, *padded], (2).to_bytes(32, "big")),
+        ([topic, *padded], yes[:31]),
+        ([topic, b"\1" * 32, padded[1]], yes),
+        ([topic, padded[0]], yes),
+    )
+    for topics, data in wrong:
+        with pytest.raises(BadEncoding):
+            decode_event(topics, data)
 
 
 def test_our_own_events_are_told_apart_from_the_reference_s():

@@ -162,6 +162,16 @@ def test_free_providers_come_before_those_that_cost() -> None:
     assert picks([dear], 1)[dear.peer] == 1
 
 
+def test_those_in_use_still_say_what_is_usual_to_pay() -> None:
+    """Otherwise two dear ones would be the usual case as soon as two of three cheap ones are."""
+    cheap = [prospect(n, offer(n, price=1)) for n in range(3)]
+    dear = [prospect(n, offer(n, price=1000)) for n in (8, 9)]
+    for chunk in range(100):
+        wanted = need(chunk.to_bytes(4, "big"), used=(cheap[0].peer, cheap[1].peer))
+        (chosen,) = choose([*cheap, *dear], wanted, 1, Company(2), HERE)
+        assert chosen is cheap[2]
+
+
 def test_age_counts_as_the_formula_says() -> None:
     for days, expected in ((0, 0.5), (15, 0.75), (30, 1.0), (300, 1.0)):
         assert reputation(days=days).age_factor(NOW) == pytest.approx(expected)

@@ -1,13 +1,15 @@
-"""Real proofs, in periods: made from the blocks of a store, and checked by the verifying key as the
-contract would, for the challenge and the host that it knows."""
+"""Real proofs, in periods: made from the blocks of a store, by this node or by an aggregator, and
+checked by the verifying key as the contract would, for the challenge and the host that it knows."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from quire.base.clock import SystemClock
 from quire.base.events import EventBus
@@ -17,19 +19,21 @@ from quire.chain.memory.market import MemoryMarket
 from quire.chain.memory.world import MemoryWorld
 from quire.chain.values import Ask, Content, StorageRequest
 from quire.dataset.storage_proof import WORD_BYTES
-from quire.flow.prove import ProofAsk, verification_of
-from quire.kernels.groth16 import verify
+from quire.flow.prove import AnyProver, ProofAsk, verification_of
+from quire.kernels.groth16 import VerifyingKey, verify
 from quire.market.period_plan import entropy_of
-from quire.services.circuit_files import CircuitPlaces
+from quire.services.circuit_files import NOTE, VERIFYING_KEY, CircuitPlaces
 from quire.services.circuits import Circuits
-from quire.services.market_key import key_for_market
+from quire.services.market_key import verifying_key_for_market
 from quire.services.period_prover import PeriodProver
 from quire.services.proof_maker import ProvingMeans
 from quire.services.prover import Proofs
 from quire.services.workers.local import LocalWorkers
+from quire.store.dataset import Dataset
 from quire.store.journal_memory import MemoryJournal
 from support.market_terms import TERMS
 from support.period_kit import Feed
+from support.proof_town import PRICE, Town
 from support.prove_kit import TINY, protected_in, tiny_keys
 
 HOST, CLIENT = bytes([7] * 20), bytes([8] * 20)
@@ -37,8 +41,39 @@ SLOTS = 2  # of the five that this host fills
 
 
 async def test_real_proofs_of_two_slots_pass_for_three_periods(tmp_path) -> None:
-    circuits = Circuits(CircuitPlaces(tiny_keys(), TINY))
-    key = (await key_for_market(circuits, TINY, TERMS)).verifying_key
+    circuit = await Circuits(CircuitPlaces(tiny_keys(), TINY)).prover(TINY)
+    assert await proofs_in_the_chain(tmp_path, circuit.verifying_key, circuit) >= 3
+
+
+async def test_a_host_without_a_proving_key_has_an_aggregator_prove_and_pays_each_once(
+    tmp_path,
+) -> None:
+    """It has the verifying key alone; its first proofs and those of periods are ordered alike."""
+    own = tmp_path / "circuits" / TINY.id
+    own.mkdir(parents=True)
+    for name in (VERIFYING_KEY, NOTE):
+        shutil.copy(tiny_keys() / TINY.id / name, own)
+    verifying = Circuits(CircuitPlaces(tmp_path / "circuits", TINY))
+    key = await verifying_key_for_market(verifying, TINY, TERMS)
+    clock = SystemClock()
+    workers = LocalWorkers(Waits(clock), proofs_at_once=1)
+    town = Town(clock, await Circuits(CircuitPlaces(tiny_keys(), TINY)).prover(TINY))
+    maker = await town.maker(workers=workers)
+    host = await town.host(verify=partial(verify, key))
+    try:
+        submitted = await proofs_in_the_chain(tmp_path / "slots", key, host.prover)
+        orders = await host.settled()
+        assert submitted >= 3
+        assert [order.at for order in orders] == ["settled"] * (submitted + SLOTS)
+        assert maker.earned == PRICE * len(orders)
+    finally:
+        await host.close()
+        await maker.close()
+        await workers.stop()
+
+
+async def proofs_in_the_chain(tmp_path: Path, key: VerifyingKey, prover: AnyProver) -> int:
+    """How many proofs of periods got there, none of them late or refused."""
 
     def is_right(inputs: Sequence[int], proof: bytes) -> bool:
         public = b"".join(each.to_bytes(WORD_BYTES, "big") for each in inputs)
@@ -53,6 +88,7 @@ async def test_real_proofs_of_two_slots_pass_for_three_periods(tmp_path) -> None
     market = MemoryMarket(world, HOST)
     world.mine(3)
     workers = LocalWorkers(waits, proofs_at_once=1)
+    tmp_path.mkdir(exist_ok=True)
     async with protected_in(tmp_path) as held:
         proofs = Proofs(held.ports, events, waits, clock, random.Random(1), workers)
         root = verification_of(held.dataset.manifest).verify_root.digest
@@ -62,21 +98,13 @@ async def test_real_proofs_of_two_slots_pass_for_three_periods(tmp_path) -> None
         request = StorageRequest(CLIENT, ask, content, 600, bytes(32))
         await MemoryMarket(world, CLIENT).request_storage(request)
         identity = request_id(request)
-        prover = await circuits.prover(TINY)
-        for index in range(SLOTS):
-            slot = slot_id(identity, index)
-            await market.reserve_slot(identity, index)
-            [status] = await market.proof_statuses([slot])
-            entropy = entropy_of(status.challenge)
-            wanted = ProofAsk.of(held.dataset, index, entropy, HOST, TINY)
-            job = proofs.start(wanted, prover, clock.monotonic() + 60)
-            await proofs.wait(job)
-            assert job.proof is not None, job.error
-            await market.fill_slot(identity, index, job.proof.proof)
+        await fill(market, identity, proofs, held.dataset, prover)
         feed = Feed(market)
-        means = ProvingMeans(
-            proofs, partial(key_for_market, circuits, TINY, terms), held.store.dataset
-        )
+
+        async def the_prover() -> AnyProver:
+            return prover
+
+        means = ProvingMeans(proofs, the_prover, held.store.dataset)
         service = PeriodProver(
             market, means, feed, MemoryJournal(clock), clock=clock, events=events, waits=waits
         )
@@ -92,10 +120,24 @@ async def test_real_proofs_of_two_slots_pass_for_three_periods(tmp_path) -> None
             await service.stop()
             await proofs.stop()
             await workers.stop()
-    assert service.counts.submitted >= 3
     assert (service.counts.late, service.counts.missed) == (0, 0)
     problems = [t.problem for b in world.blocks_after(0) for t in b.transactions if t.problem]
     assert problems == []
+    return service.counts.submitted
+
+
+async def fill(
+    market: MemoryMarket, request: bytes, proofs: Proofs, dataset: Dataset, prover: AnyProver
+) -> None:
+    """Some of the request's slots, each with its first proof."""
+    for index in range(SLOTS):
+        await market.reserve_slot(request, index)
+        [status] = await market.proof_statuses([slot_id(request, index)])
+        wanted = ProofAsk.of(dataset, index, entropy_of(status.challenge), HOST, TINY)
+        job = proofs.start(wanted, prover, asyncio.get_running_loop().time() + 60)
+        await proofs.wait(job)
+        assert job.proof is not None, job.error
+        await market.fill_slot(request, index, job.proof.proof)
 
 
 async def three_periods(world: MemoryWorld, service: PeriodProver) -> None:

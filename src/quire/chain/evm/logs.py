@@ -14,6 +14,7 @@ from quire.chain.abi import ASK, decode, told_address
 from quire.chain.block import Log
 from quire.chain.events import (
     MarketEvent,
+    ProofDelegateSet,
     ProofSubmitted,
     RequestCancelled,
     RequestFailed,
@@ -43,7 +44,11 @@ def _reserved(
     return SlotReserved(request_id, slot_index, address, reservation, until)
 
 
-# name -> indexed types (at most the id), other types, what is made of them
+def _delegate_set(host: str, delegate: str, is_allowed: bool) -> MarketEvent:
+    return ProofDelegateSet(told_address(host), told_address(delegate), is_allowed)
+
+
+# name -> indexed types, other types, what is made of them
 _EVENTS: dict[str, tuple[list[str], list[str], _Make]] = {
     "StorageRequested": ([], ["bytes32", ASK, "uint64"], _requested),
     "RequestFulfilled": (["bytes32"], [], RequestFulfilled),
@@ -56,6 +61,7 @@ _EVENTS: dict[str, tuple[list[str], list[str], _Make]] = {
     "SlotReserved": (["bytes32"], ["uint64", "address", "uint8", "uint64"], _reserved),
     "SlotEvicted": (["bytes32"], ["uint64"], SlotEvicted),
     "SeedFixed": (["bytes32"], ["bytes32"], SeedFixed),
+    "ProofDelegateSet": (["address", "address"], ["bool"], _delegate_set),
 }
 
 
@@ -78,7 +84,8 @@ def decode_event(topics: Sequence[bytes], data: bytes) -> MarketEvent | None:
     indexed, plain, make = known
     if len(topics) != 1 + len(indexed):
         raise BadEncoding(f"an event of the marketplace has {len(topics)} topics")
-    values: list[Any] = [*topics[1:], *(decode(plain, data) if plain else ())]
+    head = decode(indexed, b"".join(topics[1:])) if indexed else ()
+    values: list[Any] = [*head, *(decode(plain, data) if plain else ())]
     return make(*values)
 
 

@@ -44,6 +44,9 @@ PERCENT = {
 OTHERS_PERCENT = 110
 TRANSFER_FAILED = "Marketplace_TransferFailed"
 
+ALLOWED_TOO_LITTLE = "ERC20InsufficientAllowance"
+PAY_TRIES = 3
+
 
 class EvmMarket(EvmViews):
     """Made by `opening.open_market`. `depth`: blocks on top of one before it is told of."""
@@ -160,28 +163,28 @@ class EvmMarket(EvmViews):
     async def filled_at(
         self, request_id: RequestId, slot_index: int, from_block: int
     ) -> int | None:
-        log = await self._newest(SlotFilled(request_id, slot_index), from_block)
-        return None if log is None else await self._timestamp(log.block)
+        logs = await self._newest_first(SlotFilled(request_id, slot_index), from_block)
+        return await self._timestamp(logs[0].block) if logs else None
 
-    async def submission(self, slot_id: SlotId, from_block: int) -> Submission | None:
-        log = await self._newest(ProofSubmitted(slot_id), from_block)
-        timestamp = None if log is None else await self._timestamp(log.block)
-        if log is None or timestamp is None:
-            return None
-        named = f"0x{log.transaction.hex()}"
-        receipt = await self._reader.rpc.call("eth_getTransactionReceipt", [named])
-        if receipt is None:  # a re-organisation took it
-            return None
-        return Submission(log.transaction, log.block, timestamp, parse_sender(receipt))
+    async def submissions(self, slot_id: SlotId, from_block: int) -> list[Submission]:
+        found = []
+        for log in await self._newest_first(ProofSubmitted(slot_id), from_block):
+            timestamp = await self._timestamp(log.block)
+            named = f"0x{log.transaction.hex()}"
+            receipt = await self._reader.rpc.call("eth_getTransactionReceipt", [named])
+            if timestamp is not None and receipt is not None:  # else a re-organisation took it
+                sender = parse_sender(receipt)
+                found.append(Submission(log.transaction, log.block, timestamp, sender))
+        return found
 
     # ---- inside ----
 
-    async def _newest(self, event: MarketEvent, from_block: int) -> Log | None:
-        """The last log that tells it, since a block."""
+    async def _newest_first(self, event: MarketEvent, from_block: int) -> list[Log]:
+        """The logs that tell it, since a block."""
         newest = (await self.head()).number
         reader = LogReader(self._reader.rpc, self.terms.contract)
         logs = await reader.between(max(0, from_block), newest)
-        return next((log for log in reversed(logs) if event in events_of([log])), None)
+        return [log for log in reversed(logs) if event in events_of([log])]
 
     async def _timestamp(self, number: int) -> int | None:
         """Of a block; None when it is not there any more."""
@@ -203,6 +206,15 @@ class EvmMarket(EvmViews):
         refusal = await self._reader.would(data, method.name)
         if refusal is not None and not _is_about_tokens(refusal):
             raise refusal
+        for _ in range(PAY_TRIES - 1):
+            try:
+                return await self._pay_once(method, data, tokens, purpose)
+            except Reverted as error:  # a re-organisation may have taken the approval back
+                if error.facts.get("name") != ALLOWED_TOO_LITTLE:
+                    raise
+        return await self._pay_once(method, data, tokens, purpose)
+
+    async def _pay_once(self, method: Method, data: bytes, tokens: int, purpose: str) -> Receipt:
         async with self._funds.set_aside(tokens, purpose, self.terms.contract):
             return await self._send_data(method, data)
 

@@ -186,14 +186,14 @@ class MemoryMarket(MemoryPort):
         blocks = self.world.blocks_after(from_block - 1)
         return [event for block in blocks for event in block.events]
 
-    async def submission(self, slot_id: SlotId, from_block: int) -> Submission | None:
-        self._on.ask("submission")
-        for block in reversed(self.world.blocks_after(from_block - 1)):
-            for sent in reversed(block.transactions):
-                if ProofSubmitted(slot_id) in sent.events:
-                    head = block.head
-                    return Submission(sent.hash, head.number, head.timestamp, sent.sender)
-        return None
+    async def submissions(self, slot_id: SlotId, from_block: int) -> list[Submission]:
+        self._on.ask("submissions")
+        return [
+            Submission(sent.hash, block.head.number, block.head.timestamp, sent.sender)
+            for block in reversed(self.world.blocks_after(from_block - 1))
+            for sent in reversed(block.transactions)
+            if ProofSubmitted(slot_id) in sent.events
+        ]
 
     async def filled_at(
         self, request_id: RequestId, slot_index: int, from_block: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from quire.chain.events import ProofSubmitted
+from quire.chain.events import ProofDelegateSet, ProofSubmitted
 from quire.chain.memory.moment import need, refuse
 from quire.chain.memory.state import ProofDelegation, SlotRecord
 from quire.chain.memory.states import States
@@ -121,6 +121,7 @@ class Proofs(States):
         before = self.delegation(self.caller, delegate)
         revoked_at = before.revoked_at if is_allowed else self.now
         self.state.delegates[self.caller, delegate] = ProofDelegation(is_allowed, revoked_at)
+        self.events.append(ProofDelegateSet(self.caller, delegate, is_allowed))
 
     # ---- for the rules ----
 

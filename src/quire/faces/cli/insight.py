@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import click
 
+from quire.base.errors import Busy, NotFound
 from quire.base.units import format_size
 from quire.faces.cli.common import dataset_of, json_option, show_json, with_client
 from quire.faces.cli.main import Context
 from quire.faces.client import Client
 
-LINK = re.compile("[0-9a-fA-F]{32}")
+ID = re.compile("[0-9a-fA-F]{32}")  # of an order, a job, a link or an upload
 ACCOUNT_LETTERS = 42  # 0x and 40 digits
 
 
@@ -25,17 +27,25 @@ ACCOUNT_LETTERS = 42  # 0x and 40 digits
 def why_command(context: Context, cid: str, as_json: bool) -> None:
     """Explain CID, or what a capability names: is it here, who has it, how its replicas at
     providers stand, what is being waited for, what happened. Or the 0x id of a storage request or
-    slot, or the 32 digits of a link or upload: how it goes, what is waited for until when, what
-    happened. Or the 0x account at the other end of a payment channel."""
+    slot, or the 32 digits of a link or upload, or of an order or job of an aggregator: how it goes,
+    what is waited for until when, what happened. Or the 0x account at the other end of a payment
+    channel."""
     if cid[:2] in ("0x", "0X") and len(cid) == ACCOUNT_LETTERS:
         path = f"/channels/{cid}/why"
     elif cid[:2] in ("0x", "0X"):
         path = f"/contracts/{cid}/why"
-    elif LINK.fullmatch(cid):
+    elif ID.fullmatch(cid):
         path = f"/links/{cid}/why"
     else:
         path = f"/datasets/{dataset_of(context, cid)}/why"
-    found = with_client(context, lambda client: client.json("GET", path))
+
+    async def explained(client: Client) -> dict[str, Any]:
+        if ID.fullmatch(cid):
+            with suppress(NotFound, Busy):  # no order and no job; or no hub to have any
+                return cast(dict[str, Any], await client.json("GET", f"/jobs/{cid}/why"))
+        return cast(dict[str, Any], await client.json("GET", path))
+
+    found = with_client(context, explained)
     if as_json:
         show_json(found)
         return

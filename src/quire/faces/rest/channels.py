@@ -69,7 +69,7 @@ async def show_all(_request: web.Request, node: Node) -> web.Response:
 async def top_up(request: web.Request, node: Node) -> web.Response:
     """Let a channel have room for an amount; nothing is sent where it has."""
     retail, payee = retail_of(node), account_of(request, "payee")
-    await retail.payments.top_up(payee, await _amount(request))
+    await retail.payments.top_up(payee, await positive_amount(request))
     return _shown(retail, await retail.payments.look(payee))
 
 
@@ -90,14 +90,14 @@ async def claim(_request: web.Request, node: Node) -> web.Response:
 
 async def deposit(request: web.Request, node: Node) -> web.Response:
     retail = retail_of(node)
-    await retail.deposit(await _amount(request))
+    await retail.deposit(await positive_amount(request))
     hub = retail.hub
     return reply_json(FundsBody(str(await hub.balance()), str(await hub.tokens())))
 
 
 async def withdraw(request: web.Request, node: Node) -> web.Response:
     hub = retail_of(node).hub
-    await hub.withdraw(await _amount(request))
+    await hub.withdraw(await positive_amount(request))
     return reply_json(FundsBody(str(await hub.balance()), str(await hub.tokens())))
 
 
@@ -114,8 +114,8 @@ def account_of(request: web.Request, name: str) -> Address:
         raise InputError(error.message) from None
 
 
-async def _amount(request: web.Request) -> int:
-    """Raises InputError."""
+async def positive_amount(request: web.Request) -> int:
+    """Tokens, as the body says. Raises InputError."""
     amount = (await read_body(request)).uint256("amount")
     if not 0 < amount < 1 << 128:
         raise InputError("say the amount: a whole number of tokens (smallest unit) above 0")

@@ -78,6 +78,15 @@ class MarketBody:
             raise InputError(f"{name} is no text")
         return value
 
+    def texts(self, name: str) -> list[str]:
+        """One text, or several; none when it is not there."""
+        value = self._fields.get(name)
+        if value is None or isinstance(value, str):
+            return [value] if value else []
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise InputError(f"{name} is neither a text nor a list of texts")
+        return value
+
     def truth(self, name: str, default: bool) -> bool:
         value = self._fields.get(name)
         if value is None:

@@ -118,7 +118,7 @@ def _provider_body(choice: Providers, known: Known, need: Need, node: Node) -> P
         eligible=not why_not,
         why_not=why_not,
         offer=_offer_body(known),
-        reputation=_reputation_body(known.reputation, node.clock.now()),
+        reputation=reputation_body(known.reputation, node.clock.now()),
     )
 
 
@@ -139,7 +139,7 @@ def _offer_body(known: Known) -> OfferBody | None:
     )
 
 
-def _reputation_body(reputation: Reputation, now: float) -> ReputationBody:
+def reputation_body(reputation: Reputation, now: float) -> ReputationBody:
     known = reputation.faded(now)
     return ReputationBody(
         first_seen=known.first_seen,

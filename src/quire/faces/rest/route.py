@@ -73,6 +73,8 @@ PATH_PARAMS = {
         Param("locator", "32 bytes in hexadecimal"),
         Param("payee", "an account, 0x and 40 hexadecimal digits"),
         Param("account", "an account, 0x and 40 hexadecimal digits"),
+        Param("jobId", "16 bytes in hexadecimal"),
+        Param("encodingId", "the id of an encoding that was begun"),
         Param("proofId", "the id of a proof that was asked for"),
     )
 }  # fmt: skip

@@ -42,6 +42,7 @@ from quire.formats.tus import decode_size
 from quire.net.exchange.ledger import Account
 from quire.net.transport import ConnectionInfo
 from quire.node.doctor import examine_node
+from quire.node.doctor_aggregation import examine_aggregation
 from quire.node.doctor_chain import examine_trading
 from quire.node.node import Node
 from quire.node.why import why
@@ -240,4 +241,6 @@ async def doctor(_request: web.Request, node: Node) -> web.Response:
     findings = await asyncio.get_running_loop().run_in_executor(None, examine_node, node)
     if node.trading is not None:
         findings += await examine_trading(node.trading, node.clock)
+        if node.aggregation is not None:
+            findings += await examine_aggregation(node.aggregation, node.trading.market)
     return reply_json(Doctor(findings))

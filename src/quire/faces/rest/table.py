@@ -8,6 +8,7 @@ from aiohttp import web
 
 from quire.faces.rest import debug, identity, status, tus
 from quire.faces.rest import schemas as s
+from quire.faces.rest.bond import bond_routes
 from quire.faces.rest.caching import caching_routes
 from quire.faces.rest.channel_table import channel_routes
 from quire.faces.rest.data_routes import (
@@ -21,6 +22,7 @@ from quire.faces.rest.data_routes import (
 from quire.faces.rest.directory_routes import directory_routes
 from quire.faces.rest.events import EventStreams
 from quire.faces.rest.file_table import file_routes, pointer_routes
+from quire.faces.rest.job_table import job_routes
 from quire.faces.rest.leases import lease_routes
 from quire.faces.rest.proof_table import proof_routes
 from quire.faces.rest.protect_table import protect_routes
@@ -44,6 +46,7 @@ def all_routes(streams: EventStreams) -> list[Route]:
     own += [*rebuild_routes(), *proof_routes(), *file_routes(), *pointer_routes()]
     market = [*sales_routes(), *purchase_routes(), *validator_routes(), *provider_routes()]
     market += [*lease_routes(), *channel_routes(), *caching_routes(), *replica_routes(streams)]
+    market += [*job_routes(), *bond_routes()]
     return [*data_routes(), *directory_routes(), *_node(), *_debug(), *market, *own]
 
 

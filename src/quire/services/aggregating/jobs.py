@@ -7,6 +7,7 @@ Read next: doer.py; aggregator.py, which answers the customers' questions with t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 
 from quire.aggregation.job import DoWork, Dropped, Job, JobEffect, JobEvent
@@ -40,6 +41,8 @@ class Jobs:
             waits=ports.waits,
             place=place_of(ports.hub),
         )
+        self._waiting: dict[asyncio.Future[None], str] = {}
+        self.machines.listen(self._changed)
 
     async def start(self) -> None:
         """Go on where each job was. Raises StoreCorrupt."""
@@ -47,6 +50,8 @@ class Jobs:
 
     async def stop(self) -> None:
         await self.machines.stop()
+        for waiting in list(self._waiting):
+            waiting.cancel()
 
     def __iter__(self) -> Iterator[Job]:
         """All that are remembered, oldest first."""
@@ -79,7 +84,22 @@ class Jobs:
         """Raises DiskFull, Busy, NotFound."""
         return await self.machines.post(job.key, event)
 
+    async def until_worked(self, job_id: JobId) -> None:
+        """Wait until a job is not being worked on any more."""
+        while (job := self.find(job_id)) is not None and job.at in AT_WORK:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting[waiting] = job.key
+            try:
+                await waiting
+            finally:
+                del self._waiting[waiting]
+
     # ---- inside ----
+
+    def _changed(self, key: str, _before: Job | None, _job: Job) -> None:
+        for waiting, whose in self._waiting.items():
+            if whose == key and not waiting.done():
+                waiting.set_result(None)
 
     async def _perform(self, job: Job, effect: JobEffect) -> JobEvent | None:
         service = service_of(job.work)
@@ -91,3 +111,8 @@ class Jobs:
         if doer is not None:
             await doer.drop(job)
         return Dropped()
+
+
+def bill_key(job_id: JobId, part: int) -> str:
+    """The key of the debt for a part of the price, for ever (channels.port)."""
+    return f"job/{job_id.hex()}/{part}"

@@ -58,13 +58,18 @@ class Offering:
         self._known: dict[bytes, Offered] = {}  # by digest, oldest first
         self._newest: dict[QuoteRequest, bytes] = {}
 
+    @property
+    def services(self) -> list[Service]:
+        """What is offered: what the settings say, as far as there is who does it."""
+        return [service for service in self.settings.services if service in self._doers]
+
     def quote(self, quote: QuoteRequest) -> AggregatorAnswer:
         """The offer, or why there is none, with the numbers that would work."""
-        doer = self._doers.get(quote.service)
-        if doer is None or quote.service not in self.settings.services:
-            offered = ", ".join(service.name for service in self._doers) or "nothing"
+        if quote.service not in self.services:
+            offered = ", ".join(service.name for service in self.services) or "nothing"
             text = f"{quote.service.name} is not offered here; offered: {offered}"
             return AggregatorAnswer(Code.NOT_OFFERED, text)
+        doer = self._doers[quote.service]
         most = self.settings.max_bytes
         if quote.service is Service.ENCODE and quote.dataset_size > most:
             text = f"{format_size(quote.dataset_size)} are too large; at most {format_size(most)}"

@@ -20,7 +20,7 @@ class AggregatorSettings:
     submit_price   for one proof in the chain
     bond           promised with each proof that is taken to be submitted
     max_bytes      the largest dataset that is coded
-    jobs           under way at once, of all customers
+    jobs           of coding and proving, at work at once, of all customers
     """
 
     services: tuple[Service, ...] = tuple(Service)
@@ -30,7 +30,7 @@ class AggregatorSettings:
     submit_price: int = 0
     bond: int = 0
     max_bytes: int = 64 * GIB
-    jobs: int = 64
+    jobs: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class AggregatorLimits:
     """What one customer, or one peer, may have, and how long who orders has.
 
     customer_jobs    being worked on, or waiting to be paid
+    customer_works   of coding and proving, at work at once
     unpaid_jobs      that he let end unpaid or disputed, before he has to wait
     unpaid_seconds   for how long such a job counts
     release_seconds  to check a result and pay its first part
@@ -45,7 +46,8 @@ class AggregatorLimits:
     longest_seconds  from the accept to the deadline of a job
     """
 
-    customer_jobs: int = 32
+    customer_jobs: int = 256
+    customer_works: int = 8
     unpaid_jobs: int = 1
     unpaid_seconds: int = 3600
     release_seconds: int = 3600

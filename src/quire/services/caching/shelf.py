@@ -27,7 +27,8 @@ SPARED_SECONDS = 10.0  # after it was asked for
 REFRESH_SECONDS = 300.0  # until it is looked again why datasets are kept
 HEADROOM_SHARE = 0.02  # of the quota: left for what is being written
 VISITS_MAX = 50_000
-OWN_KINDS = ("lease", "request", "slot")  # of what this node has published, or keeps by contract
+# Of what this node has published, or keeps by contract.
+OWN_KINDS = ("lease", "request", "slot", "job")
 
 Region: TypeAlias = tuple[bytes, int]  # tree root, number
 

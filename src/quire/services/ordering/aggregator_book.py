@@ -30,14 +30,15 @@ KNOWN_MAX = 512
 @dataclass(slots=True)
 class KnownAggregator:
     """`offers`: the newest by the hash of its quote. `services`: those it was found under or has
-    made offers for; `problem`: why it made none, in words; `is_met`: it is in the journal."""
+    made offers for; `problems`: why it made none for a service, in words; `is_met`: it is in the
+    journal."""
 
     peer: PeerId
     reputation: Reputation
     addresses: tuple[Address, ...] = ()
     offers: dict[bytes, SignedOffer] = field(default_factory=dict)
     services: dict[Service, None] = field(default_factory=dict)
-    problem: str = ""
+    problems: dict[Service, str] = field(default_factory=dict)
     is_met: bool = False
     is_listed: bool = False
 

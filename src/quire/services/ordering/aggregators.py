@@ -38,6 +38,7 @@ STALE_SECONDS = 600.0  # after which the DHT is asked again
 ASKED_AT_ONCE = 16
 HOLD_SECONDS = 30  # that an offer has to hold to be handed out again
 OFFERS_MAX = 16  # kept of each
+TOLD_MAX = 6  # of whom it is said why they make no offer
 LEAST_BOUND = 0.02  # of a reliability: whoever has failed often is dear, not endlessly so
 
 
@@ -111,8 +112,13 @@ class Aggregators:
             if (offer := self._kept(known, key, now)) is not None
         ]
         if not found:
-            self._tell_none(quote, subject, only, exclude)
+            self._tell_none(quote, subject, only)
         return [candidate for _, _, candidate in sorted(found, key=lambda each: each[:2])]
+
+    def why_none(self, service: Service, via: Sequence[str] = ()) -> str:
+        """What those who were asked last said instead of an offer; "": nobody was. Raises
+        BadConfig."""
+        return self._why_none(service, {parse_peer(text).peer: None for text in via})
 
     async def report(self, peer: PeerId, outcome: Outcome, why: str = "") -> None:
         """What it turned out to be, durable. Raises DiskFull."""
@@ -217,11 +223,11 @@ class Aggregators:
             peer_id = decode_peer_id(known.peer)
             check_offer(offer, peer_id, quote, ports.domain, ports.chain.now())
         except (PeerError, BadOffer) as error:
-            known.problem = error.message
+            known.problems[quote.service] = error.message
             known.offers.pop(quote_hash(quote), None)
             await self._blame(known, error)
             return False
-        known.problem = ""
+        known.problems.pop(quote.service, None)
         known.services[quote.service] = None
         known.offers[quote_hash(quote)] = offer
         while len(known.offers) > OFFERS_MAX:
@@ -243,18 +249,17 @@ class Aggregators:
             now = self._ports.clock.now()
             known.reputation = known.reputation.after(outcome, now, error.message)
 
-    def _tell_none(
-        self,
-        quote: QuoteRequest,
-        subject: str,
-        only: Collection[PeerId],
-        exclude: Collection[PeerId],
-    ) -> None:
-        known = [each for each in self.book if each.peer in only] if only else list(self.book)
-        why = "; ".join(
-            f"{each.peer}: {self.shuns(each.peer) or each.problem or 'tried already'}"
-            for each in known[:6]
-        )
+    def _tell_none(self, quote: QuoteRequest, subject: str, only: Collection[PeerId]) -> None:
+        why = self._why_none(quote.service, only)
         name = quote.service.name.lower()
         words = f"no aggregator makes an offer to {name}" + (f": {why}" if why else "")
         self._ports.events.publish("aggregator.none", subject, words)
+
+    def _why_none(self, service: Service, only: Collection[PeerId]) -> str:
+        known = [each for each in self.book if each.peer in only] if only else list(self.book)
+        return "; ".join(self._why_not(each, service) for each in known[:TOLD_MAX])
+
+    def _why_not(self, known: KnownAggregator, service: Service) -> str:
+        if away := self.shuns(known.peer):
+            return f"{known.peer}: {away}"
+        return known.problems.get(service) or f"{known.peer} was tried already"

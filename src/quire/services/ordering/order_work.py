@@ -6,13 +6,14 @@ Source   market.md 6.4
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from quire.aggregation.order import (
     Ask,
     At,
     Await,
     Check,
+    Claim,
     Fund,
     Funded,
     Order,
@@ -20,18 +21,21 @@ from quire.aggregation.order import (
     OrderEvent,
     Paid,
     Pay,
+    Taken,
     Tell,
     Told,
     Watch,
+    Wrong,
 )
-from quire.base.errors import ChannelTooSmall, PeerError, QuireError, Refused
+from quire.base.errors import ChannelTooSmall, PeerError, PeerRefused, QuireError, Refused
+from quire.chain.values import Address
 from quire.formats.aggregator_asking import Asking, Cancel, Customer, Dispute, Release
 from quire.formats.aggregator_codes import Code, Reason, Service
 from quire.point.choice_port import Outcome
-from quire.services.ordering.asking import AskingOrders
-from quire.services.ordering.ports import Handler, OrderPorts
+from quire.services.ordering.asking import AskingOrders, Heard
+from quire.services.ordering.ports import Handler, OrderPorts, Promises
 
-RELEASE_TRIES = 8  # of one part, when its voucher was handed over already
+RELEASE_TRIES = 8  # that are answered with UNPAID although the voucher was handed over
 RELEASE_PAUSE_SECONDS = 0.5
 TELL_TRIES = 3
 
@@ -39,30 +43,40 @@ _OUTCOMES = {
     At.SETTLED: Outcome.KEPT,
     At.REFUSED: Outcome.REFUSED,
     At.LATE: Outcome.SILENT,
+    At.MADE_GOOD: Outcome.SILENT,
     At.CHEATED: Outcome.BAD_DATA,
     At.WITHHELD: Outcome.LOST,
 }
 
 
 class OrderWork:
-    """Performs the effects of orders."""
+    """Performs the effects of orders. `owing`: what a payee is still to be promised for all orders
+    that are under way."""
 
     def __init__(
-        self, ports: OrderPorts, asking: AskingOrders, handlers: Mapping[Service, Handler]
+        self,
+        ports: OrderPorts,
+        asking: AskingOrders,
+        handlers: Mapping[Service, Handler],
+        promises: Mapping[Service, Promises],
+        owing: Callable[[Address], int],
     ) -> None:
         self._ports = ports
         self._asking = asking
         self._handlers = handlers
+        self._promises = promises
+        self._owing = owing
 
     async def perform(self, order: Order, effect: OrderEffect) -> OrderEvent | None:
         """Raises QuireError."""
         match effect:
             case Fund():
-                await self._ports.payments.fund(order.offer.offer.payee, order.offer.offer.price)
+                payee = order.offer.offer.payee
+                await self._ports.payments.fund(payee, self._owing(payee))
                 return Funded()
             case Ask():
                 body = await self._handler(order).accept(order, await self._customer(order))
-                return await self._asking.until_taken(order, body)
+                return self._taken(order, await self._asking.until_taken(order, body))
             case Await():
                 return await self._asking.until_ready(order)
             case Check():
@@ -71,6 +85,11 @@ class OrderWork:
                 return await self._pay(order, part)
             case Watch():
                 return await self._handler(order).watch(order)
+            case Claim():
+                promises = self._promises.get(order.offer.offer.service)
+                if promises is None:
+                    raise Refused("this node does not reach the contract of bonds")
+                return await promises.claim(order)
             case Tell(stripe, evidence):
                 return await self._tell(order, stripe, evidence)
 
@@ -88,6 +107,14 @@ class OrderWork:
         introduction = await self._ports.payments.introduction(order.offer.offer.payee)
         return Customer(order.account, order.offer.digest, introduction)
 
+    def _taken(self, order: Order, heard: Heard) -> Heard | Wrong:
+        """A promise is looked at before it counts."""
+        promises = self._promises.get(order.offer.offer.service)
+        if promises is None or not isinstance(heard, Taken):
+            return heard
+        problem = promises.problem(order, heard.signature)
+        return Wrong(Reason.SIGNATURE, problem) if problem else heard
+
     # ---- money ----
 
     async def _pay(self, order: Order, part: int) -> Paid:
@@ -104,15 +131,21 @@ class OrderWork:
         return Paid(part, int(self._ports.chain.now()))
 
     async def _release(self, order: Order, part: int) -> None:
-        """Say so to the aggregator. What it says to that is its affair: it has the voucher."""
+        """Say so to the aggregator: before it knows, it does not serve for long. One that has the
+        voucher and says that it lacks it is not paid again, and is not waited for.
+
+        Raises PeerError while it cannot be told."""
         for attempt in range(RELEASE_TRIES):
-            if attempt:
-                await asyncio.sleep(RELEASE_PAUSE_SECONDS * attempt)
+            await asyncio.sleep(RELEASE_PAUSE_SECONDS * attempt)
             try:
                 answer = await self._asking.ask(order, Release(part))
-            except PeerError:
-                continue
-            if answer.code not in (Code.BUSY, Code.INTERNAL, Code.UNPAID):
+            except PeerError as error:
+                if error.retry:
+                    raise
+                return
+            if answer.code in (Code.BUSY, Code.INTERNAL):
+                raise PeerRefused(f"{order.peer} hears of no payment now: {answer.text}")
+            if answer.code is not Code.UNPAID:
                 return
 
     # ---- the end ----
@@ -121,9 +154,7 @@ class OrderWork:
         body = _last_words(order, stripe, evidence)
         if body is not None:
             await self._say(order, body)
-        outcome = _OUTCOMES.get(order.at)
-        if order.reason is Reason.SIGNATURE:
-            outcome = Outcome.BAD_SIGNATURE
+        outcome = _outcome(order)
         if outcome is not None:
             await self._ports.choice.report(order.peer, outcome, order.why)
         handler = self._handlers.get(order.offer.offer.service)
@@ -141,6 +172,15 @@ class OrderWork:
             except QuireError:
                 continue
             return
+
+
+def _outcome(order: Order) -> Outcome | None:
+    """What is learnt of the aggregator; None: nothing."""
+    if order.at is At.CHEATED and order.reason is Reason.SIGNATURE:
+        return Outcome.BAD_SIGNATURE
+    if order.at is At.CHEATED and order.reason is Reason.WITHHELD:
+        return Outcome.LOST
+    return _OUTCOMES.get(order.at)
 
 
 def _last_words(order: Order, stripe: int, evidence: bytes) -> Asking | None:

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from quire.aggregation.order import ENDS, At, Cancel, Order, OrderEffect, OrderEvent
 from quire.aggregation.order_machine import OrderMachine
 from quire.base.errors import Busy, NotFound, QuireError
+from quire.chain.values import Address
 from quire.formats.aggregator_answers import Progress
 from quire.formats.aggregator_codes import Service
 from quire.services.machines import Listener, Machines
 from quire.services.ordering.asking import AskingOrders
 from quire.services.ordering.order_work import OrderWork
-from quire.services.ordering.ports import Handler, OrderPorts
+from quire.services.ordering.ports import Handler, OrderPorts, Promises
 from quire.store.journal import Note
 
 _CHECKED = (At.PAYING, At.SERVING, At.SETTLING, *ENDS)
@@ -32,13 +33,14 @@ class Orders:
         self._ports = ports
         self._machine = OrderMachine()
         self._handlers: dict[Service, Handler] = {}
+        self._promises: dict[Service, Promises] = {}
         self._progress: dict[str, Progress] = {}
         self._waiting: dict[asyncio.Future[None], str] = {}
         asking = AskingOrders(ports.client, ports.clock, ports.chain, self._told)
         self._machines: Machines[Order, OrderEvent, OrderEffect] = Machines(
             self._machine,
             ports.journal,
-            OrderWork(ports, asking, self._handlers).perform,
+            OrderWork(ports, asking, self._handlers, self._promises, self._owing).perform,
             clock=ports.clock,
             chain=ports.chain,
             events=ports.events,
@@ -47,9 +49,11 @@ class Orders:
         )
         self._machines.listen(self._changed)
 
-    def handle(self, service: Service, handler: Handler) -> None:
-        """Orders of this service are this handler's."""
+    def handle(self, service: Service, handler: Handler, promises: Promises | None = None) -> None:
+        """Orders of this service are this handler's; `promises` where bonds stand behind it."""
         self._handlers[service] = handler
+        if promises is not None:
+            self._promises[service] = promises
 
     async def start(self) -> None:
         """Go on with every order. Raises StoreCorrupt."""
@@ -75,6 +79,10 @@ class Orders:
     async def until_end(self, key: str) -> Order:
         """The order as it ended. Raises NotFound."""
         return await self._until(key, lambda order: order.at in ENDS)
+
+    async def until_taken(self, key: str) -> Order:
+        """The order as soon as the aggregator has taken it, or as it ended. Raises NotFound."""
+        return await self._until(key, lambda order: order.at not in (At.FUNDING, At.ASKING))
 
     async def until_checked(self, key: str) -> Order:
         """The order as soon as its result is good, paid or not, or as it ended. Raises NotFound."""
@@ -118,6 +126,13 @@ class Orders:
     def listen(self, listener: Listener[Order]) -> Callable[[], None]:
         """Call `listener(key, before, now)` after each change; returns what ends it."""
         return self._machines.listen(listener)
+
+    def _owing(self, payee: Address) -> int:
+        return sum(
+            order.offer.offer.price - order.cost
+            for order in self._machines.states().values()
+            if order.at not in ENDS and order.offer.offer.payee == payee
+        )
 
     # ---- hearing ----
 

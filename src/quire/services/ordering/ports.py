@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from quire.aggregation.order import Good, Order, Served, Wrong
+from quire.aggregation.order import Claimed, Good, NotOwed, Order, Ready, Served, Wrong
 from quire.aggregation.values import SignedOffer
 from quire.base.clock import Clock
 from quire.base.events import EventBus
@@ -15,6 +15,7 @@ from quire.chain.port import ChainClock
 from quire.channels.port import Payments
 from quire.formats.aggregator import AggregatorAnswer, AggregatorRequest
 from quire.formats.aggregator_asking import Asking, Customer, QuoteRequest
+from quire.formats.aggregator_codes import Service
 from quire.point.choice_port import Outcome
 from quire.store.journal import Journal
 
@@ -60,6 +61,9 @@ class Choice(Protocol):
     ) -> Sequence[Found]:
         """Who offers it, the best first. `via`: only these peers; empty: everybody found."""
 
+    def why_none(self, service: Service, via: Sequence[str] = ()) -> str:
+        """What those who were asked last said instead of an offer; "": nobody was."""
+
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         """Durable before it returns."""
 
@@ -77,6 +81,17 @@ class OrderPorts:
     events: EventBus
     waits: Waits
     place: str
+
+
+class Promises(Protocol):
+    """What stands behind a submission, beside the order: the aggregator's bond."""
+
+    def problem(self, order: Order, signature: bytes) -> str:
+        """Why this is not the promise that its offer speaks of; empty: it is."""
+
+    async def claim(self, order: Order) -> Claimed | NotOwed | Ready:
+        """Wait until the proof was marked as missing, or cannot be any more; then have the bond
+        pay. Ready: the aggregator had submitted it."""
 
 
 class Handler(Protocol):

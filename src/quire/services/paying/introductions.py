@@ -12,7 +12,7 @@ KEPT = 4096
 
 
 class Introductions:
-    """Remembers what was good; one for each kind of customers."""
+    """Remembers what was good."""
 
     def __init__(self, income: Income, clock: Clock) -> None:
         self._income = income

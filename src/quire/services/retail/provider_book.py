@@ -99,15 +99,17 @@ class ProviderBook:
     def note(
         self, peer: PeerId, addresses: Sequence[Address] = (), *, is_listed: bool = False
     ) -> Known:
-        """A provider that somebody speaks of; new addresses take the place of the old ones."""
+        """A provider that somebody speaks of; new addresses take the place of the old ones, and
+        are tried however lately the old ones were."""
         known = self._known.get(peer)
         if known is None:
             if len(self._known) >= KNOWN_MAX:
                 self._forget_one()
             now = self._clock.now()
             known = self._known[peer] = Known(peer, Reputation(now, now))
-        if addresses:
-            known.addresses = tuple(addresses[:MAX_ADDRESSES])
+        said = tuple(addresses[:MAX_ADDRESSES])
+        if said and said != known.addresses:
+            known.addresses, known.retry_at = said, NEVER
         known.is_listed |= is_listed
         return known
 

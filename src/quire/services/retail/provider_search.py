@@ -72,6 +72,7 @@ class ProviderSearch:
         self._is_looking = False
         self._looked_at: float | None = None  # when the last look ended
         self._news_at = NEVER
+        self._missed: dict[PeerId, QuireError] = {}  # in this look, so far
         self.looks = 0
         self.asked: Counter[str] = Counter()
 
@@ -101,6 +102,11 @@ class ProviderSearch:
         """Whether what is known is too old to go by."""
         monotonic = self._ports.clock.monotonic()
         return self._looked_at is None or monotonic - self._looked_at >= OFFER_SECONDS
+
+    @property
+    def misses_somebody(self) -> bool:
+        """Whether a provider without an offer may be asked again."""
+        return any(self._is_due(known) for known in self._book)
 
     def begin(self) -> None:
         """Look for providers; once, however many ask."""
@@ -136,12 +142,17 @@ class ProviderSearch:
                 self._tell_news()
 
     async def _look(self) -> None:
-        """Ask everybody whose offer is not fresh, while the DHT tells of more."""
+        """Ask everybody whose offer is not fresh, while the DHT tells of more, and of those who
+        have moved. Who is in vain asked where it was is not blamed before that is over."""
+        self._missed.clear()
         async with asyncio.TaskGroup() as group:
             for known in self._book:
                 group.create_task(self._refresh(known))
             for shard in range(SHARDS):
                 group.create_task(self._search_shard(shard, group))
+        for peer, error in self._missed.items():
+            if (missed := self._book.get(peer)) is not None:
+                await self._blame(missed, error)
         self._looked_at = self._ports.clock.monotonic()
         self.looks += 1
 
@@ -152,17 +163,20 @@ class ProviderSearch:
             group.create_task(self._refresh(known))
 
     async def _refresh(self, known: Known) -> None:
-        ports = self._ports
-        monotonic = ports.clock.monotonic()
-        if known.peer == ports.transport.peer_id or known.retry_at > monotonic:
-            return
-        if known.reputation.keeps_away(ports.clock.now()):
-            return
-        if known.fresh_offer(monotonic, ports.chain.now()) is None:
+        if self._is_due(known):
             try:
                 await self.ask(known)
             except (PeerError, BadOffer):
                 return  # `problem` says it
+
+    def _is_due(self, known: Known) -> bool:
+        ports = self._ports
+        monotonic = ports.clock.monotonic()
+        if known.peer == ports.transport.peer_id or known.retry_at > monotonic:
+            return False
+        if known.reputation.keeps_away(ports.clock.now()):
+            return False
+        return known.fresh_offer(monotonic, ports.chain.now()) is None
 
     def _tell_news(self) -> None:
         self._news_at = self._ports.clock.monotonic()
@@ -180,19 +194,33 @@ class ProviderSearch:
     async def _asked(self, known: Known) -> SignedOffer:
         try:
             async with self._places:
-                offer = await self._ask_now(known)
+                offer = await self._ask_there(known)
         except QuireError as error:
             known.offer, known.problem = None, error.message
             known.retry_at = self._ports.clock.monotonic() + FAILED_SECONDS
             self.asked[error.code] += 1
-            await self._blame(known, error)
+            if self._is_looking and not isinstance(error, PeerLied):
+                self._missed[known.peer] = error
+            else:
+                await self._blame(known, error)
             if isinstance(error, PeerLied):
                 raise BadOffer(error.message) from None
             raise
         finally:
             self._tell_news()
+        self._missed.pop(known.peer, None)
         self.asked["ok"] += 1
         return offer
+
+    async def _ask_there(self, known: Known) -> SignedOffer:
+        """Where it was, and where it is said to be by then, if that is elsewhere."""
+        where = known.addresses
+        try:
+            return await self._ask_now(known)
+        except PeerError as error:
+            if known.addresses == where or isinstance(error, PeerLied):
+                raise
+            return await self._ask_now(known)
 
     async def _ask_now(self, known: Known) -> SignedOffer:
         ports = self._ports
@@ -208,6 +236,8 @@ class ProviderSearch:
         is_quicker = usual == 0 or took < usual
         rtt = took if is_quicker else usual + RTT_PULL * (took - usual)
         known.reputation = replace(known.reputation, rtt=rtt)
+        if known.is_met and known.addresses != known.reputation.addresses:
+            await self._book.write(known, "it has moved")
         if not known.is_met:
             terms = offer.offer
             await self._book.write(known, "met for the first time")

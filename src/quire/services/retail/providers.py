@@ -111,7 +111,7 @@ class Providers:
 
     async def look(self, seconds: float) -> None:
         """Have the offers of now, as far as they come within so many seconds."""
-        if self.search.is_stale:
+        if self.search.is_stale or self.search.misses_somebody:
             self.search.begin()
         await self.search.until_looked(self._ports.clock.monotonic() + seconds)
 

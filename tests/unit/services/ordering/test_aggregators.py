@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from quire.aggregation.values import Service
 from quire.base.errors import BadConfig
 from quire.formats.aggregator_codes import Code
 from quire.point.choice_port import Outcome
@@ -62,7 +63,7 @@ def test_who_is_excluded_silent_or_declines_is_left_out_with_the_reason():
         assert used.asked == 0
         known = aggregators.book.get(refusing.peer)
         assert known is not None
-        assert "not today" in known.problem
+        assert "not today" in known.problems[Service.ENCODE]
 
     play(scene)
 

@@ -309,3 +309,40 @@ def test_a_choice_waits_for_a_slow_one_only_while_there_are_too_few() -> None:
         await providers.stop()
 
     play(scene)
+
+
+@pytest.mark.parametrize("is_taken", [False, True])  # nobody answers there, or somebody else
+def test_who_has_moved_is_asked_where_it_is_now_and_not_blamed(is_taken: bool) -> None:
+    async def scene(town: Town) -> None:
+        (shop,) = await town.shops(1)
+        providers = await town.chooser()
+        await providers.look(60)
+        await providers.stop()
+        was = shop.address
+        await shop.move("/memory/elsewhere")
+        if is_taken:
+            await town.shop(7, was).open(announces=False)
+        for _ in range(2):
+            providers = await town.chooser()
+            assert [c.peer for c in await providers.choose(wanted(), 1)] == [shop.peer]
+            await providers.stop()
+        assert town.said("provider.failed") == []
+
+    play(scene)
+
+
+def test_a_list_asks_again_who_did_not_answer() -> None:
+    async def scene(town: Town) -> None:
+        (shop,) = await town.shops(1)
+        shop.is_silent = True
+        providers = await town.chooser()
+        await providers.look(60)
+        shop.is_silent = False
+        await asyncio.sleep(60)
+        await providers.look(60)
+        known = providers.book.get(shop.peer)
+        assert known is not None
+        assert known.offer is not None
+        await providers.stop()
+
+    play(scene)
