@@ -16,7 +16,7 @@ from quire.chain.memory.world import MemoryWorld
 from quire.faces.rest.route import QUIRE_BASE
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.memory import MemoryNetwork
-from quire.node.aggregating import join_aggregating
+from quire.node.aggregating import Able, join_aggregating
 from quire.node.aggregation import Aggregation
 from quire.node.aggregation_join import join_ordering
 from quire.node.node import Node
@@ -126,5 +126,5 @@ def aggregation_of(
     purchases, rest = node.trading.purchases, (node.identity, ground, node.parts)
     found = join_ordering(ports, node.retail, purchases, *rest, scratch)
     if aggregating is not None:
-        found.serve(join_aggregating(ports, node.retail, aggregating, {}, *rest), ports)
+        found.serve(join_aggregating(ports, node.retail, aggregating, Able({}, {}), *rest), ports)
     return found

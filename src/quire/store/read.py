@@ -47,9 +47,7 @@ class Reader:
         """Several ranges (start, count) of a tree at once, each as BlockStore.read_range has it:
         many small ones are read with little more work than one as long as all."""
         for is_last in (False, True):
-            entry = self._core.trees.entry(root) or self._core.holds.entry(root)
-            if entry is None:
-                raise BlockMissing(f"no tree with the root {root.hex()} is known here")
+            entry = self._entry(root, ranges)
             for start, count in ranges:
                 check_range(entry, start, count)
             found = await self._core.off_loop(self._read_all, entry, ranges)
@@ -65,6 +63,20 @@ class Reader:
             f"{len(missing)} blocks of the tree {root.hex()[:16]}… are not here in good state",
             missing=missing,
         )
+
+    def _entry(self, root: bytes, ranges: Sequence[tuple[int, int]]) -> TreeEntry:
+        """The tree; one that was deleted and is held, where that has the ranges and a new one with
+        the same root has not. Raises BlockMissing."""
+        known = self._core.trees.entry(root)
+        entries = [*([] if known is None else [known]), *self._core.holds.entries(root)]
+        if not entries:
+            raise BlockMissing(f"no tree with the root {root.hex()} is known here")
+        whole = (
+            each
+            for each in entries
+            if all(each.present.covers(start, start + count) for start, count in ranges)
+        )
+        return next(whole, entries[0])
 
     async def read_block(self, cid: Cid) -> bytes:
         """See BlockStore.read_block."""
