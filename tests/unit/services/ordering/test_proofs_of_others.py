@@ -14,6 +14,7 @@ from quire.formats.aggregator_asking import AcceptProve, Cancel, Dispute
 from quire.formats.aggregator_codes import Reason
 from quire.services.ordering.remote_prover import RemoteTerms
 from quire.sim.prover import SimProver, proof_of_public
+from support.proof_evidence import every_cell, evidence
 from support.proof_town import (
     PERIOD,
     PRICE,
@@ -22,8 +23,6 @@ from support.proof_town import (
     ProofHost,
     TimedWorkers,
     Town,
-    every_cell,
-    evidence,
     play,
     public_of,
 )
