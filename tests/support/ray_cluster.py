@@ -14,17 +14,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 STORE_BYTES = 400_000_000
 START_SECONDS, STOP_SECONDS = 90.0, 20.0
-
-needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None, reason="Ray is not installed: there is no wheel for this platform"
-)
 
 
 @contextmanager
@@ -53,7 +46,7 @@ def _start(directory: Path, cpus: int, port: int) -> subprocess.Popen[bytes]:
     sources = [str(Path(__file__).parents[2] / "src"), *sys.path]
     environment = {
         **os.environ,
-        "HOME": place if (place := str(directory)) else "",
+        "HOME": str(directory),
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "PYTHONPATH": os.pathsep.join(path for path in sources if path),
     }

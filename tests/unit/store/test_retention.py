@@ -304,3 +304,15 @@ async def test_a_held_tree_is_read_when_it_was_deleted_and_a_part_of_it_has_come
             assert await get(store, dataset) == remote.data
         await store.delete(dataset.manifest_cid)
         await assert_sound(store)
+
+
+async def test_all_that_is_kept_for_one_kind_of_reason_can_be_asked(tmp_path):
+    async with store_in(tmp_path) as store:
+        datasets = [await put(store, RNG.randbytes(BLOCK), root=PIN) for _ in range(2)]
+        first, second = (each.manifest_cid for each in datasets)
+        for name in ("one", "two"):
+            await store.retain(first, RetentionRoot("job", name, None))
+        await store.retain(second, RetentionRoot("job", "two", 7.0))
+        kept = await store.retention.kept("job")
+        assert kept == [(first, "one"), (first, "two"), (second, "two")]
+        assert await store.retention.kept("slot") == []
