@@ -122,7 +122,6 @@ abstract contract Proofs is Records, Verification {
         uint64 period = _currentPeriod();
         (bytes memory call_, uint256 inputs) = _callForMany(proofs);
         mapping(address host => ProofDelegation) storage mine = _delegations[msg.sender];
-        uint256 step = 0x20 * _inputCount;
         address trusting = msg.sender; // the last host of which the caller is known to be allowed
         RequestId lastId; // slots of one request that follow each other share its root
         uint256 root;
@@ -141,7 +140,7 @@ abstract contract Proofs is Records, Verification {
             }
             _writeInputs(inputs, slotId, period, root, slotIndex, host);
             unchecked {
-                inputs += step;
+                inputs += 0x20 * _inputCount;
             }
         }
         _verify(call_);

@@ -120,23 +120,11 @@ contract SubmissionBonds is HubTokens, TypedData {
         address signer = _signerOf(digest, signature);
         if (signer == address(0) || signer != aggregator) revert Bonds_BadSignature();
         if (amount == 0) revert Bonds_NothingPromised();
-        uint256 begin = uint256(period) * _period;
-        if (block.timestamp >= begin + _period + CLAIM_SECONDS) revert Bonds_TooLate();
+        _checkMissed(aggregator, slotId, period);
         bytes32 missed = _missedId(msg.sender, slotId, period);
         if (_claimed[aggregator][missed]) revert Bonds_AlreadyClaimed();
-        if (!marketplace.isProofMissing(slotId, period)) revert Bonds_ProofNotMissing();
-        ProofDelegation memory its = marketplace.proofDelegation(msg.sender, aggregator);
-        if (!its.isAllowed || its.revokedAt >= begin) revert Bonds_NotDelegate();
-        Bond storage bond = _bonds[aggregator];
-        uint128 has = bond.amount;
-        if (has == 0) revert Bonds_NothingLeft();
-
-        uint128 paid = amount < has ? uint128(amount) : has;
-        uint128 leaving = bond.leaving;
         _claimed[aggregator][missed] = true;
-        bond.amount = has - paid;
-        if (leaving > paid) bond.leaving = leaving - paid;
-        else if (leaving != 0) (bond.leaving, bond.leavesAt) = (0, 0);
+        uint128 paid = _take(_bonds[aggregator], amount);
         emit Claimed(aggregator, msg.sender, slotId, period, amount, paid);
         _push(paid);
     }
@@ -169,6 +157,27 @@ contract SubmissionBonds is HubTokens, TypedData {
             abi.encode(PROMISE_TYPE, aggregator, host, slotId, period, amount)
         );
         return _typedDigest(domainSeparator(), content);
+    }
+
+    // ---- inside ----
+
+    /// Whether it is claimed in time, a proof is missing, and the aggregator could have submitted it.
+    function _checkMissed(address aggregator, SlotId slotId, uint64 period) private view {
+        uint256 begin = uint256(period) * _period;
+        if (block.timestamp >= begin + _period + CLAIM_SECONDS) revert Bonds_TooLate();
+        if (!marketplace.isProofMissing(slotId, period)) revert Bonds_ProofNotMissing();
+        ProofDelegation memory its = marketplace.proofDelegation(msg.sender, aggregator);
+        if (!its.isAllowed || its.revokedAt >= begin) revert Bonds_NotDelegate();
+    }
+
+    /// As much of a bond as there is, first of what is to leave.
+    function _take(Bond storage bond, uint256 amount) private returns (uint128 taken) {
+        (uint128 has, uint128 leaving) = (bond.amount, bond.leaving);
+        if (has == 0) revert Bonds_NothingLeft();
+        taken = amount < has ? uint128(amount) : has;
+        bond.amount = has - taken;
+        if (leaving > taken) bond.leaving = leaving - taken;
+        else if (leaving != 0) (bond.leaving, bond.leavesAt) = (0, 0);
     }
 
     function _missedId(

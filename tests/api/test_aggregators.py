@@ -252,3 +252,75 @@ async def test_an_encoding_that_makes_no_sense_is_refused(tmp_path, body, status
             body = {"cid": await put(node.url, bytes(MIB)), **body}
         found = await call(node.url, "POST", "/encodings", body)
         assert found[0] == status, found
+
+
+TERMS_OF_BID = ("--for", "1h", "--price", "1", "--collateral", "1", "--nodes", "6",
+                "--tolerance", "2")  # fmt: skip
+
+
+async def test_a_request_is_coded_elsewhere_and_tells_what_happens(tmp_path):
+    async with town(tmp_path) as at:
+        cid = await put(at.client.url, bytes(range(256)) * 4096)
+        quoted = await run(at.client.url, "request", cid, *TERMS_OF_BID, "--via", "auto", "--quote")
+        assert "coding   1,000 tokens to …" in quoted.out.decode()
+        assert "600 of them once checked" in quoted.out.decode()
+        bought = await run(at.client.url, "request", cid, *TERMS_OF_BID, "--via", "auto", "--yes")
+        assert bought.code == 0, bought.err
+        out = bought.out.decode()
+        assert "checked  " in out
+        assert "paid     600 tokens for the coding; 400 more when hosts have" in out
+        request_id = out.splitlines()[-1]
+        (purchase,) = (await call(at.client.url, "GET", "/purchases"))[1]["purchases"]
+        assert purchase["requestId"] == request_id
+        (order,) = (await run(at.client.url, "jobs", "--json")).json["orders"]
+        assert purchase["cid"] == order["result"]["cid"]
+        assert f"{order['state']}: " in bought.err or "waiting: " in bought.err
+
+
+async def test_one_request_at_the_api_does_all_of_it(tmp_path):
+    async with town(tmp_path) as at:
+        cid = await put(at.client.url, bytes(range(256)) * 4096)
+        body = {"duration": 3600, "expiry": 1800, "proofProbability": "100",
+                "pricePerBytePerSecond": "1", "collateralPerByte": "1",
+                "nodes": 6, "tolerance": 2, "via": "auto"}  # fmt: skip
+        status, purchase = await call(at.client.url, "POST", f"/datasets/{cid}/request", body)
+        assert status == 201, purchase
+        (order,) = (await call(at.client.url, "GET", "/jobs"))[1]["orders"]
+        assert purchase["cid"] == order["result"]["cid"]
+        body |= {"via": at.client.peer, "nodes": 5}
+        status, error = await call(at.client.url, "POST", f"/datasets/{cid}/request", body)
+        assert (status, "no aggregator offers" in error["message"]) == (409, True), error
+
+
+async def test_a_stream_is_encrypted_on_its_way_and_bought_for(tmp_path):
+    async with town(tmp_path) as at:
+        file = tmp_path / "letter.txt"
+        file.write_bytes(b"dear aggregator, " * 60_000)
+        bought = await run(
+            at.client.url, "request", "--stream", str(file), *TERMS_OF_BID, "--via",
+            at.aggregator.peer, "--yes", "--json",
+        )  # fmt: skip
+        assert bought.code == 0, bought.err
+        assert bought.json["cap"]
+        stat = (await call(at.client.url, "GET", f"/datasets/{bought.json['cid']}"))[1]
+        assert stat["presentBlocks"] == 0
+        got = await run(at.client.url, "get", bought.json["cap"], "-o", str(tmp_path / "back"))
+        assert got.code == 0, got.err
+        assert (tmp_path / "back").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "a CID, or --stream FILE"),
+        (("CID", "--stream", "x"), "a CID, or --stream FILE"),
+        (("CID", "--size", "5"), "about --stream"),
+        (("CID", "--plain"), "about --stream"),
+        (("--stream", "x"), "give --via auto"),
+        (("--stream", "x", "--via", "auto"), "cannot be read"),
+        (("--stream", "-", "--via", "auto"), "give its --size"),
+    ],
+)
+async def test_a_request_that_makes_no_sense_is_refused(tmp_path, arguments, words):
+    found = await run("http://127.0.0.1:1", "request", *arguments, *TERMS_OF_BID, "--yes")
+    assert (found.code, words in found.err) == (2, True), found.err

@@ -18,6 +18,7 @@ from quire.chain.abi import address_text
 from quire.chain.deploy import Deployment
 from quire.chain.dev_accounts import dev_account
 from quire.chain.dev_chain import DevChain, DevChainOptions
+from quire.chain.evm.funds import Funds
 from quire.chain.evm.methods import ALLOWANCE
 from quire.chain.evm.opening import MarketSettings, OpenMarket, open_market
 from quire.chain.evm.reader import Reader
@@ -127,6 +128,22 @@ class TestEvmHub(HubConformance):
             InsufficientFunds
         ]
         await asyncio.gather(*(payer.deposit(1) for _ in range(3)), market.balance())
+
+    async def test_an_approval_that_a_re_organisation_took_back_is_given_again(
+        self, anvil_harbour: AnvilHarbour, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        market, payer = anvil_harbour.opened[0].market, anvil_harbour.payer
+        allow, given = Funds._allow, []
+
+        async def gone_at_first(funds: Funds, contract: bytes, needed: int) -> None:
+            given.append(needed)
+            if len(given) > 1:
+                await allow(funds, contract, needed)
+
+        monkeypatch.setattr(Funds, "_allow", gone_at_first)
+        await market.request_storage(a_request(payer.account))
+        assert len(given) == 2
+        assert len(await market.my_requests()) == 1
 
     async def test_transactions_of_market_and_hub_have_nonces_in_one_row(
         self, anvil_harbour: AnvilHarbour

@@ -10,10 +10,12 @@ from support.contract_tools import run, why_not
 
 ARITHMETIC = "test/Arithmetic.t.sol:ArithmeticTest"
 HUB = "test/Hub.t.sol:HubTest"
+BONDS = "test/Bonds.t.sol:BondsTest"
 CAMPAIGNS = (
     "test/Invariants.t.sol:OpenMarketTest",
     "test/Invariants.t.sol:SpreadMarketTest",
     "test/Hub.t.sol:HubInvariants",
+    "test/Bonds.t.sol:BondsInvariants",
 )
 
 
@@ -33,6 +35,7 @@ def test_forge_finds_nothing() -> None:
     assert not wrong, json.dumps(wrong, indent=1)[:4000]
     assert sum(name.startswith(ARITHMETIC) for name in results) >= 10
     assert sum(name.startswith(HUB) for name in results) >= 6
+    assert sum(name.startswith(BONDS) for name in results) >= 5
     for campaign in CAMPAIGNS:
         (kind,) = (each["kind"] for name, each in results.items() if name.startswith(campaign))
         assert kind["Invariant"]["calls"] >= 1000

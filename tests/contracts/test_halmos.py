@@ -1,4 +1,4 @@
-"""Halmos proves the pure arithmetic of the contracts, and rules of the hub, for all inputs
+"""Halmos proves the pure arithmetic of the contracts, and rules of hub and bonds, for all inputs
 (contracts/test)."""
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ PROVED = 0  # of the exit codes of a test
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
-    ("file", "contract"), [("Arithmetic", "ArithmeticTest"), ("Hub", "HubTest")]
+    ("file", "contract"),
+    [("Arithmetic", "ArithmeticTest"), ("Hub", "HubTest"), ("Bonds", "BondsTest")],
 )
 def test_halmos_proves_what_forge_tries(tmp_path: Path, file: str, contract: str) -> None:
     if why_not():

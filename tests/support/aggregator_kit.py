@@ -66,7 +66,8 @@ HOUR = 3600
 class FakeDoer:
     """Does what it is told to, when it may."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now = now
         self.may_end = asyncio.Event()
         self.problem = ""
         self.refusal: AggregatorAnswer | None = None
@@ -112,7 +113,7 @@ class FakeDoer:
         await self.may_end.wait()
         if self.error is not None:
             raise self.error
-        now = RIGHT_NOW
+        now = self.now()
         match job.work:
             case EncodeWork():
                 return Done(b"receipt", now, b"r" * 65)
@@ -333,6 +334,6 @@ async def workshop(
 async def scene(
     services: tuple[Service, ...] = tuple(Service), **options: object
 ) -> AsyncGenerator[Scene, None]:
-    doer = FakeDoer()
+    doer = FakeDoer(lambda: place.now)
     async with workshop(lambda _: dict.fromkeys(services, doer), **options) as place:
         yield Scene(place, doer, await place.patron())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quire.aggregation.job import Job
 from quire.aggregation.order import At, Order
-from quire.base.rng import seeded_rng
+from quire.base.clock import SystemClock
 from quire.chain.memory.world import MemoryWorld
 from quire.flow.upload import UploadOrder
 from quire.formats.aggregator_codes import Service
@@ -21,8 +21,9 @@ from quire.net.memory import MemoryNetwork
 from quire.services.aggregating.doer import Doer
 from quire.services.aggregating.settings import AggregatorSettings
 from quire.services.ordering.aggregators import Aggregators
-from quire.services.ordering.encoding import Encoding, EncodingPorts
+from quire.services.ordering.encoding import Encoding
 from quire.services.ordering.orders import Orders
+from quire.store.journal_memory import MemoryJournal
 from support.liar import Liar, turn
 from support.live import memory_network
 from support.memory_store import random_bytes
@@ -40,9 +41,28 @@ class Town:
 
     world: MemoryWorld
     network: MemoryNetwork
-    client: RetailNode
-    encoding: Encoding
+    directory: Path
+    clients: AsyncExitStack
+    journal: MemoryJournal
     coders: list[RetailNode] = field(default_factory=list)
+
+    async def open_client(self) -> None:
+        """It runs, with the journal that it has."""
+        node = retail_node(
+            self.directory / "client", self.world, CLIENT_KEY, self.network, journal=self.journal
+        )
+        self.client = await self.clients.enter_async_context(node)
+        for coder in self.coders:
+            await introduce(self.client, coder)
+
+    async def restart_client(self) -> None:
+        await self.clients.aclose()
+        self.journal = self.journal.reopened()
+        await self.open_client()
+
+    @property
+    def encoding(self) -> Encoding:
+        return self.client.aggregation.encoding
 
     @property
     def orders(self) -> Orders:
@@ -121,39 +141,13 @@ async def town(
     for key in (CLIENT_KEY, *coders):
         world.mint(address_of(key), 10**15)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(
-            retail_node(directory / "client", world, CLIENT_KEY, network)
-        )
-        await client.hub.deposit(10**12)
-        it = Town(world, network, client, encoding_of(client, directory))
+        clients = await stack.enter_async_context(AsyncExitStack())
+        it = Town(world, network, directory, clients, MemoryJournal(SystemClock()))
         for number, key in enumerate(coders):
-            coder = await stack.enter_async_context(
-                retail_node(directory / f"coder{number}", world, key, network, aggregating=settings)
+            node = retail_node(
+                directory / f"coder{number}", world, key, network, aggregating=settings
             )
-            await introduce(client, coder)
-            it.coders.append(coder)
-        try:
-            yield it
-        finally:
-            await it.encoding.stop()
-
-
-def encoding_of(client: RetailNode, directory: Path) -> Encoding:
-    node, aggregation = client.node, client.aggregation
-    return Encoding(
-        EncodingPorts(
-            orders=aggregation.orders,
-            client=aggregation.aggregators._ports.client,
-            choice=aggregation.aggregators,
-            store=node.store,
-            fetches=node.fetches,
-            exchange=node.exchange,
-            domain=client.hub.domain,
-            account=client.hub.account,
-            chain=client.hub.clock,
-            clock=node.clock,
-            rng=seeded_rng(5),
-            events=node.events,
-            scratch=directory,
-        )
-    )
+            it.coders.append(await stack.enter_async_context(node))
+        await it.open_client()
+        await it.client.hub.deposit(10**12)
+        yield it

@@ -66,9 +66,11 @@ def _wrong_parity(told: Told) -> Told:
 
 def _wrong_digest(told: Told) -> Told:
     """Of every block, in slot trees that fit: each stands where its neighbour belongs."""
-    size = told.geometry.steps * 32
-    parts = [told.digests[at : at + size] for at in range(0, len(told.digests), size)]
-    parts = [part[32:] + part[:32] for part in parts]
+    parts = []
+    for slot in range(told.geometry.slots):
+        row, stored = told.geometry.row_range(slot), told.geometry.stored_blocks(slot) * 32
+        part = told.digests[row.start * 32 : row.stop * 32]
+        parts.append(part[32:stored] + part[:32] + part[stored:])
     zero = poseidon2.zero_block_digest(told.geometry.block_size)
     roots = [poseidon2.root(padded_leaves(part, zero)) for part in parts]
     forged = with_roots(told.manifest, roots)

@@ -16,7 +16,7 @@ from quire.chain.memory.world import MemoryWorld
 from quire.faces.rest.route import QUIRE_BASE
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.memory import MemoryNetwork
-from quire.node.aggregating import join_aggregating
+from quire.node.aggregating import Able, join_aggregating
 from quire.node.aggregation import Aggregation
 from quire.node.aggregation_join import join_ordering
 from quire.node.node import Node
@@ -95,24 +95,8 @@ async def retail_node(
     join_client(node.retail, choice, *rest)
     if providing is not None:
         join_providing(node.retail, providing, *rest)
-    aggregation = join_ordering(
-        ports,
-        node.retail,
-        node.trading.purchases,
-        node.identity,
-        ground,
-        node.parts,
-        directory,
-    )
+    aggregation = node.aggregation = aggregation_of(node, ports, ground, directory, aggregating)
     aggregation.bonds = MemoryBonds(world, account, node.clock)
-    if aggregating is not None:
-        aggregation.serve(
-            join_aggregating(
-                ports, node.retail, aggregating, {}, node.identity, ground, node.parts
-            ),
-            ports,
-        )
-    node.aggregation = aggregation
     async with serving(node) as url:
         yield RetailNode(node, url, node.retail, hub, aggregation)
 
@@ -127,3 +111,20 @@ async def connect_nodes(url: str, other: Node) -> None:
     (address,) = other.transport.listen_addresses()
     path = f"{QUIRE_BASE}/connect/{other.transport.peer_id}?addrs={address}"
     assert (await send(url, "GET", path, {}, b"")).status == 200
+
+
+def aggregation_of(
+    node: Node,
+    ports: RetailPorts,
+    ground: Ground,
+    scratch: Path,
+    aggregating: AggregatorSettings | None,
+) -> Aggregation:
+    """That it orders of aggregators, and is one where there are settings for that."""
+    assert node.retail is not None
+    assert node.trading is not None
+    purchases, rest = node.trading.purchases, (node.identity, ground, node.parts)
+    found = join_ordering(ports, node.retail, purchases, *rest, scratch)
+    if aggregating is not None:
+        found.serve(join_aggregating(ports, node.retail, aggregating, Able({}, {}), *rest), ports)
+    return found

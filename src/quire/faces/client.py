@@ -215,6 +215,15 @@ class Client:
             data = await answer.read()
             return json.loads(data) if data else None
 
+    async def send_stream(
+        self, path: str, pieces: AsyncIterable[bytes], size: int
+    ) -> dict[str, Any]:
+        """POST `size` bytes to a route of /api/quire/v1, as they come; the decoded answer."""
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        async with self._request("POST", path, data=pieces, headers=headers) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
+
     async def quote(self, cid: str, bid: dict[str, Any]) -> dict[str, Any]:
         """What a storage request would cost; nothing is signed. `bid`: duration, expiry,
         proofProbability, pricePerBytePerSecond, collateralPerByte, and nodes and tolerance, or

@@ -25,7 +25,9 @@ from quire.node.retail import Retail, RetailPorts
 from quire.services.aggregating.aggregator import Aggregator, serve_aggregator
 from quire.services.aggregating.jobs import Jobs
 from quire.services.aggregating.settings import AggregatorSettings
+from quire.services.aggregating.submitting import Submitting
 from quire.services.ordering.aggregators import Aggregators
+from quire.services.ordering.delegation import Delegation
 from quire.services.ordering.encoding import Encoding
 from quire.services.ordering.encoding_runs import EncodingRuns
 from quire.services.ordering.orders import Orders
@@ -36,9 +38,10 @@ from quire.services.purchasing import Purchases
 
 @dataclass(slots=True)
 class Aggregation:
-    """Built when the node has a chain with a hub of payment channels. `bonds` is None where the
-    chain has no contract of them, `aggregator` where the node is none, `prover` where
-    nobody proves for it. `announce` publishes a key in the DHT."""
+    """Built when the node has a chain with a hub of payment channels. None: `bonds` where the chain
+    has no contract of them, `aggregator` where the node is none, `submitting` where it submits
+    nothing for others, `prover` and `delegation` where nobody proves or submits for it. `announce`
+    publishes a key in the DHT."""
 
     retail: Retail
     purchases: Purchases
@@ -51,7 +54,9 @@ class Aggregation:
     announce: Callable[[Cid], None]
     bonds: Bonds | None = None
     aggregator: Aggregator | None = None
+    submitting: Submitting | None = None
     prover: RemoteProver | None = None
+    delegation: Delegation | None = None
 
     def serve(self, aggregator: Aggregator, ports: RetailPorts) -> None:
         """This node is one. To be called before the transport starts."""
@@ -75,6 +80,8 @@ class Aggregation:
     async def start(self) -> None:
         """After retail, whose payments and income it uses. Raises StoreCorrupt, DiskFull."""
         await self.aggregators.start()
+        if self.submitting is not None:
+            await self.submitting.start()
         if self.aggregator is not None:
             await self.aggregator.start()
             for service in self.aggregator.offering.settings.services:
@@ -82,12 +89,16 @@ class Aggregation:
         await self.orders.start()
         if self.prover is not None:
             self.prover.start()
+        if self.delegation is not None:
+            await self.delegation.start()
         self._follow_purchases()
 
     async def stop(self) -> None:
         """In the opposite order, before retail. What is under way goes on with the next start."""
         for each in self.answering:
             await each.stop()
+        if self.delegation is not None:
+            await self.delegation.stop()
         if self.prover is not None:
             self.prover.stop()
         await self.runs.stop()
@@ -95,6 +106,8 @@ class Aggregation:
         await self.orders.stop()
         if self.aggregator is not None:
             await self.aggregator.stop()
+        if self.submitting is not None:
+            await self.submitting.stop()
 
     # ---- looking ----
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from quire.base.errors import BadConfig
+from quire.formats.aggregator_codes import Service
 from quire.net.identity import Identity
 from quire.net.known_peer import KnownPeer, parse_peer
-from quire.node.aggregating import join_aggregating, services_here, with_services
+from quire.node.aggregating import NO_BONDS, join_aggregating, services_here, with_services
 from quire.node.aggregation import Aggregation
 from quire.node.aggregation_settings import aggregator_settings, refuse_without_hub, via_of
 from quire.node.aggregation_tally import Tally
@@ -18,9 +20,11 @@ from quire.node.proving import Proving
 from quire.node.remote_proving import RemoteProving
 from quire.node.retail import Retail, RetailPorts
 from quire.node.trading import Trading
+from quire.services.ordering.affordable import Affordable
 from quire.services.ordering.aggregator_client import AggregatorClient
 from quire.services.ordering.aggregators import AggregatorPorts as ChoicePorts
 from quire.services.ordering.aggregators import Aggregators
+from quire.services.ordering.delegation import Delegation, DelegationPorts
 from quire.services.ordering.encoding import Encoding, EncodingPorts
 from quire.services.ordering.encoding_runs import EncodingRuns
 from quire.services.ordering.orders import Orders
@@ -28,6 +32,11 @@ from quire.services.ordering.ports import OrderPorts
 from quire.services.ordering.remote_prover import RemoteProver, RemoteTerms
 from quire.services.paying.payer import place_of
 from quire.services.purchasing import Purchases
+
+NO_HOST = (
+    "the setting submit-via is of hosts, and this node does not sell: it has no key to prove with, "
+    "and nobody proves for it (--prove-via)"
+)
 
 
 async def aggregation_of(
@@ -63,11 +72,15 @@ async def aggregation_of(
             trading.remote, config, aggregation, ground, parts
         )
     if settings is not None:
-        more, problems = await services_here(trading, proving, ground, parts)
-        settings = with_services(settings, problems)
+        able = await services_here(trading, proving, sign, ground, parts)
+        settings = with_services(settings, able.problems)
         aggregation.serve(
-            join_aggregating(ports, retail, settings, more, identity, ground, parts), ports
+            join_aggregating(ports, retail, settings, able, identity, ground, parts), ports
         )
+        if Service.SUBMIT in settings.services:
+            aggregation.submitting = able.submitting
+    if config.submit_via:
+        aggregation.delegation = join_delegation(config, trading, aggregation, ground)
     return aggregation
 
 
@@ -84,6 +97,29 @@ def join_proving_elsewhere(
     terms = RemoteTerms(() if via is None else via.peers, config.prove_max_price)
     orders, choice = aggregation.orders, aggregation.aggregators
     return remote.join(orders, choice, hub, terms, ground, parts)
+
+
+def join_delegation(
+    config: NodeConfig, trading: Trading, aggregation: Aggregation, ground: Ground
+) -> Delegation:
+    """Aggregators bring this host's proofs into the chain. Raises BadConfig."""
+    via = via_of(config.submit_via, "the setting submit-via")
+    if aggregation.bonds is None or trading.feed is None:
+        raise BadConfig(f"the setting submit-via cannot be followed: {NO_BONDS}")
+    if trading.prover is None:
+        raise BadConfig(NO_HOST)
+    ports = DelegationPorts(
+        market=trading.market,
+        bonds=aggregation.bonds,
+        feed=trading.feed,
+        orders=aggregation.orders,
+        choice=Affordable(aggregation.aggregators, config.submit_max_price),
+        rng=ground.rng,
+        events=ground.events,
+    )
+    delegation = Delegation(ports, () if via is None else via.peers)
+    trading.prover.give_to(delegation)
+    return delegation
 
 
 def join_ordering(
@@ -124,26 +160,38 @@ def join_ordering(
             place=place_of(ports.hub),
         )
     )
-    encoding = Encoding(
-        EncodingPorts(
-            orders=orders,
-            client=client,
-            choice=aggregators,
-            store=parts.store,
-            fetches=parts.fetches,
-            exchange=parts.exchange,
-            domain=ports.hub.domain,
-            account=ports.hub.account,
-            chain=ports.hub.clock,
-            clock=clock,
-            rng=ground.rng,
-            events=events,
-            scratch=scratch,
-        )
-    )
+    encoding = _encoding(ports, orders, client, aggregators, ground, parts, scratch)
     runs = EncodingRuns(encoding, orders, ground.rng)
     tally = Tally(clock)
     orders.listen(tally.order_changed)
     return Aggregation(
         retail, purchases, aggregators, orders, encoding, runs, tally, [], parts.announcer.announce
     )
+
+
+def _encoding(
+    ports: RetailPorts,
+    orders: Orders,
+    client: AggregatorClient,
+    choice: Aggregators,
+    ground: Ground,
+    parts: Parts,
+    scratch: Path,
+) -> Encoding:
+    hub = ports.hub
+    stands_on = EncodingPorts(
+        orders=orders,
+        client=client,
+        choice=choice,
+        store=parts.store,
+        fetches=parts.fetches,
+        exchange=parts.exchange,
+        domain=hub.domain,
+        account=hub.account,
+        chain=hub.clock,
+        clock=ground.clock,
+        rng=ground.rng,
+        events=ground.events,
+        scratch=scratch,
+    )
+    return Encoding(stands_on)

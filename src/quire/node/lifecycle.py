@@ -1,7 +1,7 @@
 """The life of a node: start in order, run, stop in the opposite order within a deadline.
 
     network -> announcer -> exchange -> connector -> background loops -> trading -> retail
-        -> aggregation -> caching -> faces (REST last = ready)
+        -> aggregation -> feed of the chain -> caching -> faces (REST last = ready)
 
 Stopping first refuses new uploads and lets those under way end, because a client that is sending
 should get its CID. A second signal ends the wait.
@@ -89,6 +89,8 @@ class Lifecycle:
             aggregation = node.aggregation
             self._will_stop("aggregation", lambda _: aggregation.stop())
             await aggregation.start()
+        if node.trading is not None:
+            await node.trading.follow()
         if node.parts.caching is not None:
             caching = node.parts.caching
             self._will_stop("caching", lambda _: caching.stop())

@@ -61,10 +61,7 @@ class Trading:
     chain: OpenMarket | None = None
 
     async def start(self) -> None:
-        """Everybody goes on where he was; then the feed tells what was missed.
-
-        Raises   StoreCorrupt  the journal cannot be read
-        """
+        """Everybody goes on where he was. Raises StoreCorrupt: the journal cannot be read."""
         await self.purchases.start()
         if self.prover is not None:
             await self.prover.start()
@@ -76,6 +73,10 @@ class Trading:
             await self.opener.start()
         if self.feed is not None:
             self.feed.listen(self.purchases.hear)
+
+    async def follow(self) -> None:
+        """The feed tells what was missed, and what happens from now on. When everybody listens."""
+        if self.feed is not None:
             await self.feed.start()
 
     async def stop(self) -> None:

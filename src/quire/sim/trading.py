@@ -50,6 +50,7 @@ async def start_trading(parts: Parts, trader: Trader) -> Trading:
     trader.journal = trader.journal.reopened()
     trading = trader.life = _join(parts, trader)
     await trading.start()
+    await trading.follow()
     sales = trading.sales
     if trader.offer is not None and sales is not None and not sales.offers.ledger.accounts():
         await sales.offers.create(trader.offer)

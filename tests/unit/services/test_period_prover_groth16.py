@@ -29,6 +29,7 @@ from quire.services.period_prover import PeriodProver
 from quire.services.proof_maker import ProvingMeans
 from quire.services.prover import Proofs
 from quire.services.workers.local import LocalWorkers
+from quire.store.dataset import Dataset
 from quire.store.journal_memory import MemoryJournal
 from support.market_terms import TERMS
 from support.period_kit import Feed
@@ -97,16 +98,7 @@ async def proofs_in_the_chain(tmp_path: Path, key: VerifyingKey, prover: AnyProv
         request = StorageRequest(CLIENT, ask, content, 600, bytes(32))
         await MemoryMarket(world, CLIENT).request_storage(request)
         identity = request_id(request)
-        for index in range(SLOTS):
-            slot = slot_id(identity, index)
-            await market.reserve_slot(identity, index)
-            [status] = await market.proof_statuses([slot])
-            entropy = entropy_of(status.challenge)
-            wanted = ProofAsk.of(held.dataset, index, entropy, HOST, TINY)
-            job = proofs.start(wanted, prover, clock.monotonic() + 60)
-            await proofs.wait(job)
-            assert job.proof is not None, job.error
-            await market.fill_slot(identity, index, job.proof.proof)
+        await fill(market, identity, proofs, held.dataset, prover)
         feed = Feed(market)
 
         async def the_prover() -> AnyProver:
@@ -132,6 +124,20 @@ async def proofs_in_the_chain(tmp_path: Path, key: VerifyingKey, prover: AnyProv
     problems = [t.problem for b in world.blocks_after(0) for t in b.transactions if t.problem]
     assert problems == []
     return service.counts.submitted
+
+
+async def fill(
+    market: MemoryMarket, request: bytes, proofs: Proofs, dataset: Dataset, prover: AnyProver
+) -> None:
+    """Some of the request's slots, each with its first proof."""
+    for index in range(SLOTS):
+        await market.reserve_slot(request, index)
+        [status] = await market.proof_statuses([slot_id(request, index)])
+        wanted = ProofAsk.of(dataset, index, entropy_of(status.challenge), HOST, TINY)
+        job = proofs.start(wanted, prover, asyncio.get_running_loop().time() + 60)
+        await proofs.wait(job)
+        assert job.proof is not None, job.error
+        await market.fill_slot(request, index, job.proof.proof)
 
 
 async def three_periods(world: MemoryWorld, service: PeriodProver) -> None:

@@ -44,6 +44,9 @@ PERCENT = {
 OTHERS_PERCENT = 110
 TRANSFER_FAILED = "Marketplace_TransferFailed"
 
+ALLOWED_TOO_LITTLE = "ERC20InsufficientAllowance"
+PAY_TRIES = 3
+
 
 class EvmMarket(EvmViews):
     """Made by `opening.open_market`. `depth`: blocks on top of one before it is told of."""
@@ -203,6 +206,15 @@ class EvmMarket(EvmViews):
         refusal = await self._reader.would(data, method.name)
         if refusal is not None and not _is_about_tokens(refusal):
             raise refusal
+        for _ in range(PAY_TRIES - 1):
+            try:
+                return await self._pay_once(method, data, tokens, purpose)
+            except Reverted as error:  # a re-organisation may have taken the approval back
+                if error.facts.get("name") != ALLOWED_TOO_LITTLE:
+                    raise
+        return await self._pay_once(method, data, tokens, purpose)
+
+    async def _pay_once(self, method: Method, data: bytes, tokens: int, purpose: str) -> Receipt:
         async with self._funds.set_aside(tokens, purpose, self.terms.contract):
             return await self._send_data(method, data)
 

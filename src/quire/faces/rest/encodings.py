@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -19,7 +20,7 @@ from quire.faces.rest.market_body import MarketBody, read_body
 from quire.faces.rest.reply import Plain, reply_empty, reply_json
 from quire.faces.rest.shape import Shape
 from quire.formats.cid import Cid
-from quire.market.bid import NODES, TOLERANCE
+from quire.market.bid import NODES, TOLERANCE, Bid
 from quire.node.aggregation_settings import via_of
 from quire.node.node import Node
 from quire.services.ordering.encoding import SERVE_SECONDS, EncodeTerms
@@ -29,6 +30,7 @@ from quire.services.ordering.pushing import Streamed
 if TYPE_CHECKING:
     from quire.node.aggregation import Aggregation
 
+SPARE_SECONDS = 600  # that blocks are served beyond the time that hosts have to fill slots
 _ID = re.compile("[0-9a-f]{32}")
 
 
@@ -63,7 +65,8 @@ async def start(request: web.Request, node: Node) -> web.Response:
     """Have a dataset of this node coded; returns at once."""
     aggregation, body = aggregation_of(node), await read_body(request)
     cid = Cid.parse(body.text("cid"))
-    terms = terms_of(body, node)
+    serve_seconds = body.uint64("serve", SERVE_SECONDS)
+    terms = terms_of(body, node, serve_seconds)
     run = aggregation.runs.start(await aggregation.encoding.check(cid, terms), terms)
     return reply_json(encoding_body(aggregation, run), 202)
 
@@ -76,11 +79,11 @@ async def stream(request: web.Request, node: Node) -> web.Response:
         words = "say how many bytes come: send Content-Length"
         raise Plain(411, words, InputError(words))
     wanted = Streamed(request.content_length, filename_of(request), mimetype_of(request))
+    fields = _query(request)
+    terms = terms_of(fields, node, fields.uint64("serve", SERVE_SECONDS))
     async with aclosing(pieces(request, node.config.upload_idle_timeout, node.waits)) as body:
-        run = aggregation.runs.stream(
-            _id_of(request), wanted, body, terms_of(_query(request), node)
-        )
-        await aggregation.runs.until_end(run)
+        run = aggregation.runs.stream(_id_of(request), wanted, body, terms)
+        await aggregation.runs.until_result(run)
     return reply_json(encoding_body(aggregation, run), 201)
 
 
@@ -122,7 +125,7 @@ def _query(request: web.Request) -> MarketBody:
     """What a body would say, said in the query. Raises InputError."""
     query = request.query
     fields: dict[str, object] = {"via": query.getall("via", [])}
-    fields |= {name: query[name] for name in ("nodes", "tolerance") if name in query}
+    fields |= {name: query[name] for name in ("nodes", "tolerance", "serve") if name in query}
     if (text := query.get("confidence")) is not None:
         try:
             fields["confidence"] = float(text)
@@ -131,7 +134,7 @@ def _query(request: web.Request) -> MarketBody:
     return MarketBody(fields)
 
 
-def terms_of(body: MarketBody, node: Node, serve_seconds: int = SERVE_SECONDS) -> EncodeTerms:
+def terms_of(body: MarketBody, node: Node, serve_seconds: int) -> EncodeTerms:
     """Rows, who may code them, and how well they are looked at. Raises InputError."""
     nodes, tolerance = rows_of(
         str(body.uint64("nodes", NODES)), str(body.uint64("tolerance", TOLERANCE))
@@ -145,6 +148,15 @@ def terms_of(body: MarketBody, node: Node, serve_seconds: int = SERVE_SECONDS) -
         confidence=body.number("confidence") if body.has("confidence") else confidence,
         serve_seconds=serve_seconds,
     )
+
+
+async def coded_via(node: Node, cid: Cid, bid: Bid, body: MarketBody) -> Cid:
+    """The verifiable dataset that an aggregator made, checked, as the bid of a storage request
+    wants it. Hosts are served until its slots have to be filled."""
+    aggregation = aggregation_of(node)
+    terms = replace(terms_of(body, node, bid.expiry + SPARE_SECONDS), k=bid.k, m=bid.m)
+    run = aggregation.runs.start(await aggregation.encoding.check(cid, terms), terms)
+    return await aggregation.runs.until_result(run)
 
 
 def encoding_body(aggregation: Aggregation, run: EncodingRun) -> EncodingBody:

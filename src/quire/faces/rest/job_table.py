@@ -27,6 +27,12 @@ _PARAMS = {
         Param("id", "32 hexadecimal digits, under which it can be followed meanwhile"),
         *_ROWS,
         Param("confidence", "with which one wrong column in a hundred is to be found", "number"),
+        Param(
+            "serve",
+            "seconds that hosts are to have to take the blocks",
+            "integer",
+            limits={"minimum": 0},
+        ),
         Param("filename", "file name; goes before Content-Disposition"),
         Param("mimetype", "media type; goes before Content-Type"),
     ),

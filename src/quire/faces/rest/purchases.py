@@ -9,6 +9,7 @@ from aiohttp import web
 from quire.base.errors import NotFound, QuireError
 from quire.base.units import DURATION_MAX_SECONDS
 from quire.chain.abi import id_text
+from quire.faces.rest.encodings import coded_via
 from quire.faces.rest.inputs import cid_of, id_of, timeout_of
 from quire.faces.rest.market import trading_of
 from quire.faces.rest.market_body import MarketBody, read_body
@@ -66,8 +67,12 @@ async def quote(request: web.Request, node: Node) -> web.Response:
 
 
 async def buy(request: web.Request, node: Node) -> web.Response:
+    """With `via` the dataset is coded by an aggregator, checked here, before hosts are asked."""
     purchases = purchases_of(node)
-    cid, bid, _ = await _bid_of(request, node)
+    body = await read_body(request)
+    cid, bid, _ = await _bid_in(request, node, body)
+    if body.has("via"):
+        cid = await coded_via(node, cid, bid, body)
     request_id = await purchases.buy(cid, bid, timeout_of(request, node))
     purchase = purchases.find(request_id)
     assert purchase is not None
@@ -121,9 +126,15 @@ def _purchase(request: web.Request, purchases: Purchases) -> Purchase:
 
 
 async def _bid_of(request: web.Request, node: Node) -> tuple[Cid, Bid, Planned | None]:
+    return await _bid_in(request, node, await read_body(request))
+
+
+async def _bid_in(
+    request: web.Request, node: Node, body: MarketBody
+) -> tuple[Cid, Bid, Planned | None]:
     """The CID of the path and the bid of the body. With `nines` the code and the proof rate are
     planned, unless the body says which."""
-    cid, body = cid_of(request), await read_body(request)
+    cid = cid_of(request)
     plan = None
     duration = body.uint64("duration")
     if body.has("nines"):

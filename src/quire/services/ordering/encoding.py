@@ -260,8 +260,10 @@ class Encoding:
         work = EncodeWork(cid, terms.k, terms.m, manifest.dataset_size, manifest.block_size)
         found = await self._find(work, terms.via, str(cid), used)
         if found is None:
-            told = f"; before that {_told(used)}" if used else self._why_none(terms)
-            raise Refused(f"no aggregator offers to code {cid} with {terms.k} + {terms.m}{told}")
+            if used:
+                raise Refused(f"{cid} was coded by nobody: {_told(used)}; nobody else offers it")
+            what = f"{cid} with {terms.k} + {terms.m}"
+            raise Refused(f"no aggregator offers to code {what}{self._why_none(terms)}")
         order = self._order(work, terms, found, str(cid))
         await self._ports.orders.begin(order)
         return order

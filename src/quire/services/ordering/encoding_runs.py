@@ -85,9 +85,9 @@ class EncodingRuns:
         self._go(run, self._encoding.stream(wanted, pieces, terms))
         return run
 
-    async def until_end(self, run: EncodingRun) -> None:
-        """Raises what it failed with. Whoever is cancelled while he waits does not want it any
-        more."""
+    async def until_result(self, run: EncodingRun) -> Cid:
+        """The verifiable dataset. Whoever is cancelled while he waits does not want it any more.
+        Raises what it failed with."""
         assert run.task is not None
         try:
             await asyncio.wait([run.task])
@@ -95,8 +95,9 @@ class EncodingRuns:
             run.task.cancel()
             await asyncio.wait([run.task])
             raise
-        if run.error is not None:
-            raise run.error
+        if run.result is None:
+            raise run.error or Cancelled("it was stopped")
+        return run.result
 
     async def stop(self) -> None:
         """Nobody is told any more; orders go on with the next start."""

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from quire.aggregation.job import Done, Job
 from quire.aggregation.order import At
 from quire.base.errors import BadConfig, InputError, Refused, UnknownDataset
+from quire.chain.abi import id_text
+from quire.dataset.envelope.header import Header
 from quire.dataset.geometry import Geometry
+from quire.flow.decrypt import EncryptedContent
+from quire.flow.encrypt import Encryption, encrypted
+from quire.formats.cap import Suite
 from quire.formats.cid import manifest_cid
 from quire.formats.manifest import decode_manifest
+from quire.market.bid import Bid
+from quire.services.aggregating.doer import Doer
 from quire.services.ordering.encoding import EncodeTerms
 from quire.services.ordering.pushing import Streamed
 from support.encoding_nodes import CODER_KEY, PRICE, SECOND_KEY, Town, lying, pieces, town
+from support.liar import turn
 from support.memory_store import random_bytes
+from support.memory_world import HOST, TOKENS
+from support.trading import Trader, fill_all
 
 TERMS = EncodeTerms(4, 2)
 SIZE = 50 * 4096 - 7
@@ -137,6 +148,33 @@ def test_a_stream_is_coded_without_being_kept(tmp_path: Path) -> None:
     in_town(tmp_path, main)
 
 
+def test_an_encrypted_stream_stays_encrypted_and_its_owner_reads_it_again(tmp_path: Path) -> None:
+    async def main(it: Town) -> None:
+        text = b"nobody else is to read this. " * 20_000
+        plan = Encryption.of(bytes(range(32)), Suite.AES_256_GCM, Header(len(text), "a.txt"))
+
+        async def content(start: int) -> AsyncGenerator[bytes, None]:
+            yield text[start:]
+
+        wanted = Streamed(plan.dataset_bytes)
+        encoded = await it.encoding.stream(wanted, encrypted(plan, content), EncodeTerms(2, 1))
+        store = it.coders[0].node.store
+        dataset = await store.dataset(encoded)
+        assert dataset is not None
+        there = await store.read_range(dataset.tree_root, 0, dataset.block_count)
+        assert text[:29] not in there
+
+        async def read(start: int, stop: int) -> AsyncGenerator[bytes, None]:
+            yield there[start:stop]
+
+        cap = plan.read_cap(encoded)
+        opened = await EncryptedContent.open(cap, plan.dataset_bytes, read)
+        pieces = [bytes(piece) async for piece in opened.read(0, len(text), read)]
+        assert b"".join(pieces) == text
+
+    in_town(tmp_path, main)
+
+
 @pytest.mark.parametrize("lie", ["parity", "leaf", "digest"])
 def test_who_lies_about_a_stream_is_not_paid(tmp_path: Path, lie: str) -> None:
     async def main(it: Town) -> None:
@@ -198,6 +236,70 @@ def test_a_dataset_that_is_not_here_is_not_ordered(tmp_path: Path) -> None:
     async def main(it: Town) -> None:
         with pytest.raises(UnknownDataset):
             await it.encoding.encode(manifest_cid(b"elsewhere"), TERMS)
+
+    in_town(tmp_path, main)
+
+
+class Held(Doer):
+    """A doer that waits until it may work."""
+
+    def __init__(self, honest: Doer) -> None:
+        self.may_work = asyncio.Event()
+        for name in ("offer_problem", "terms", "accept", "again", "drop", "progress"):
+            setattr(self, name, getattr(honest, name))
+        self._honest = honest
+
+    async def do(self, job: Job) -> Done:
+        await self.may_work.wait()
+        return await self._honest.do(job)
+
+
+def test_an_order_goes_on_where_it_was_after_restarts_of_the_client(tmp_path: Path) -> None:
+    async def main(it: Town) -> None:
+        held: list[Held] = []
+        aggregator = it.coders[0].aggregation.aggregator
+        assert aggregator is not None
+        turn(aggregator, lambda honest: held.append(Held(honest)) or held[0])
+        cid = await it.dataset(SIZE)
+        asked = asyncio.ensure_future(it.encoding.encode(cid, TERMS))
+        while not it.orders.all():
+            await asyncio.sleep(0.01)
+        (order,) = it.orders.all()
+        await it.until(order.key, At.WAITING)
+        await it.restart_client()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert it.orders.get(order.key).at is At.WAITING
+        joined = asyncio.ensure_future(it.encoding.encode(cid, TERMS))
+        held[0].may_work.set()
+        encoded = await joined
+        await it.until(order.key, At.SERVING)
+        await it.restart_client()
+        it.encoding.hosts_have(encoded)
+        ended = await it.until_told(order.key)
+        assert ended.at is At.SETTLED
+        assert it.promised(it.coders[0]) == ended.offer.offer.price
+        assert len(it.orders.all()) == 1
+
+    in_town(tmp_path, main)
+
+
+def test_what_was_coded_is_bought_without_its_blocks_and_paid_when_hosts_have_it(
+    tmp_path: Path,
+) -> None:
+    async def main(it: Town) -> None:
+        it.world.mint(HOST, TOKENS)
+        encoded = await it.encoding.encode(await it.dataset(SIZE), EncodeTerms(3, 1))
+        (order,) = it.orders.all()
+        await it.until(order.key, At.SERVING)
+        trading = it.client.node.trading
+        assert trading is not None
+        bought = await trading.purchases.buy(encoded, Bid(3600, 600, 10, 1, 1, 4, 1))
+        trader = Trader(it.client.node, "", it.world, trading.market, trading.purchases)
+        await fill_all(trader, id_text(bought))
+        ended = await it.until_told(order.key)
+        assert ended.at is At.SETTLED
+        assert it.promised(it.coders[0]) == ended.offer.offer.price
 
     in_town(tmp_path, main)
 
