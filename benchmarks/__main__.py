@@ -31,6 +31,7 @@ from benchmarks.retail import retail
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
 from benchmarks.vouchers import vouchers
+from benchmarks.workers import workers
 from quire.base.units import parse_size
 
 
@@ -62,6 +63,7 @@ def main() -> None:
         "proving": proving,
         "protect": lambda directory: protect(directory, size, _sizes(wanted.protect)),
         "proofs": lambda directory: proofs(directory, _numbers(wanted.samples)),
+        "workers": workers,
         "vouchers": lambda directory: vouchers(),
         "retail": retail,
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
+import signal
 
 import pytest
 
@@ -92,6 +94,14 @@ async def test_a_liar_is_banned_and_named_and_the_fetch_completes(tmp_path, hone
                 await in_thread(call, node, "POST", f"{QUIRE}/datasets/{honest.cid}/fetch")
                 await in_thread(until, lambda: ask(node, "/peers")["banned"])
             await in_thread(connect, node, honest)
+            if kind not in ASKED_FIRST:
+                await in_thread(call, node, "GET", f"{CODEX}/data/{honest.cid}/network/manifest")
+                os.kill(honest.pid, signal.SIGSTOP)  # who is quicker would leave nothing to ask for
+                try:
+                    await in_thread(call, node, "POST", f"{QUIRE}/datasets/{honest.cid}/fetch")
+                    await in_thread(until, lambda: ask(node, "/peers")["banned"])
+                finally:
+                    os.kill(honest.pid, signal.SIGCONT)
             await in_thread(fetch_and_compare, node, honest.cid)
             await in_thread(until, lambda: ask(node, "/peers")["banned"])
             found = await in_thread(ask, node, "/peers")

@@ -152,10 +152,14 @@ class CollectionMachine(RuleBasedStateMachine):
         if not self.readers:
             return
         stack, dataset, content = self.readers[0]
-        assert self.run(get(self.store, dataset)) == content
-        if is_last:
-            self.readers.pop(0)
-            stack.close()
+
+        async def work():
+            assert await get(self.store, dataset) == content
+            if is_last:
+                self.readers.pop(0)
+                stack.close()
+
+        self.run(work())
 
     @rule(index=st.integers(0, 20))
     def delete(self, index):

@@ -21,5 +21,4 @@ def test_a_host_that_trusts_a_promise_to_the_end_is_found_out(monkeypatch) -> No
     monkeypatch.setattr(delegation, "own_turn", lambda latest, _: latest + 1000.0)
     monkeypatch.setattr(Chaos, "kinds", ("gatherer dies",))
     with pytest.raises(AssertionError, match="could have been saved"):
-        for seed in range(6):
-            play(seed)
+        play(seed=0)

@@ -14,6 +14,7 @@ from quire.aggregation.job import (
     DoWork,
     Dropped,
     Job,
+    Pushed,
     Released,
     Sealed,
 )
@@ -62,6 +63,7 @@ def label(state: Job) -> str:
 
 
 EVENTS: dict[str, Any] = {
+    "Pushed": Pushed(NOW - 800),
     "Sealed": Sealed(MANIFEST),
     "Done": Done(b"result", NOW),
     "Released, the first part": Released(0, NOW),

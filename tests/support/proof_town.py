@@ -299,7 +299,8 @@ class ProofHost(_Side):
         own = None if workers is None else OwnProver(prover, workers)
         self.prover = RemoteProver(ports, prover.parameters, handler, self.terms, own)
         await self.retail.start()
-        await self.hub.deposit(10**9)
+        if self.starts == 1:
+            await self.hub.deposit(10**9)
         await self.choice.start()
         await self.orders.start()
         self.prover.start()

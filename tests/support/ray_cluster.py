@@ -14,21 +14,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 STORE_BYTES = 400_000_000
 START_SECONDS, STOP_SECONDS = 90.0, 20.0
 
-needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None, reason="Ray is not installed: there is no wheel for this platform"
-)
-
 
 @contextmanager
-def ray_cluster(cpus: int = 3) -> Iterator[str]:
+def ray_cluster(cpus: int = 3, port: int = 0) -> Iterator[str]:
     """The address of a cluster of one machine that is said to have so many cores.
 
     Also sets what a process must have in its environment to stay on loopback with it."""
@@ -36,7 +29,7 @@ def ray_cluster(cpus: int = 3) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="quire-ray-", dir="/tmp") as place:
         directory = Path(place)
         os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-        process = _start(directory, cpus)
+        process = _start(directory, cpus, port)
         try:
             yield _address(process, directory)
         finally:
@@ -49,16 +42,17 @@ def ray_cluster(cpus: int = 3) -> Iterator[str]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _start(directory: Path, cpus: int) -> subprocess.Popen[bytes]:
+def _start(directory: Path, cpus: int, port: int) -> subprocess.Popen[bytes]:
     sources = [str(Path(__file__).parents[2] / "src"), *sys.path]
     environment = {
         **os.environ,
-        "HOME": place if (place := str(directory)) else "",
+        "HOME": str(directory),
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "PYTHONPATH": os.pathsep.join(path for path in sources if path),
     }
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
     options = {
-        "port": "0",
+        "port": str(port),
         "node-ip-address": "127.0.0.1",
         "num-cpus": str(cpus),
         "num-gpus": "0",

@@ -18,7 +18,8 @@ from quire.aggregation.order import At
 from quire.chain.events import ProofSubmitted
 from quire.formats.aggregator import AggregatorRequest
 from quire.market.submit_policy import own_turn
-from support.submit_kit import BOND, BONDED, PRICE, Fleet, Gatherer, Weak, run_fleet
+from support.submit_kit import BOND, BONDED, PRICE, Fleet, Weak, run_fleet
+from support.submit_nodes import Gatherer
 
 PERIODS = 7
 DEADLY = 0.02  # of the messages

@@ -1,45 +1,28 @@
 """Hosts whose proofs aggregators submit: a market, a hub and bonds in memory, on virtual time.
 
-The services are the real ones on both sides; between them is a line that loses what it is told to.
+The services are the real ones on both sides (submit_nodes).
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from quire.aggregation.offer import check_offer, open_offer
 from quire.aggregation.order import ENDS, Order
-from quire.aggregation.values import Service, SignedOffer, SubmitWork
-from quire.base.errors import ChainUnreachable, PeerSilent
+from quire.aggregation.values import Service, SubmitWork
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.chain.memory.bonds import MemoryBonds
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.market import MemoryMarket
-from quire.formats.aggregator import AggregatorAnswer, AggregatorRequest, decode_answer
-from quire.formats.aggregator_answers import OfferAnswer
-from quire.formats.aggregator_asking import QuoteRequest
-from quire.formats.aggregator_codes import Code
-from quire.formats.peer_id import decode_peer_id
-from quire.kernels.signing import address_of, sign_recoverable
-from quire.net.identity import Identity
+from quire.formats.aggregator import AggregatorAnswer
+from quire.kernels.signing import address_of
 from quire.point.choice_port import Outcome
-from quire.services.aggregating.aggregator import Aggregator
-from quire.services.aggregating.ports import AggregatorPorts
-from quire.services.aggregating.proof_checks import ProofChecks
 from quire.services.aggregating.settings import AggregatorSettings
-from quire.services.aggregating.submitting import Submitting, SubmittingPorts
-from quire.services.market_feed import MarketFeed
-from quire.services.ordering.delegation import Delegation, DelegationPorts
 from quire.services.ordering.orders import Orders
-from quire.services.ordering.ports import OrderPorts
-from quire.services.paying.payee import Payee
-from quire.services.paying.payer import Payer, PayerPorts, place_of
-from quire.services.paying.voucher_line import VoucherLine
 from quire.services.period_prover import PeriodProver
 from quire.sim.loop import SimLoop, run
 from quire.store.journal_memory import MemoryJournal
@@ -47,8 +30,8 @@ from support.market_terms import TERMS
 from support.offering import key_of
 from support.pay_kit import Wire
 from support.period_kit import BLOCK_SECONDS, TOKENS, Bench, FakeProofs, Host, proof_for
+from support.submit_nodes import Access, Choosing, Customer, Gatherer, Ground, Line
 
-PAY = "/quire/pay/1.0.0"
 PRICE, BOND, BONDED = 50, 1000, 100_000
 
 
@@ -63,191 +46,53 @@ def bad_proofs(items: Sequence[tuple[bytes, bytes]], _seed: bytes) -> list[int]:
 
 
 @dataclass
-class Line:
-    """Between customers and aggregators. Lost are requests and answers by the kind of the request's
-    body, and whatever `loses` says; `cut` are peers of either side; `heard` is told of customer,
-    aggregator and request when one was answered."""
-
-    aggregators: dict[str, Gatherer] = field(default_factory=dict)
-    lost_requests: list[type] = field(default_factory=list)
-    lost_answers: list[type] = field(default_factory=list)
-    cut: set[str] = field(default_factory=set)
-    loses: Callable[[AggregatorRequest], bool] = lambda _: False
-    heard: Callable[[str, str, AggregatorRequest], None] = lambda *_: None
-    alter_request: Callable[[AggregatorRequest], AggregatorRequest] = lambda request: request
-    alter_answer: Callable[[AggregatorAnswer], AggregatorAnswer] = lambda answer: answer
-    asked: list[tuple[str, AggregatorRequest, AggregatorAnswer]] = field(default_factory=list)
-
-    def client(self, own_peer: str) -> Client:
-        return Client(self, own_peer)
-
-    async def ask(self, own: str, peer: str, request: AggregatorRequest) -> AggregatorAnswer:
-        kind, there = type(request.body), self.aggregators.get(peer)
-        silent = PeerSilent(f"{peer} did not answer", peer=peer)
-        if {own, peer} & self.cut or there is None or there.aggregator is None:
-            raise silent
-        if kind in self.lost_requests or self.loses(request):
-            raise silent
-        request = self.alter_request(request)
-        message = b"".join(bytes(part) for part in request.segments())
-        segments = await there.aggregator.answer(own, memoryview(message))
-        answer = self.alter_answer(decode_answer(b"".join(bytes(part) for part in segments)))
-        self.asked.append((own, request, answer))
-        self.heard(own, peer, request)
-        if kind in self.lost_answers or self.loses(request):
-            raise silent
-        return answer
-
-
-@dataclass(frozen=True)
-class Client:
-    """Implements AskAggregator."""
-
-    line: Line
-    own_peer: str
-
-    async def ask(
-        self, peer: str, request: AggregatorRequest, deadline: float, addresses: Sequence[str] = ()
-    ) -> AggregatorAnswer:
-        return await self.line.ask(self.own_peer, peer, request)
-
-
-@dataclass(frozen=True)
-class Offered:
-    peer: str
-    addresses: tuple[str, ...]
-    offer: SignedOffer
-
-
-class Choosing:
-    """Implements Choice: all aggregators of the fleet, the cheapest first, but for those of whom
-    bad was reported more than twice."""
-
-    def __init__(self, fleet: Fleet, client: Client) -> None:
-        self._fleet = fleet
-        self._client = client
-        self.reports: list[tuple[str, Outcome, str]] = []
-
-    async def find(
-        self,
-        quote: QuoteRequest,
-        *,
-        via: Sequence[str] = (),
-        subject: str = "",
-        exclude: Collection[str] = (),
-    ) -> list[Offered]:
-        found = []
-        for peer in self._fleet.line.aggregators:
-            if peer in exclude or (via and peer not in via) or self._shuns(peer):
-                continue
-            try:
-                answer = await self._client.ask(peer, AggregatorRequest(bytes(16), quote), 0.0)
-            except PeerSilent:
-                continue
-            if answer.code is not Code.OK:
-                continue
-            body = answer.body
-            assert isinstance(body, OfferAnswer)
-            offer = open_offer(body.offer, body.sig_payee, body.sig_peer)
-            now = self._fleet.clock.now()
-            check_offer(offer, decode_peer_id(peer), quote, self._fleet.world.hub, now)
-            found.append(Offered(peer, (), offer))
-        return sorted(found, key=lambda each: (each.offer.offer.price, each.peer))
-
-    def _shuns(self, peer: str) -> bool:
-        bad = [1 for who, outcome, _ in self.reports if who == peer and outcome != Outcome.KEPT]
-        return len(bad) > 2
-
-    async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
-        self.reports.append((peer, outcome, why))
-
-
-@dataclass
 class Weak(Host):
     """A host that lets others submit."""
 
-    fleet: Fleet | None = None
-    key: bytes = b""
+    ground: Ground | None = None
+    access: Access | None = None
     via: tuple[str, ...] = ()
-    payer: Payer | None = None
-    orders: Orders | None = None
-    delegation: Delegation | None = None
-    choice: Choosing | None = None
+    customer: Customer | None = None
 
     @property
     def peer(self) -> str:
-        return Identity.of(self.key).peer_id
+        return self.access.identity.peer_id
+
+    @property
+    def orders(self) -> Orders:
+        return self.customer.orders
+
+    @property
+    def choice(self) -> Choosing:
+        return self.customer.choice
 
     async def join(self, prover: PeriodProver) -> None:
-        fleet = self.fleet
-        assert fleet is not None
-        identity = Identity.of(self.key)
-        hub = MemoryHub(fleet.world, self.market.account, fleet.clock)
-        line = VoucherLine(fleet.wire, PAY, self.waits)
-        self.payer = Payer(
-            PayerPorts(
-                hub,
-                self.journal,
-                line,
-                lambda digest: sign_recoverable(self.key, digest),
-                identity.peer_id,
-            ),
-            clock=fleet.clock,
-            events=self.events,
-            waits=self.waits,
-        )
-        client = fleet.line.client(identity.peer_id)
-        self.choice = self.choice or Choosing(fleet, client)
-        self.orders = Orders(
-            OrderPorts(
-                client,
-                self.choice,
-                self.payer,
-                self.journal,
-                hub.clock,
-                fleet.clock,
-                self.events,
-                self.waits,
-                place_of(hub),
-            )
-        )
-        self.delegation = Delegation(
-            DelegationPorts(
-                self.market,
-                MemoryBonds(fleet.world, self.market.account, fleet.clock),
-                self.feed,
-                self.orders,
-                self.choice,
-                fleet.rng,
-                self.events,
-            ),
+        choice = self.customer.choice if self.customer else None
+        self.customer = Customer(
+            self.ground,
+            self.access,
+            self.feed,
+            self.journal,
+            self.events,
+            self.waits,
+            choice,
             self.via,
         )
-        prover.give_to(self.delegation)
-        await self.payer.start()
-        await self.orders.start()
-        await self.delegation.start()
+        prover.give_to(self.customer.delegation)
+        await self.customer.start()
 
     async def leave(self) -> None:
-        assert self.delegation is not None
-        assert self.orders is not None
-        assert self.payer is not None
-        await self.delegation.stop()
-        await self.orders.stop()
-        await self.payer.stop()
+        await self.customer.stop()
 
     def ends(self) -> list[str]:
         """How its orders stand, the oldest first."""
-        assert self.orders is not None
         return [order.at.value for order in self.orders.all()]
 
     def outcomes(self) -> set[Outcome]:
         """What was reported of aggregators."""
-        assert self.choice is not None
         return {outcome for _, outcome, _ in self.choice.reports}
 
     def order_of(self, slot: bytes, period: int) -> Order:
-        assert self.orders is not None
         return next(
             order
             for order in self.orders.all()
@@ -256,122 +101,38 @@ class Weak(Host):
         )
 
 
-class Gatherer:
-    """A node that submits for others."""
-
-    def __init__(self, fleet: Fleet, key: bytes, settings: AggregatorSettings) -> None:
-        self.fleet = fleet
-        self.key = key
-        self.settings = settings
-        self.account = address_of(key)
-        self.identity = Identity.of(key)
-        self.market = MemoryMarket(fleet.world, self.account, fleet.clock)
-        self.bonds = MemoryBonds(fleet.world, self.account, fleet.clock)
-        self.events = EventBus(fleet.clock)
-        self.waits = Waits(fleet.clock)
-        self.journal = MemoryJournal(fleet.clock)
-        self.aggregator: Aggregator | None = None
-        self.verify = bad_proofs
-        fleet.line.aggregators[self.peer] = self
-
-    @property
-    def peer(self) -> str:
-        return self.identity.peer_id
-
-    async def start(self) -> None:
-        fleet = self.fleet
-        hub = MemoryHub(fleet.world, self.account, fleet.clock)
-        self.feed = MarketFeed(self.market, self.journal, self.events, fleet.clock)
-        self.payee = Payee(hub, self.journal, self.events)
-        await self.payee.start()
-        fleet.wire.payees[self.peer] = self.payee
-
-        def sign(digest: bytes) -> bytes:
-            return sign_recoverable(self.key, digest)
-
-        self.submitting = Submitting(
-            SubmittingPorts(
-                self.market,
-                self.bonds,
-                self.feed,
-                ProofChecks(lambda items, seed: self.verify(items, seed), fleet.rng),
-                sign,
-                lambda: aggregator.jobs,
-                fleet.clock,
-                self.events,
-                self.waits,
-            )
-        )
-        aggregator = Aggregator(
-            AggregatorPorts(
-                self.journal,
-                hub,
-                self.payee,
-                self.identity,
-                sign,
-                fleet.clock,
-                self.events,
-                self.waits,
-            ),
-            self.settings,
-            {Service.SUBMIT: self.submitting},
-        )
-        await self.submitting.start()
-        await aggregator.start()
-        await self.feed.start()
-        self.aggregator = aggregator
-
-    async def die(self) -> None:
-        aggregator, self.aggregator = self.aggregator, None
-        assert aggregator is not None
-        await self.feed.stop()
-        await aggregator.stop()
-        await self.submitting.stop()
-        await self.payee.stop()
-
-    def mute(self) -> None:
-        """From now on none of its transactions with proofs gets anywhere."""
-
-        async def gone(_proofs: Any) -> Any:
-            raise ChainUnreachable("the node of the chain does not answer")
-
-        self.market.submit_proofs = gone  # type: ignore[method-assign]
-
-    @property
-    def batches(self) -> list[int]:
-        """Sizes of the transactions with proofs of others."""
-        return [
-            int(str(event.facts["proofs"]))
-            for event in self.events.history()
-            if event.kind == "submitting.sent"
-        ]
-
-
 class Fleet(Bench):
     """A bench with hosts that are weak and aggregators."""
 
     def __init__(self, loop: SimLoop, terms: Any, block_seconds: int, seed: bytes) -> None:
         super().__init__(loop, terms, block_seconds, seed)
         self.line = Line()
-        self.wire = Wire()
-        self.rng = random.Random(seed)
+        self.ground = Ground(self.clock, random.Random(seed), self.line, Wire(), self.world.hub)
 
-    def weak(self, seconds: float = 1.0, via: tuple[str, ...] = ()) -> Weak:
-        key = key_of(f"host {self._accounts}")
-        self._accounts += 1
+    def access(self, name: str) -> Access:
+        """An account with tokens."""
+        key = key_of(name)
         account = address_of(key)
         self.world.mint(account, TOKENS)
-        market = MemoryMarket(self.world, account, self.clock)
+        return Access(
+            MemoryMarket(self.world, account, self.clock),
+            MemoryHub(self.world, account, self.clock),
+            MemoryBonds(self.world, account, self.clock),
+            key,
+        )
+
+    def weak(self, seconds: float = 1.0, via: tuple[str, ...] = ()) -> Weak:
+        self._accounts += 1
+        access = self.access(f"host {self._accounts}")
         proofs, events = FakeProofs(self.clock, seconds), EventBus(self.clock)
         journal, waits = MemoryJournal(self.clock), Waits(self.clock)
-        return Weak(self, market, journal, proofs, events, waits, fleet=self, key=key, via=via)
+        parts = (access.market, journal, proofs, events, waits)
+        return Weak(self, *parts, ground=self.ground, access=access, via=via)
 
     async def gatherer(self, name: str = "gatherer", **settings: Any) -> Gatherer:
         """With a bond, started."""
-        key = key_of(name)
-        self.world.mint(address_of(key), TOKENS)
         terms = AggregatorSettings((Service.SUBMIT,), submit_price=PRICE, bond=BOND)
-        gatherer = Gatherer(self, key, replace(terms, **settings))
+        gatherer = Gatherer(self.ground, self.access(name), replace(terms, **settings), bad_proofs)
         await gatherer.bonds.deposit(BONDED)
         await gatherer.start()
         return gatherer

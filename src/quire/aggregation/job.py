@@ -21,7 +21,7 @@ class Job:
     deadline         by which the result is due
     release_seconds  that the customer has, from then on, to check and pay it
     serve_seconds    that coded blocks are served after the first part was paid, at most
-    until            of the present state: release or serving; 0 before
+    until            of the present state: more blocks, release or serving; else 0
     result           the receipt's bytes, the proof, or the hash of the transaction
     signature        under a receipt, or of the promise of a submission
     is_dropped       what was made for it is not kept any more
@@ -56,6 +56,13 @@ class Job:
 
 
 # ---- what happens ----
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """More of a pushed dataset is here. `now`: chain time."""
+
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class Dropped:
     """Nothing of it is kept any more."""
 
 
-JobEvent: TypeAlias = Sealed | Done | Released | Disputed | Cancelled | Dropped
+JobEvent: TypeAlias = Pushed | Sealed | Done | Released | Disputed | Cancelled | Dropped
 
 
 # ---- what is done ----

@@ -26,6 +26,7 @@ from quire.aggregation.job import (
     Job,
     JobEffect,
     JobEvent,
+    Pushed,
     Released,
     Sealed,
 )
@@ -35,6 +36,7 @@ from quire.base.machine import Deadline, Failed, TimedOut
 from quire.formats.aggregator_codes import Stage
 
 DROP_SECONDS = 600.0
+PUSH_SECONDS = 1800  # of the chain, in which more of a pushed dataset has to come
 
 Step: TypeAlias = tuple[Job, Sequence[JobEffect]]
 
@@ -78,9 +80,11 @@ class JobMachine:
                 return _end(state, Stage.CANCELLED)
             case Disputed(reason, why) if state.at in (Stage.READY, Stage.SERVING):
                 return _end(replace(state, reason=reason), Stage.DISPUTED, why)
+            case Pushed(now) if state.at is Stage.ACCEPTED:
+                return replace(state, until=push_until(now, state.deadline)), ()
             case Sealed(original) if state.is_pushed and isinstance(state.work, EncodeWork):
                 work = msgspec.structs.replace(state.work, original=original)
-                return replace(state, at=Stage.WORKING, work=work), (DoWork(),)
+                return replace(state, at=Stage.WORKING, work=work, until=0), (DoWork(),)
             case Done() if state.at is Stage.WORKING:
                 return _ready(state, event), ()
             case Released(part, now):
@@ -113,6 +117,11 @@ class JobMachine:
 
     def decode(self, data: bytes) -> Job:
         return decode_job(data)
+
+
+def push_until(now: int, deadline: int) -> int:
+    """By when the next blocks of a pushed dataset have to come: its room is kept for nothing."""
+    return min(deadline, now + PUSH_SECONDS)
 
 
 def _ready(state: Job, done: Done) -> Job:

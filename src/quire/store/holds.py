@@ -48,6 +48,16 @@ class Holds:
         found = self._entries.get(root)
         return None if found is None else found[max(found)]
 
+    def entries(self, root: bytes) -> list[TreeEntry]:
+        """All held trees with this root: deleted ones whose blocks are still here among them."""
+        return list(self._entries.get(root, {}).values())
+
+    def roots(self) -> list[bytes]:
+        """Of the trees that are held now. A dataset that is committed anew while its tree is held
+        has another tree with the same root."""
+        with self._lock:
+            return list(self._entries)
+
     def tree_ids(self) -> list[int]:
         """Trees that are held now."""
         with self._lock:

@@ -41,9 +41,7 @@ class Reader:
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         """See BlockStore.read_range."""
         for is_last in (False, True):
-            entry = self._core.trees.entry(root) or self._core.holds.entry(root)
-            if entry is None:
-                raise BlockMissing(f"no tree with the root {root.hex()} is known here")
+            entry = self._entry(root, start, count)
             check_range(entry, start, count)
             found = await self._core.off_loop(self._read, entry, start, count)
             if not found.suspects:
@@ -57,6 +55,16 @@ class Reader:
             f"{len(missing)} blocks of the tree {root.hex()[:16]}… are not here in good state",
             missing=missing,
         )
+
+    def _entry(self, root: bytes, start: int, count: int) -> TreeEntry:
+        """The tree; one that was deleted and is held, where that has the range and a new one with
+        the same root has not. Raises BlockMissing."""
+        known = self._core.trees.entry(root)
+        entries = [*([] if known is None else [known]), *self._core.holds.entries(root)]
+        if not entries:
+            raise BlockMissing(f"no tree with the root {root.hex()} is known here")
+        whole = (each for each in entries if each.present.covers(start, start + count))
+        return next(whole, entries[0])
 
     async def read_block(self, cid: Cid) -> bytes:
         """See BlockStore.read_block."""

@@ -158,11 +158,11 @@ class Retention:
         """Delete datasets; with a time, only those that nothing keeps then and nobody holds."""
 
         def apply(tables: Tables) -> list[_Deleted]:
-            held = set() if due_at is None else set(self._core.holds.tree_ids())
+            held = set() if due_at is None else set(self._core.holds.roots())
             deleted = []
             for digest in digests:
                 row = tables.catalog.find(digest)
-                if row is None or row.tree_id in held:
+                if row is None or (held and dataset_of(row).tree_root in held):
                     continue
                 if due_at is None or is_due(row, due_at):
                     deleted.append(_remove(tables, row))

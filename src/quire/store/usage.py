@@ -88,16 +88,17 @@ def doomed(core: Core, datasets_max: int) -> Doomed:
     """What a collection would delete now, the first `datasets_max` of it. Blocking."""
     tables = core.meta.reading
     found = Doomed()
-    held = core.holds.tree_ids()
+    held = core.holds.roots()
     trees: Counter[int] = Counter()
     for due in tables.catalog.due(core.clock.now(), (-1.0, 0), datasets_max):
         row = tables.catalog.find(due.cid)
         if row is None:
             continue
-        if row.tree_id in held:
-            found.held.append(dataset_of(row))
+        dataset = dataset_of(row)
+        if dataset.tree_root in held:
+            found.held.append(dataset)
             continue
-        found.datasets.append(dataset_of(row))
+        found.datasets.append(dataset)
         found.freed_bytes += len(row.manifest)
         trees[row.tree_id] += 1
     gone = [tree for tree, count in trees.items() if len(tables.catalog.of_tree(tree)) == count]

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from quire.aggregation.job import ENDS, Done, DoWork, Drop, Dropped, Job, Released, Sealed
+from quire.aggregation.job import ENDS, Done, DoWork, Drop, Dropped, Job, Pushed, Released, Sealed
+from quire.aggregation.job_machine import PUSH_SECONDS
 from quire.aggregation.values import EncodeWork, Service
 from quire.base.machine import TimedOut
 from quire.formats.aggregator_codes import Stage
@@ -66,6 +67,17 @@ def test_times_to_pay_and_to_serve_begin_with_the_state():
     deadline = MACHINE.deadline(serving)
     assert deadline is not None
     assert deadline.chain_time == serving.until
+
+
+def test_who_pushes_has_more_time_but_never_beyond_the_deadline():
+    job = replace(pushed(Stage.ACCEPTED), until=10, deadline=5000)
+    after, effects = MACHINE.step(job, Pushed(100))
+    assert (after.until, effects) == (100 + PUSH_SECONDS, ())
+    assert MACHINE.step(job, Pushed(4000))[0].until == 5000
+    sealed, _ = MACHINE.step(after, Sealed(MANIFEST))
+    deadline = MACHINE.deadline(sealed)
+    assert deadline is not None
+    assert deadline.chain_time == 5000
 
 
 def test_what_is_sealed_is_worked_on_under_its_name():

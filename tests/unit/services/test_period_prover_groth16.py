@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from quire.services.period_prover import PeriodProver
 from quire.services.proof_maker import ProvingMeans
 from quire.services.prover import Proofs
 from quire.services.workers.local import LocalWorkers
+from quire.store.dataset import Dataset
 from quire.store.journal_memory import MemoryJournal
 from support.market_terms import TERMS
 from support.period_kit import Feed
@@ -97,18 +98,13 @@ async def proofs_in_the_chain(tmp_path: Path, key: VerifyingKey, prover: AnyProv
         request = StorageRequest(CLIENT, ask, content, 600, bytes(32))
         await MemoryMarket(world, CLIENT).request_storage(request)
         identity = request_id(request)
-        for index in range(SLOTS):
-            slot = slot_id(identity, index)
-            await market.reserve_slot(identity, index)
-            [status] = await market.proof_statuses([slot])
-            entropy = entropy_of(status.challenge)
-            wanted = ProofAsk.of(held.dataset, index, entropy, HOST, TINY)
-            job = proofs.start(wanted, prover, clock.monotonic() + 60)
-            await proofs.wait(job)
-            assert job.proof is not None, job.error
-            await market.fill_slot(identity, index, job.proof.proof)
+        await fill(market, identity, proofs, held.dataset, prover)
         feed = Feed(market)
-        means = ProvingMeans(proofs, giving(prover), held.store.dataset)
+
+        async def the_prover() -> AnyProver:
+            return prover
+
+        means = ProvingMeans(proofs, the_prover, held.store.dataset)
         service = PeriodProver(
             market, means, feed, MemoryJournal(clock), clock=clock, events=events, waits=waits
         )
@@ -130,11 +126,18 @@ async def proofs_in_the_chain(tmp_path: Path, key: VerifyingKey, prover: AnyProv
     return service.counts.submitted
 
 
-def giving(prover: AnyProver) -> Callable[[], Awaitable[AnyProver]]:
-    async def give() -> AnyProver:
-        return prover
-
-    return give
+async def fill(
+    market: MemoryMarket, request: bytes, proofs: Proofs, dataset: Dataset, prover: AnyProver
+) -> None:
+    """Some of the request's slots, each with its first proof."""
+    for index in range(SLOTS):
+        await market.reserve_slot(request, index)
+        [status] = await market.proof_statuses([slot_id(request, index)])
+        wanted = ProofAsk.of(dataset, index, entropy_of(status.challenge), HOST, TINY)
+        job = proofs.start(wanted, prover, asyncio.get_running_loop().time() + 60)
+        await proofs.wait(job)
+        assert job.proof is not None, job.error
+        await market.fill_slot(request, index, job.proof.proof)
 
 
 async def three_periods(world: MemoryWorld, service: PeriodProver) -> None:

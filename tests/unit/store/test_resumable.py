@@ -6,6 +6,7 @@ import random
 import pytest
 
 from quire.base.errors import Busy, DiskFull, InputError, QuotaExceeded
+from quire.store.dataset import RetentionRoot
 from quire.store.resumable import UnknownUpload
 from quire.store.unfinished import UploadRow
 from support.store_kit import BLOCK, TurnedClock, assert_sound, get, put, store_in
@@ -275,3 +276,12 @@ async def test_a_full_disk_in_the_middle_keeps_what_is_durable(tmp_path):
         assert await store.resumables.remove("u")
         await store.reclaimed()
         assert store.space().quota_used_bytes == 0
+
+
+async def test_an_upload_may_end_with_its_own_reason_to_be_kept(tmp_path):
+    keep = RetentionRoot("job", "one", None)
+    async with store_in(tmp_path) as store:
+        await store.resumables.create(row(5))
+        upload = await store.resumables.open("u", LIFE)
+        await upload.write(b"bytes")
+        assert (await upload.commit(keep)).roots == (keep,)

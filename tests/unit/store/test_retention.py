@@ -7,7 +7,7 @@ import pytest
 from quire.base.errors import BlockMissing, InputError, NotFound, UnknownDataset
 from quire.formats.cid import manifest_cid
 from quire.store.dataset import RetentionRoot
-from support.store_kit import BLOCK, Remote, TurnedClock, assert_sound, get, put, store_in
+from support.store_kit import BLOCK, PIN, Remote, TurnedClock, assert_sound, get, put, store_in
 
 RNG = random.Random(10)
 DAY = 86_400.0
@@ -260,7 +260,7 @@ async def test_roots_of_unknown_datasets_or_kinds_are_refused(tmp_path):
     async with store_in(tmp_path) as store:
         cid = (await put(store, b"bytes")).manifest_cid
         with pytest.raises(UnknownDataset):
-            await store.retain(manifest_cid(b"unknown"), RetentionRoot("pin", "", None))
+            await store.retain(manifest_cid(b"unknown"), PIN)
         with pytest.raises(InputError, match="kind"):
             await store.retain(cid, RetentionRoot("because", "", None))
         assert not await store.release(manifest_cid(b"unknown"), "pin", "")
@@ -275,3 +275,44 @@ async def test_a_partial_dataset_gives_back_what_it_has(tmp_path):
         await store.delete(dataset.manifest_cid)
         await assert_sound(store)
         assert store.space().quota_used_bytes == 0
+
+
+async def test_a_held_tree_is_not_collected_when_an_upload_has_put_another_in_its_place(tmp_path):
+    remote = Remote.of(RNG.randbytes(4 * BLOCK))
+    clock = TurnedClock()
+    async with store_in(tmp_path, clock=clock, default_ttl=100.0) as store:
+        await store.put_manifest(remote.manifest, RetentionRoot("cache", "fetch", clock.seconds))
+        with store.holding(remote.root):
+            await put(store, remote.data)
+            clock.seconds += 101.0
+            assert len((await store.doomed(10)).held) == 1
+            assert await store.collect() == 0
+            await remote.give(store, 0, remote.count)
+        assert await store.collect() == 1
+        await assert_sound(store)
+
+
+async def test_a_held_tree_is_read_when_it_was_deleted_and_a_part_of_it_has_come_again(tmp_path):
+    remote = Remote.of(RNG.randbytes(4 * BLOCK))
+    async with store_in(tmp_path) as store:
+        dataset = await put(store, remote.data)
+        with store.holding(remote.root):
+            await store.delete(dataset.manifest_cid)
+            await store.put_manifest(remote.manifest, PIN)
+            await remote.give(store, 0, 1)
+            await store.flush()
+            assert await get(store, dataset) == remote.data
+        await store.delete(dataset.manifest_cid)
+        await assert_sound(store)
+
+
+async def test_all_that_is_kept_for_one_kind_of_reason_can_be_asked(tmp_path):
+    async with store_in(tmp_path) as store:
+        datasets = [await put(store, RNG.randbytes(BLOCK), root=PIN) for _ in range(2)]
+        first, second = (each.manifest_cid for each in datasets)
+        for name in ("one", "two"):
+            await store.retain(first, RetentionRoot("job", name, None))
+        await store.retain(second, RetentionRoot("job", "two", 7.0))
+        kept = await store.retention.kept("job")
+        assert kept == [(first, "one"), (first, "two"), (second, "two")]
+        assert await store.retention.kept("slot") == []

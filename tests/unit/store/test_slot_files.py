@@ -55,6 +55,9 @@ async def test_leaves_root_and_paths_are_those_that_were_written(disk) -> None:
     tree = await files.open(ROOT, 3)
     nodes = [layers[at : at + 32] for at in range(0, len(layers), 32)]
     assert [tree.leaf(i) for i in range(8)] == nodes[:8]
+    assert (tree.leaves(5), tree.leaves(0)) == (b"".join(nodes[:5]), b"")
+    with pytest.raises(InputError):
+        tree.leaves(9)
     assert (tree.root, tree.leaf_count) == (nodes[-1], 8)
     assert tree.path(5) == nodes[4] + nodes[8 + 3] + nodes[12]
     tree.check()

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from quire.aggregation.job import Cancelled, Disputed, Job
-from quire.base.errors import BadEncoding, ChainError, QuireError
+from quire.base.errors import BadEncoding, ChainError, DiskFull, QuireError, QuotaExceeded
 from quire.formats.aggregator import (
     MAX_MESSAGE_BYTES,
     AggregatorAnswer,
@@ -79,7 +79,9 @@ class Aggregator:
         admission = Admission(
             self.jobs, ports.income, introductions, ports.hub.clock, settings, limits
         )
-        self._taking = Taking(self.jobs, doers, self.offering, admission, pushed, limits)
+        self._taking = Taking(
+            self.jobs, doers, self.offering, admission, pushed, limits, ports.hub.clock
+        )
 
     async def start(self) -> None:
         """Go on with all jobs. After the income. Raises StoreCorrupt, DiskFull."""
@@ -108,6 +110,8 @@ class Aggregator:
         except ChainError as error:
             text = f"the chain does not answer: {error.message}"
             answer = AggregatorAnswer(Code.BUSY, text, None, RETRY_MS)
+        except (QuotaExceeded, DiskFull) as error:
+            answer = AggregatorAnswer(Code.NOT_OFFERED, error.message)
         except QuireError as error:
             code = Code.BUSY if error.retry else Code.INTERNAL
             answer = AggregatorAnswer(code, error.message, None, RETRY_MS * error.retry)

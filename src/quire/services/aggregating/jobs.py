@@ -14,7 +14,6 @@ from quire.aggregation.job import DoWork, Dropped, Job, JobEffect, JobEvent
 from quire.aggregation.job_machine import JobMachine
 from quire.aggregation.values import JobId, service_of
 from quire.base.errors import Busy, Refused
-from quire.chain.values import Address
 from quire.formats.aggregator_codes import Service, Stage
 from quire.services.aggregating.doer import Doer
 from quire.services.aggregating.ports import AggregatorPorts
@@ -59,9 +58,6 @@ class Jobs:
 
     def find(self, job_id: JobId) -> Job | None:
         return self.machines.state(job_id.hex())
-
-    def of_customer(self, customer: Address) -> list[Job]:
-        return [job for job in self if job.customer == customer]
 
     def words(self, job: Job) -> str:
         """What is going on with it, for people."""

@@ -32,7 +32,7 @@ from quire.store.unfinished import UploadRow
 WINDOW_BLOCKS = 128  # ahead of what is here; all of it may be in memory
 GAP_SECONDS = 20.0  # that a run waits for those before it
 BUSY_MS = 500
-LIFE_SECONDS = 2 * 86_400.0  # after the last block; the job's own end comes first
+LIFE_SECONDS = 30 * 86_400.0  # after the last block; the job's own end comes first
 _PREFIX = "job-"
 
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from quire.aggregation.job import ENDS, Job, Sealed
+from quire.aggregation.job import ENDS, Job, Pushed, Sealed
+from quire.aggregation.job_machine import PUSH_SECONDS, push_until
 from quire.aggregation.values import JobId, SubmitWork, service_of
 from quire.base.errors import QuireError
+from quire.chain.port import ChainClock
 from quire.formats.aggregator import AggregatorAnswer
 from quire.formats.aggregator_answers import (
     Answering,
@@ -39,7 +41,7 @@ from quire.services.aggregating.admission import Admission
 from quire.services.aggregating.doer import Accept, Accepted, Asked, Doer
 from quire.services.aggregating.jobs import Jobs
 from quire.services.aggregating.offering import Offering
-from quire.services.aggregating.pushed import Pushed
+from quire.services.aggregating.pushed import Pushed as PushedDatasets
 from quire.services.aggregating.settings import AggregatorLimits
 from quire.services.turns import Turns
 
@@ -60,9 +62,11 @@ class Taking:
         doers: Mapping[Service, Doer],
         offering: Offering,
         admission: Admission,
-        pushed: Pushed | None,
+        pushed: PushedDatasets | None,
         limits: AggregatorLimits,
+        chain: ChainClock,
     ) -> None:
+        self._chain = chain
         self._jobs = jobs
         self._doers = doers
         self._offering = offering
@@ -110,6 +114,8 @@ class Taking:
         if job.at is not Stage.ACCEPTED:
             return await self.progress(job)
         refusal = await self._pushed.put(job, run.index, memoryview(run.blocks))
+        if refusal is None:
+            await self._note_pushed(job)
         return refusal or await self.progress(job)
 
     async def seal(self, job: Job, asked: Seal) -> AggregatorAnswer:
@@ -141,6 +147,12 @@ class Taking:
         return AggregatorAnswer(Code.OK, "", Progress(job.at, permille, words, blocks))
 
     # ---- inside ----
+
+    async def _note_pushed(self, job: Job) -> None:
+        """Who pushes has more time; written down now and then."""
+        now = int(self._chain.now())
+        if push_until(now, job.deadline) > job.until + PUSH_SECONDS // 8:
+            await self._jobs.post(job, Pushed(now))
 
     def _is_same(self, job: Job, body: Accept) -> bool:
         customer, doer = body.customer, self._doers.get(service_of(job.work))
@@ -195,7 +207,10 @@ class Taking:
             serve_seconds=limits.serve_seconds,
             signature=accepted.signature,
         )
-        return replace(job, at=Stage.ACCEPTED) if job.is_pushed else job
+        if not job.is_pushed:
+            return job
+        until = push_until(int(self._chain.now()), job.deadline)
+        return replace(job, at=Stage.ACCEPTED, until=until)
 
 
 def _result(job: Job) -> Answering:

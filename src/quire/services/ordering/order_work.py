@@ -27,7 +27,7 @@ from quire.aggregation.order import (
     Watch,
     Wrong,
 )
-from quire.base.errors import ChannelTooSmall, PeerError, QuireError, Refused
+from quire.base.errors import ChannelTooSmall, PeerError, PeerRefused, QuireError, Refused
 from quire.chain.values import Address
 from quire.formats.aggregator_asking import Asking, Cancel, Customer, Dispute, Release
 from quire.formats.aggregator_codes import Code, Reason, Service
@@ -35,7 +35,7 @@ from quire.point.choice_port import Outcome
 from quire.services.ordering.asking import AskingOrders, Heard
 from quire.services.ordering.ports import Handler, OrderPorts, Promises
 
-RELEASE_TRIES = 8  # of one part, when its voucher was handed over already
+RELEASE_TRIES = 8  # that are answered with UNPAID although the voucher was handed over
 RELEASE_PAUSE_SECONDS = 0.5
 TELL_TRIES = 3
 
@@ -131,15 +131,21 @@ class OrderWork:
         return Paid(part, int(self._ports.chain.now()))
 
     async def _release(self, order: Order, part: int) -> None:
-        """Say so to the aggregator. What it says to that is its affair: it has the voucher."""
+        """Say so to the aggregator: before it knows, it does not serve for long. One that has the
+        voucher and says that it lacks it is not paid again, and is not waited for.
+
+        Raises PeerError while it cannot be told."""
         for attempt in range(RELEASE_TRIES):
-            if attempt:
-                await asyncio.sleep(RELEASE_PAUSE_SECONDS * attempt)
+            await asyncio.sleep(RELEASE_PAUSE_SECONDS * attempt)
             try:
                 answer = await self._asking.ask(order, Release(part))
-            except PeerError:
-                continue
-            if answer.code not in (Code.BUSY, Code.INTERNAL, Code.UNPAID):
+            except PeerError as error:
+                if error.retry:
+                    raise
+                return
+            if answer.code in (Code.BUSY, Code.INTERNAL):
+                raise PeerRefused(f"{order.peer} hears of no payment now: {answer.text}")
+            if answer.code is not Code.UNPAID:
                 return
 
     # ---- the end ----

@@ -117,7 +117,9 @@ class Crew:
         await self._keeping.stop()
         for hiring in self._hiring:
             hiring.cancel()
-        self._lose_all("the node stops", is_death=False)
+        for hand in self.hands:
+            del self._hands[hand]
+            hand.end("the node stops")
         await self._cluster.disconnect()
 
     async def take(self, urgency: int, what: str) -> Hand:
@@ -146,6 +148,11 @@ class Crew:
         self._note_none()
         self._changed.set()
 
+    def lose_all(self, why: str) -> None:
+        """The cluster does not answer; whether it does again is looked at at once."""
+        for hand in self.hands:
+            self.lose(hand, why)
+
     # ---- inside ----
 
     async def _keep(self) -> None:
@@ -158,7 +165,7 @@ class Crew:
                 pause = LOOK_SECONDS
             except ClusterGone as error:
                 self.era += 1
-                self._lose_all(error.message)
+                self.lose_all(error.message)
                 self._events.publish("workers.gone", SUBJECT, error.message)
                 pause = min(2 * pause, NONE_SECONDS)
                 await self._reconnect(pause)
@@ -234,14 +241,6 @@ class Crew:
             await hand.ask(ALIVE_SECONDS, "about")
         except WorkerDied as death:
             self.lose(hand, str(death))
-
-    def _lose_all(self, why: str, *, is_death: bool = True) -> None:
-        for hand in self.hands:
-            if is_death:
-                self.lose(hand, why)
-            else:
-                del self._hands[hand]
-                hand.end(why)
 
     def _note_none(self) -> None:
         if not self._hands and self._none_since is None:

@@ -28,7 +28,7 @@ from quire.services.circuits import LoadedCircuit
 from quire.services.workers.circuit_parcel import CircuitAbsent
 from quire.services.workers.circuit_post import CircuitPost
 from quire.services.workers.crew import Crew, Hand
-from quire.services.workers.far import Cluster, WorkerDied
+from quire.services.workers.far import Cluster, ClusterGone, WorkerDied
 from quire.services.workers.places import BATCH, PROOF, SUBJECT, TREE
 from quire.store.columns import Columns
 from quire.store.disk import Buffer
@@ -172,6 +172,9 @@ class RemoteWorkers:
         except WorkerDied as death:
             self._crew.lose(hand, f"it was busy with {what}: {death}")
             raise
+        except ClusterGone as error:
+            self._crew.lose_all(error.message)
+            raise WorkerDied(error.message) from None
         finally:
             self._crew.give(hand)
 

@@ -199,6 +199,20 @@ async def test_what_is_never_sealed_is_dropped_at_the_deadline(tmp_path):
         await assert_sound(at.store)
 
 
+async def test_room_is_kept_only_as_long_as_blocks_come(tmp_path):
+    async with coding_scene(tmp_path) as at:
+        patron = await begun(at)
+        for index in range(3):
+            at.place.advance(1000)
+            assert here(await patron.ask(JOB, STREAM.run(index, 1))) == index + 1
+        assert at.place.job().until == at.place.now + 600  # the deadline
+        at.place.advance(300)
+        assert at.place.job().at is Stage.ACCEPTED
+        patron = await begun(at, patron, SECOND)
+        at.place.advance(1801)
+        assert (await at.place.until_dropped(SECOND)).why == "the dataset was not pushed in time"
+
+
 async def test_what_a_forgotten_job_left_behind_is_dropped_at_the_start(tmp_path):
     async with coding_scene(tmp_path) as at:
         await at.pushed.expect(SECOND, SIZE)

@@ -229,7 +229,7 @@ async def test_what_the_service_refuses_is_told_as_it_says():
     ("error", "code", "retry_ms"),
     [
         (ChainUnreachable("no node"), Code.BUSY, 1000),
-        (QuotaExceeded("it is full"), Code.INTERNAL, 0),
+        (QuotaExceeded("it is full"), Code.NOT_OFFERED, 0),
         (Bug("ours"), Code.INTERNAL, 0),
     ],
 )

@@ -17,7 +17,8 @@ from quire.formats.aggregator_codes import Code
 from quire.market.submit_policy import own_turn, promise_until
 from quire.point.choice_port import Outcome
 from support.period_kit import SLOTS
-from support.submit_kit import BOND, BONDED, PRICE, Fleet, Gatherer, Weak, run_fleet
+from support.submit_kit import BOND, BONDED, PRICE, Fleet, Weak, run_fleet
+from support.submit_nodes import Gatherer
 
 
 def brought(fleet: Fleet) -> Counter[tuple[bytes, int]]:

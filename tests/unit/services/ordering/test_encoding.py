@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,11 @@ from quire.aggregation.job import Done, Job
 from quire.aggregation.order import At
 from quire.base.errors import BadConfig, InputError, Refused, UnknownDataset
 from quire.chain.abi import id_text
+from quire.dataset.envelope.header import Header
 from quire.dataset.geometry import Geometry
+from quire.flow.decrypt import EncryptedContent
+from quire.flow.encrypt import Encryption, encrypted
+from quire.formats.cap import Suite
 from quire.formats.cid import manifest_cid
 from quire.formats.manifest import decode_manifest
 from quire.market.bid import Bid
@@ -140,6 +144,33 @@ def test_a_stream_is_coded_without_being_kept(tmp_path: Path) -> None:
         it.encoding.hosts_have(encoded)
         assert (await it.until_told(order.key)).at is At.SETTLED
         assert not [path for path in tmp_path.iterdir() if path.name.startswith("stream-")]
+
+    in_town(tmp_path, main)
+
+
+def test_an_encrypted_stream_stays_encrypted_and_its_owner_reads_it_again(tmp_path: Path) -> None:
+    async def main(it: Town) -> None:
+        text = b"nobody else is to read this. " * 20_000
+        plan = Encryption.of(bytes(range(32)), Suite.AES_256_GCM, Header(len(text), "a.txt"))
+
+        async def content(start: int) -> AsyncGenerator[bytes, None]:
+            yield text[start:]
+
+        wanted = Streamed(plan.dataset_bytes)
+        encoded = await it.encoding.stream(wanted, encrypted(plan, content), EncodeTerms(2, 1))
+        store = it.coders[0].node.store
+        dataset = await store.dataset(encoded)
+        assert dataset is not None
+        there = await store.read_range(dataset.tree_root, 0, dataset.block_count)
+        assert text[:29] not in there
+
+        async def read(start: int, stop: int) -> AsyncGenerator[bytes, None]:
+            yield there[start:stop]
+
+        cap = plan.read_cap(encoded)
+        opened = await EncryptedContent.open(cap, plan.dataset_bytes, read)
+        pieces = [bytes(piece) async for piece in opened.read(0, len(text), read)]
+        assert b"".join(pieces) == text
 
     in_town(tmp_path, main)
 

@@ -19,6 +19,7 @@ from quire.flow.coding import code
 from quire.kernels.groth16 import verify
 from quire.services.circuit_check import trial_input
 from quire.services.workers import circuit_parcel, crew
+from quire.services.workers.far import ClusterGone
 from quire.services.workers.remote import RETRIES_MAX, RemoteWorkers
 from support.prove_kit import FakeProver
 from support.thread_cluster import CORES, WORKERS, ThreadCluster
@@ -237,3 +238,25 @@ async def test_the_end_of_the_node_ends_what_waits(tmp_path: Path) -> None:
     done, _ = await asyncio.wait(tasks)
     assert all(task.cancelled() or isinstance(task.exception(), WorkersLost) for task in done)
     assert all(worker.is_dead.is_set() for worker in cluster.workers.values())
+
+
+async def test_a_task_waits_until_the_cluster_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "NONE_SECONDS", 0.2)
+    cluster = ThreadCluster(tmp_path)
+    whole = cluster.share
+
+    async def share(values):
+        if cluster.connections == 1:
+            cluster.is_gone = True
+            raise ClusterGone("it went away")
+        return await whole(values)
+
+    monkeypatch.setattr(cluster, "share", share)
+    async with bench_on(cluster) as bench:
+        working = asyncio.ensure_future(bench.workers.code(ROWS, GEOMETRY, COLUMNS))
+        await bench.until(lambda: bench.workers.load().queued == 1)
+        cluster.is_gone = False
+        assert bytes((await working).parity) == code(ROWS, GEOMETRY, COLUMNS).parity
+        assert cluster.connections == 2

@@ -1,0 +1,112 @@
+"""An aggregator on a real chain: real proofs of two hosts share one transaction, are found in the
+chain and paid over the channel."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+import pytest
+
+from quire.aggregation.order import At
+from quire.aggregation.values import Service
+from quire.base.events import EventBus
+from quire.chain.contract_config import ContractConfig
+from quire.chain.dev_accounts import dev_account
+from quire.chain.evm.opening import OpenMarket
+from quire.kernels.groth16 import verify_batch
+from quire.services.aggregating.settings import AggregatorSettings
+from quire.store.journal_memory import MemoryJournal
+from support.pay_kit import Wire
+from support.periods_town import SLOTS, Town, filled_slots, proving, town, until
+from support.prove_kit import TINY
+from support.submit_nodes import Access, Customer, Gatherer, Ground, Line
+
+# Long periods; blocks come with transactions, and time with them.
+CONFIG = ContractConfig(period=100, timeout=30, downtime=32, downtime_product=67)
+HOSTS, GATHERER = (2, 3), 4
+PRICE, BOND = 50, 1000
+SINGLE_GAS = 252_167  # docs/reference/gas.md
+
+
+def access(opened: OpenMarket, number: int) -> Access:
+    assert opened.hub is not None
+    assert opened.bonds is not None
+    return Access(opened.market, opened.hub, opened.bonds, dev_account(number).key)
+
+
+class Side:
+    """A host and what it orders."""
+
+    def __init__(self, here: Town, ground: Ground, access: Access) -> None:
+        self.here, self.ground, self.access = here, ground, access
+        self.events = EventBus(here.clock)
+        self.journal = MemoryJournal(here.clock)
+        self.customer: Customer | None = None
+
+    async def join(self, prover, feed) -> None:
+        self.customer = Customer(
+            self.ground, self.access, feed, self.journal, self.events, self.here.waits
+        )
+        prover.give_to(self.customer.delegation)
+        await self.customer.start()
+
+    async def has_paid(self, periods: int) -> bool:
+        """For all its slots, in so many periods."""
+        orders = self.customer.orders.all() if self.customer else []
+        return [order.at for order in orders] == [At.SETTLED] * (periods * SLOTS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_proofs_of_two_hosts_share_a_transaction_and_are_paid(tmp_path) -> None:
+    async with (
+        town(tmp_path, CONFIG) as here,
+        here.opened(HOSTS[0]) as first,
+        here.opened(HOSTS[1]) as second,
+        here.opened(GATHERER) as third,
+    ):
+        assert await here.chain.call("eth_chainId") == hex(first.market.terms.chain_id)
+        ground = Ground(here.clock, random.Random(1), Line(), Wire(), third.hub.domain)
+        key = (await here.circuits.prover(TINY)).verifying_key
+        settings = AggregatorSettings((Service.SUBMIT,), submit_price=PRICE, bond=BOND)
+        gatherer = Gatherer(
+            ground, access(third, GATHERER), settings, lambda *batch: verify_batch(key, *batch)
+        )
+        await gatherer.bonds.deposit(100 * BOND)
+        await gatherer.start()
+        sides = [
+            Side(here, ground, access(opened, number))
+            for opened, number in zip((first, second), HOSTS, strict=True)
+        ]
+        slots = [
+            await filled_slots(here, side.access.market, bytes([at]) * 32)
+            for at, side in enumerate(sides)
+        ]
+        terms = third.market.terms
+
+        async def next_period() -> None:
+            period = terms.period_of((await third.market.head()).timestamp)
+            await here.chain.warp(terms.period_end(period) + 1)
+
+        await next_period()
+        lives = [
+            proving(here, side.access.market, side.journal, held, side.join)
+            for side, held in zip(sides, slots, strict=True)
+        ]
+        async with lives[0] as one, lives[1] as two:
+            for periods in (1, 2):  # in the second the aggregator knows for whom to wait
+                for side in sides:
+                    await until(partial(side.has_paid, periods))
+                if periods == 1:
+                    await next_period()
+            assert (one.counts.transactions, two.counts.transactions) == (0, 0)
+        for side in sides:
+            orders = side.customer.orders.all()
+            assert all("is in block" in order.checked for order in orders)
+            assert gatherer.payee.received(side.access.market.account) == 2 * SLOTS * PRICE
+            await side.customer.stop()
+        assert gatherer.batches[-1] == 2 * SLOTS
+        told = [e for e in gatherer.events.history() if e.kind == "submitting.sent"][-1]
+        assert int(str(told.facts["gas"])) < 2 * SLOTS * SINGLE_GAS / 2
+        await gatherer.die()
