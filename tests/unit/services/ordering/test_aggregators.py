@@ -103,3 +103,18 @@ def test_what_an_aggregator_did_survives_a_restart():
         assert [each.peer for each in await again.find(ENCODE)] == [honest.peer]
 
     play(scene)
+
+
+def test_offers_of_before_a_restart_are_not_used_again():
+    async def scene(town: Town) -> None:
+        [office] = await offices(town, 1000)
+        aggregators = await customer(town)
+        await aggregators.find(ENCODE)
+        await aggregators.find(ENCODE)
+        assert office.asked == 1
+        aggregators.renew(office.peer)
+        assert [each.peer for each in await aggregators.find(ENCODE)] == [office.peer]
+        assert office.asked == 2
+        aggregators.renew("nobody that is known")
+
+    play(scene)

@@ -155,6 +155,7 @@ class Scene:
         self.rules = Rules(iter(found or (Good("all of it"),)))
         self.rules.may_check.set()
         self.reports: list[tuple[Outcome, str]] = []
+        self.renewed: list[str] = []
         self.journal = MemoryJournal(clock)
         self.events = EventBus(clock)
         self.make()
@@ -177,6 +178,9 @@ class Scene:
 
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         self.reports.append((outcome, why))
+
+    def renew(self, peer: str) -> None:
+        self.renewed.append(peer)
 
     async def restart(self) -> None:
         await self.orders.stop()
@@ -281,6 +285,19 @@ def test_a_no_ends_the_order(said: AggregatorAnswer | QuireError) -> None:
         assert order.at is At.REFUSED
         assert "too old" in order.why
         assert it.purse.bills == {}
+
+    play(main)
+
+
+def test_an_offer_that_does_not_hold_any_more_is_renewed_and_nobody_is_blamed() -> None:
+    async def main(it: Scene) -> None:
+        it.coder.accepts = [AggregatorAnswer(Code.PRICE, "of before the restart")]
+        order = await it.lived()
+        assert order.at is At.REFUSED
+        assert (it.renewed, it.reports) == ([order.peer], [])
+        it.coder.accepts = [AggregatorAnswer(Code.REFUSED, "not for you")]
+        await it.lived()
+        assert [outcome for outcome, _ in it.reports] == [Outcome.REFUSED]
 
     play(main)
 
