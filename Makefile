@@ -49,7 +49,7 @@ $(CORE): $(RUST) pyproject.toml $(VENV)/ok-run
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked -q
 	@touch $@
 
-demo: setup ## Run the main jobs on a real file: PART=A, B, C, slots or all; FILE=path for your own file.
+demo: setup ## Run the main jobs on a real file: PART=A, B, C, D, slots or all; FILE=path for your own file.
 	@$(BIN)/python -m demo --part "$(PART)" $(if $(FILE),--file "$(FILE)")
 
 test: setup $(VENV)/ok-dev test-rust ## Run all tests.

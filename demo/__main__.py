@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from demo.aggregator import run_aggregator
 from demo.archive import make_archive
 from demo.diagram_a import run_diagram_a
 from demo.diagram_b import run_diagram_b
@@ -18,13 +19,19 @@ from demo.retail import run_retail
 from demo.slots import run_slots
 from quire.base.errors import QuireError
 
-PARTS = {"A": run_diagram_a, "B": run_diagram_b, "C": run_retail, "SLOTS": run_slots}
-MAIN = ["A", "B", "C"]
+PARTS = {
+    "A": run_diagram_a,
+    "B": run_diagram_b,
+    "C": run_retail,
+    "D": run_aggregator,
+    "SLOTS": run_slots,
+}
+MAIN = ["A", "B", "C", "D"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--part", default="", help="A, B, C, slots or all; default: A, B, C")
+    parser.add_argument("--part", default="", help="A, B, C, D, slots or all; default: A, B, C, D")
     parser.add_argument(
         "--file", type=Path, help="the file to store; default: an archive of real files"
     )

@@ -25,7 +25,7 @@ class AggregatorSettings:
 
     services: tuple[Service, ...] = tuple(Service)
     encode_price: int = 0
-    first_percent: int = 50
+    first_percent: int = 60
     prove_price: int = 0
     submit_price: int = 0
     bond: int = 0

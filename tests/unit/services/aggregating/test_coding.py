@@ -27,7 +27,7 @@ from support.aggregator_kit import JOB, OTHER_KEY, SECOND
 from support.coding_kit import CodingScene, Gate, coding_scene, dataset_of
 from support.protect_kit import det, expected, make_steps_small
 from support.slot_kit import BLOCK, SlotNode, protect
-from support.store_kit import assert_sound
+from support.store_kit import Remote, assert_sound
 
 SIZE = 37 * BLOCK + 123  # 38 blocks: 4 rows of 10, with two pads
 
@@ -252,3 +252,35 @@ async def test_a_quote_that_cannot_be_coded_is_refused_with_what_would_work(tmp_
         patron = await at.place.patron()
         with pytest.raises(PeerRefused, match=words):
             await patron.offer(QuoteRequest(Service.ENCODE, size, block_size, k, m))
+
+
+async def test_work_that_waits_makes_the_next_take_longer(tmp_path):
+    async with coding_scene(tmp_path) as at:
+        await at.restart(Gate(0))
+        patron = await at.place.patron()
+        first = QuoteRequest(Service.ENCODE, 1 << 25, BLOCK, 4, 2)
+        alone = (await patron.offer(first)).offer.seconds
+        assert alone > 60
+        body = await at.accept(patron, 1 << 25, manifest_cid(b"nothing"), block_size=BLOCK)
+        assert (await patron.ask(JOB, body)).code is Code.OK
+        other = QuoteRequest(Service.ENCODE, 1 << 25, BLOCK, 5, 2)
+        assert (await patron.offer(other)).offer.seconds > alone
+        await patron.ask(JOB, Cancel())
+        await at.place.until_dropped()
+        another = QuoteRequest(Service.ENCODE, 1 << 25, BLOCK, 4, 2, at.place.now + 9999)
+        assert (await patron.offer(another)).offer.seconds == alone
+
+
+async def test_a_sealed_replica_of_somebody_is_not_made_public_by_coding_it(tmp_path):
+    async with coding_scene(tmp_path) as at:
+        remote = Remote.of(det(SIZE))
+        root = RetentionRoot("replica", "a link", None)
+        replica = await at.store.put_manifest(remote.manifest, root)
+        patron = await at.place.patron()
+        body = await at.accept(patron, SIZE, replica.manifest_cid, block_size=BLOCK)
+        await patron.ask(JOB, body)
+        job = await at.place.until_dropped()
+        assert (job.at, "sealed replica" in job.why) == (Stage.FAILED, True)
+        dataset = await at.store.dataset(replica.manifest_cid)
+        assert dataset is not None
+        assert dataset.roots == (root,)
