@@ -188,6 +188,8 @@ async def test_a_dataset_is_coded_checked_and_its_first_part_paid(tmp_path):
         why = (await run(at.aggregator.url, "why", job)).out.decode()
         assert f"does it for {address_text(address_of(CLIENT))}" in why
         assert "600 of 1,000 tokens were paid." in why
+        told = [event.kind for event in at.client.node.events.history(job)]
+        assert {"order.waiting", "order.progress", "order.check", "order.serving"} <= set(told)
         about = (await run(client, "why", cid)).out.decode()
         assert f"Order {job} at {at.aggregator.peer}" in about
         about = (await run(client, "why", done["result"])).out.decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -53,7 +53,7 @@ class EncodingBody(Shape, frozen=True):
     ended: bool
     trouble: str | None
     result: str | None
-    error: dict[str, object] | None
+    error: dict[str, Any] | None
     orders: list[JobBody]
 
 
