@@ -33,8 +33,8 @@ from quire.services.workers.remote import RemoteWorkers
 from support.ray_cluster import ray_cluster
 
 K, M, BLOCK_BYTES = 4, 2, 65_536
-BATCHES = 48
-PROOFS = 12
+BATCHES = 36
+PROOFS = 9
 WORKERS = (1, 2, 3)
 HOST = bytes(20)
 NAME = "coding and proving on workers of Ray"
@@ -60,16 +60,16 @@ async def _measure(circuit: LoadedCircuit, address: str) -> list[Row]:
         async with _ray(address, count) as there:
             found = await _coded(there), await _proved(there, circuit)
         name = f"{count} worker{'s' if count > 1 else ''} of Ray"
-        note = f"{os.cpu_count()} cores, shared by all; a node and a bridge beside the workers"
-        rows += [
-            Row(f"coding {K} + {M}, {name}", found[0], "MB/s", limits[0], "threads", detail=note),
-            Row(f"proofs of 5 samples, {name}", found[1], "a minute", limits[1], "threads"),
-        ]
+        works = (f"coding {K} + {M}", "MB/s"), ("proofs of 5 samples", "a minute")
+        for (work, unit), (rate, cpu), (limit, limit_cpu) in zip(works, found, limits, strict=True):
+            detail = f"{cpu:.2f} CPU s, all processes; threads {limit_cpu:.2f}"
+            rows.append(Row(f"{work}, {name}", rate, unit, limit, "threads", detail=detail))
     return sorted(rows, key=lambda row: row.name)
 
 
-async def _coded(workers: Workers) -> float:
-    """Megabytes of data a second, rows from memory, as many batches under way as is usual."""
+async def _coded(workers: Workers) -> tuple[float, float]:
+    """Megabytes of data a second, rows from memory, as many batches under way as is usual; CPU
+    seconds of all."""
     geometry = Geometry(k=K, m=M, block_size=BLOCK_BYTES, original_blocks=K * 10_000)
     columns = [each for each, _ in zip(batches(geometry, 0), range(BATCHES), strict=False)]
     size = len(columns[0]) * BLOCK_BYTES
@@ -78,22 +78,25 @@ async def _coded(workers: Workers) -> float:
     async def code(at: int) -> None:
         await workers.code(rows, geometry, columns[at])
 
-    seconds = await _timed(code, BATCHES, workers.batches_at_once)
-    return BATCHES * K * size / 1e6 / seconds
+    seconds, cpu = await _timed(code, BATCHES, workers.batches_at_once)
+    return BATCHES * K * size / 1e6 / seconds, cpu
 
 
-async def _proved(workers: Workers, circuit: LoadedCircuit) -> float:
-    """Proofs a minute."""
+async def _proved(workers: Workers, circuit: LoadedCircuit) -> tuple[float, float]:
+    """Proofs a minute, and CPU seconds of all."""
     made = trial_input(circuit.parameters)
 
     async def prove(_: int) -> None:
         await workers.prove(circuit, made, HOST)
 
-    return 60 * PROOFS / await _timed(prove, PROOFS, workers.proofs_at_once)
+    seconds, cpu = await _timed(prove, PROOFS, workers.proofs_at_once)
+    return 60 * PROOFS / seconds, cpu
 
 
-async def _timed(work: Callable[[int], Awaitable[None]], count: int, at_once: int) -> float:
-    """Seconds for all; every worker has done one before, so that all is loaded."""
+async def _timed(
+    work: Callable[[int], Awaitable[None]], count: int, at_once: int
+) -> tuple[float, float]:
+    """Seconds for all, and CPU seconds; every worker has done one before, so that all is loaded."""
     await asyncio.gather(*(work(0) for _ in range(at_once)))
     turns = asyncio.Semaphore(at_once)
 
@@ -101,9 +104,28 @@ async def _timed(work: Callable[[int], Awaitable[None]], count: int, at_once: in
         async with turns:
             await work(at)
 
-    began = time.perf_counter()
+    began, before = time.perf_counter(), _cpu_ticks()
     await asyncio.gather(*(one(at) for at in range(count)))
-    return time.perf_counter() - began
+    seconds, after = time.perf_counter() - began, _cpu_ticks()
+    ticks = sum(spent - before.get(pid, 0) for pid, spent in after.items())
+    return seconds, ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_ticks() -> dict[int, int]:
+    """By process: this one and all below it, which are the bridge, Ray and its workers."""
+    parents, spent = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = path.read_text()
+        except OSError:
+            continue  # it has ended meanwhile
+        values = text.rpartition(")")[2].split()
+        pid = int(text.split()[0])
+        parents[pid], spent[pid] = int(values[1]), int(values[11]) + int(values[12])
+    ours = [os.getpid()]
+    for pid in ours:
+        ours += [child for child, parent in parents.items() if parent == pid]
+    return {pid: spent[pid] for pid in ours}
 
 
 @asynccontextmanager

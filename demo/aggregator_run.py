@@ -102,8 +102,9 @@ class Run:
         if name in HOSTS:
             arguments += ["--prove-via", "auto", "--submit-via", "auto"]
         if name in AGGREGATORS:
-            services = "encode,prove,submit" if name == HONEST else "encode"
-            arguments += ["--aggregator", "--aggregator-services", services]
+            arguments += ["--aggregator"]
+            if name == CHEAT:
+                arguments += ["--aggregator-services", "encode"]
             arguments += ["--aggregator-encode-price", str(ENCODE_PRICES[name])]
             arguments += ["--aggregator-prove-price", str(PROOF_PRICE)]
             arguments += ["--aggregator-submit-price", str(SUBMIT_PRICE)]

@@ -196,6 +196,7 @@ class Submitting:
             work.proof,
             latest=end - self._sender.send_seconds,
             since=now,
+            kin=job.customer,
         )
         future: asyncio.Future[Receipt | None] = asyncio.get_running_loop().create_future()
         gathered = self._gathered[work.slot_id] = _Gathered(job.key, ready, future)

@@ -168,14 +168,17 @@ class Delegation:
             subject=id_text(handed.ready.slot_id),
             exclude=exclude,
         )
-        covered = [each for each in offered if await self._is_covered(each, handed.ready.period)]
+        period = handed.ready.period
         async with self._appointing:  # several proofs are ready at once
-            for each in covered:
-                if await self._is_appointed(each.offer.offer.payee):
+            for each in offered:
+                is_appointed = await self._is_appointed(each.offer.offer.payee)
+                if is_appointed and await self._is_covered(each, period):
                     return each
-            if covered:
-                await self._appoint(covered[0])
-        return covered[0] if covered else None
+            for each in offered:
+                if await self._is_covered(each, period):
+                    await self._appoint(each)
+                    return each
+        return None
 
     def _promise_breakers(self) -> list[str]:
         """Those of whom it is not known yet what they owe."""

@@ -14,6 +14,7 @@ import importlib
 import itertools
 import os
 import pickle
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -163,6 +164,7 @@ def main() -> None:
             return
         pipe.sendall(pack((0, "", None), directory))
         asyncio.run(serve(bridge, pipe, directory))
+    shutil.rmtree(directory, ignore_errors=True)  # of a node that was killed
     os._exit(0)  # actors end with their driver; a thread of Ray must not keep it
 
 

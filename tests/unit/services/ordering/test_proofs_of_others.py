@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from quire.base.errors import Busy, DeadlineExceeded
+from quire.base.errors import Busy, DeadlineExceeded, InputError
 from quire.dataset.proof_input import ProofInput
 from quire.formats.aggregator_asking import AcceptProve, Cancel, Dispute
 from quire.formats.aggregator_codes import Reason
 from quire.services.ordering.remote_prover import RemoteTerms
 from quire.sim.prover import SimProver, proof_of_public
+from support.proof_evidence import every_cell, evidence
 from support.proof_town import (
     PERIOD,
     PRICE,
@@ -22,8 +23,6 @@ from support.proof_town import (
     ProofHost,
     TimedWorkers,
     Town,
-    every_cell,
-    evidence,
     play,
     public_of,
 )
@@ -204,6 +203,22 @@ def test_the_own_prover_begins_at_once_when_all_have_failed():
         assert liar.earned == 0
 
     play(scene)
+
+
+def test_a_witness_that_is_too_large_for_a_message_is_proved_here_or_refused():
+    async def scene(town: Town) -> None:
+        maker = await town.maker()
+        host = await town.host(own=TimedWorkers())
+        await host.prove()
+        assert (host.orders.all(), host.prover.counts.own) == ([], 1)
+        await host.close()
+        host.own = None
+        await host.open()
+        with pytest.raises(InputError, match="600 samples"):
+            await host.prove()
+        assert maker.workers.begun == 0
+
+    play(scene, SimProver(replace(SMALL, samples=600)))
 
 
 def test_without_an_own_prover_the_deadline_ends_it_and_nobody_is_paid():
