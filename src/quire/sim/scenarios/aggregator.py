@@ -160,9 +160,7 @@ class AggregatorStory:
         for number, gathering in enumerate(gatherings):
             self._add(f"aggregator{number}", gathering=gathering)
             self.world.trace.record(f"aggregator{number}", "character", "", str(gathering))
-        known = [
-            KnownPeer(cast.node.peer_id, (cast.node.address,)) for cast in self.cast.values()
-        ]
+        known = [KnownPeer(cast.node.peer_id, (cast.node.address,)) for cast in self.cast.values()]
         self._add("owner", known)
         size = 4 * COLUMNS_MAX * BLOCK_SIZE
         offer = Availability(bytes(32), size, DURATION, 1, 1000 * size)
@@ -256,7 +254,9 @@ class AggregatorStory:
             await asyncio.sleep(rng.uniform(*TROUBLE_SECONDS))
             seconds = rng.uniform(*GONE_SECONDS)
             cast = rng.choice([c for c in self.cast.values() if not c.node.is_retired])
-            kind = rng.choice(("dies", "restart", "chain", "reorganisation", "parted", "cut", "gone"))
+            kind = rng.choice(
+                ("dies", "restart", "chain", "reorganisation", "parted", "cut", "gone")
+            )
             self.world.trace.record(cast.member.name, "trouble", "", f"{kind} for {seconds:.1f} s")
             if kind != "dies":
                 self.world.tally.faults[f"aggregator: {kind}"] += 1
