@@ -289,7 +289,10 @@ async def test_one_request_at_the_api_does_all_of_it(tmp_path):
         assert status == 201, purchase
         (order,) = (await call(at.client.url, "GET", "/jobs"))[1]["orders"]
         assert purchase["cid"] == order["result"]["cid"]
-        body |= {"via": at.client.peer, "nodes": 5}
+        body |= {"nodes": 5, "maxPrice": "999"}
+        status, error = await call(at.client.url, "POST", f"/datasets/{cid}/request", body)
+        assert (status, "no more than 999 tokens" in error["message"]) == (409, True), error
+        body |= {"via": at.client.peer, "maxPrice": "1000"}
         status, error = await call(at.client.url, "POST", f"/datasets/{cid}/request", body)
         assert (status, "no aggregator offers" in error["message"]) == (409, True), error
 
