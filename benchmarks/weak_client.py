@@ -57,7 +57,8 @@ class Spent:
 
     def words(self, size: int) -> str:
         shares = f"up {self.up / size:.4f}, down {self.down / size:.4f} of the data"
-        return f"{self.cpu:.2f} CPU s, peak {self.peak / 1e6:.0f} MB, {shares}, {self.seconds:.0f} s"
+        took = f"{self.cpu:.2f} CPU s in {self.seconds:.0f} s"
+        return f"{took}, peak {self.peak / 1e6:.0f} MB, {shares}"
 
 
 def weak_client(directory: Path, sizes: tuple[int, ...]) -> list[Row]:
