@@ -66,6 +66,7 @@ async def put(run: Run) -> None:
     run.suspects = (CLIENT,)
     began = time.perf_counter()
     ring = str(run.directory / "keyring")
+    await run.command(CLIENT, "keyring", "new", "--keyring", ring)
     [stored] = await run.command(CLIENT, "put", str(run.file), "--keyring", ring)
     run.cap = stored["cap"]
     took = time.perf_counter() - began

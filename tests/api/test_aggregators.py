@@ -188,6 +188,8 @@ async def test_a_dataset_is_coded_checked_and_its_first_part_paid(tmp_path):
         why = (await run(at.aggregator.url, "why", job)).out.decode()
         assert f"does it for {address_text(address_of(CLIENT))}" in why
         assert "600 of 1,000 tokens were paid." in why
+        told = [event.kind for event in at.client.node.events.history(job)]
+        assert {"order.waiting", "order.progress", "order.check", "order.serving"} <= set(told)
         about = (await run(client, "why", cid)).out.decode()
         assert f"Order {job} at {at.aggregator.peer}" in about
         about = (await run(client, "why", done["result"])).out.decode()
@@ -287,7 +289,10 @@ async def test_one_request_at_the_api_does_all_of_it(tmp_path):
         assert status == 201, purchase
         (order,) = (await call(at.client.url, "GET", "/jobs"))[1]["orders"]
         assert purchase["cid"] == order["result"]["cid"]
-        body |= {"via": at.client.peer, "nodes": 5}
+        body |= {"nodes": 5, "maxPrice": "999"}
+        status, error = await call(at.client.url, "POST", f"/datasets/{cid}/request", body)
+        assert (status, "no more than 999 tokens" in error["message"]) == (409, True), error
+        body |= {"via": at.client.peer, "maxPrice": "1000"}
         status, error = await call(at.client.url, "POST", f"/datasets/{cid}/request", body)
         assert (status, "no aggregator offers" in error["message"]) == (409, True), error
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from quire.aggregation.encoded_check import EncodedCheck
 from quire.aggregation.order import Wrong
-from quire.aggregation.stripes import Drawn, runs
+from quire.aggregation.stripes import Drawn
 from quire.dataset.geometry import Geometry
 from quire.dataset.protected import protected_manifest, verifiable_manifest
 from quire.dataset.slot_tree import padded_leaves
@@ -107,12 +107,16 @@ def parity_of(made: Coded, drawn: Drawn) -> Wrong | None:
 
 
 def coded_again(made: Coded, check: EncodedCheck, drawn: Drawn) -> Wrong | None:
-    for first, count in runs(drawn.columns, 8):
-        part = slice(first * BLOCK, (first + count) * BLOCK)
-        wrong = check.columns(first, [row[part] for row in made.rows])
+    for at in range(0, len(drawn.columns), 8):
+        columns = drawn.columns[at : at + 8]
+        wrong = check.columns(columns, [blocks_of(row, columns) for row in made.rows])
         if wrong is not None:
             return wrong
     return None
+
+
+def blocks_of(row: bytes, columns: Sequence[int]) -> bytes:
+    return b"".join(row[column * BLOCK : (column + 1) * BLOCK] for column in columns)
 
 
 def _own(made: Coded, at: int, part: bytes) -> bytes:

@@ -18,7 +18,8 @@ from quire.sim.clock import SimClock
 from quire.sim.loop import SimLoop, run
 from quire.sim.prover import proof_of_public
 from quire.sim.tasks import OWNER
-from support.proof_town import Maker, ProofHost, TimedWorkers, Town, evidence
+from support.proof_evidence import evidence
+from support.proof_town import Maker, ProofHost, TimedWorkers, Town
 
 PERIOD = 300.0
 WEATHER_SECONDS = 150.0  # of each period, from its begin on

@@ -6,10 +6,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Any
 
 from quire.aggregation.order import Order
@@ -18,13 +14,12 @@ from quire.base.clock import Clock
 from quire.base.events import EventBus
 from quire.base.rng import seeded_rng
 from quire.base.waits import Waits
+from quire.chain.memory.clock import MemoryChainClock
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld
-from quire.dataset.circuit import CircuitParameters
-from quire.dataset.geometry import Geometry
 from quire.dataset.proof_input import ProofInput
 from quire.dataset.storage_proof import Claim
-from quire.flow.prove import ProofAsk, Prover, gather, verification_of
+from quire.flow.prove import Prover
 from quire.flow.workers import Workers
 from quire.formats.aggregator import AggregatorRequest, decode_request
 from quire.kernels.signing import address_of, sign_recoverable
@@ -55,11 +50,11 @@ from quire.services.paying.payer import place_of
 from quire.sim.clock import SimClock
 from quire.sim.loop import SimLoop, run
 from quire.sim.prover import SimProver, proof_of_public
-from quire.store.dataset import Dataset
 from quire.store.journal_memory import MemoryJournal
 from support.memory_world import RIGHT_NOW, TERMS
 from support.offering import key_of
-from support.prove_kit import ENTROPY, HOST, SMALL, protected_in
+from support.proof_evidence import evidence
+from support.prove_kit import ENTROPY, SMALL
 
 PROTOCOLS = load_profile("quire").protocols
 TOKENS = 10**12
@@ -108,7 +103,13 @@ class Town:
         self.prover = prover or SimProver(SMALL)
         self.network = MemoryNetwork(clock)
         self.world = MemoryWorld(TERMS, RIGHT_NOW)
+        self._chain = MemoryChainClock(self.world, clock)
         self.makers: list[Maker] = []
+
+    def tick(self) -> None:
+        """A block of now, by which everybody sets the clock that he goes by between blocks."""
+        self.world.set_time(int(self._chain.now()) + 1)
+        self.world.mine()
 
     async def maker(self, price: int = PRICE, **options: Any) -> Maker:
         """One more aggregator, open."""
@@ -149,6 +150,7 @@ class _Side:
 
     def join(self) -> None:
         """Transport and channels of a node that starts now."""
+        self.town.tick()
         self.starts += 1
         clock = self.town.clock
         self.address = f"/memory/{self.name}"
@@ -334,56 +336,6 @@ class ProofHost(_Side):
 def _verify(public: bytes, proof: bytes) -> bool:
     words = [public[at : at + 32] for at in range(0, len(public), 32)]
     return proof == proof_of_public(words)
-
-
-@cache
-def evidence(
-    slot: int = 0, entropy: bytes = ENTROPY, circuit: CircuitParameters = SMALL
-) -> tuple[ProofAsk, ProofInput]:
-    """What is asked of a dataset, and the cells and paths for it. Made in a thread, as a loop may
-    be running in this."""
-    found: list[tuple[ProofAsk, ProofInput]] = []
-
-    async def make(directory: Path) -> None:
-        async with protected_in(directory) as held:
-            host = HOST if circuit.binds_host else None
-            ask = ProofAsk.of(held.dataset, slot, entropy, host, circuit)
-            found.append((ask, await gather(held.ports, ask, circuit)))
-
-    _in_thread(make)
-    return found[0]
-
-
-@cache
-def every_cell() -> tuple[bytes, ...]:
-    """All cells of slot 0 of that dataset."""
-    found: list[bytes] = []
-
-    async def make(directory: Path) -> None:
-        async with protected_in(directory) as held:
-            size = verification_of(held.dataset.manifest).cell_size
-            rows = _rows(held.dataset)
-            blocks = [await held.store.read_range(held.dataset.tree_root, at, 1) for at in rows]
-            found.extend(b[at : at + size] for b in blocks for at in range(0, len(b), size))
-
-    _in_thread(make)
-    return tuple(found)
-
-
-def _rows(dataset: Dataset) -> range:
-    geometry = Geometry.of(dataset.manifest)
-    rows = geometry.row_range(0)
-    return range(rows.start, rows.start + geometry.stored_blocks(0))
-
-
-def _in_thread(make: Callable[[Path], Coroutine[Any, Any, None]]) -> None:
-    def work() -> None:
-        with TemporaryDirectory(prefix="quire-evidence-") as directory:
-            asyncio.run(make(Path(directory)))
-
-    thread = Thread(target=work)
-    thread.start()
-    thread.join()
 
 
 def play(scene: Callable[[Town], Coroutine[Any, Any, None]], prover: Prover | None = None) -> None:

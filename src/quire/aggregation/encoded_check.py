@@ -124,35 +124,29 @@ class EncodedCheck:
 
     # ---- the columns ----
 
-    def columns(self, first: int, rows: Sequence[bytes]) -> Wrong | None:
-        """Code drawn columns from `first` on. `rows`: K, each the blocks of these columns, pads as
-        zeros."""
+    def columns(self, columns: Sequence[int], rows: Sequence[bytes]) -> Wrong | None:
+        """Code drawn columns. `rows`: K, each the blocks of these columns, pads as zeros."""
         geometry, size = self._geometry, self._geometry.block_size
-        count = len(rows[0]) // size
         coded = erasure.encode(rows, geometry.m)
-        for number, parity in enumerate(coded):
-            found = sha256_blocks(parity, size)
-            start = geometry.index(geometry.k + number, first)
-            for at in range(count):
-                ours = found[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
-                index = start + at
+        for number, parity in enumerate(coded, geometry.k):
+            found, start = sha256_blocks(parity, size), geometry.index(number, 0)
+            for at, column in enumerate(columns):
+                ours, index = found[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES], start + column
                 if ours != (claimed := self._leaves.of(index)):
-                    words = f"parity block {index} of column {first + at} is not of its code"
-                    return Wrong(Reason.PARITY, words, first + at, ours + claimed)
-        return self._check_digests(first, count, [*rows, *coded])
+                    words = f"parity block {index} of column {column} is not of its code"
+                    return Wrong(Reason.PARITY, words, column, ours + claimed)
+        return self._check_digests(columns, [*rows, *coded])
 
-    def _check_digests(self, first: int, count: int, rows: Sequence[bytes]) -> Wrong | None:
+    def _check_digests(self, columns: Sequence[int], rows: Sequence[bytes]) -> Wrong | None:
         size = self._geometry.block_size
-        for at in range(count):
-            for row in self._blocks.get(first + at, ()):
+        for at, column in enumerate(columns):
+            for row in self._blocks.get(column, ()):
+                index = self._geometry.index(row, column)
                 block = memoryview(rows[row])[at * size : (at + 1) * size]
-                ours, index = (
-                    poseidon2.block_digests(block, size),
-                    self._geometry.index(row, first + at),
-                )
+                ours = poseidon2.block_digests(block, size)
                 if ours != (claimed := self._digests.of(index)):
                     words = f"the Poseidon2 digest of block {index} is not that of its bytes"
-                    return Wrong(Reason.DIGEST, words, first + at, ours + claimed)
+                    return Wrong(Reason.DIGEST, words, column, ours + claimed)
         return None
 
     def words(self) -> str:

@@ -90,17 +90,6 @@ def draw(secret: bytes, geometry: Geometry, confidence: float = CONFIDENCE) -> D
     return Drawn(geometry, tuple(sorted(columns)), _blocks(secret, geometry, columns))
 
 
-def runs(columns: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """(first, count) of columns that lie side by side, `most` at a time."""
-    at = 0
-    while at < len(columns):
-        first, count = columns[at], 1
-        while count < most and at + count < len(columns) and columns[at + count] == first + count:
-            count += 1
-        yield first, count
-        at += count
-
-
 def grouped(number: int) -> str:
     """16 384, as people read it."""
     return f"{number:,}".replace(",", " ")

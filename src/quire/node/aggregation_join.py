@@ -164,6 +164,7 @@ def join_ordering(
     runs = EncodingRuns(encoding, orders, ground.rng)
     tally = Tally(clock)
     orders.listen(tally.order_changed)
+    events.listen(tally.heard)
     return Aggregation(
         retail, purchases, aggregators, orders, encoding, runs, tally, [], parts.announcer.announce
     )

@@ -8,7 +8,10 @@ from quire.aggregation.job import Job
 from quire.aggregation.order import At, Order
 from quire.aggregation.values import Service, service_of
 from quire.base.clock import Clock
+from quire.base.events import Event
 from quire.formats.aggregator_codes import Reason, Stage
+
+SENT = "submitting.sent"  # the kind of event of the service SUBMIT
 
 
 class Tally:
@@ -21,6 +24,8 @@ class Tally:
         self.earned: Counter[Service] = Counter()
         self.wrong: Counter[tuple[Service, Reason]] = Counter()  # orders whose result was not good
         self.disputed: Counter[tuple[Service, Reason]] = Counter()  # jobs, by their customers
+        self.batches: Counter[int] = Counter()  # transactions for others, by their proofs
+        self.gas = 0  # of those
         self.checks: Counter[Service] = Counter()
         self.check_seconds: dict[Service, float] = dict.fromkeys(Service, 0.0)
 
@@ -51,3 +56,14 @@ class Tally:
             self.earned[service] += offer.price_last
         if now.at is Stage.DISPUTED and now.reason is not None:
             self.disputed[service, now.reason] += 1
+
+    def heard(self, event: Event) -> None:
+        """A listener of events: transactions with proofs of others are in the chain."""
+        if event.kind == SENT:
+            self.batches[_number(event, "proofs")] += 1
+            self.gas += _number(event, "gas")
+
+
+def _number(event: Event, name: str) -> int:
+    found = event.facts.get(name)
+    return found if isinstance(found, int) else 0

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     Metric,
     SummaryMetricFamily,
 )
@@ -20,6 +21,7 @@ from quire.node.aggregation import Aggregation
 from quire.node.aggregation_tally import Tally
 from quire.services.ordering.remote_prover import RemoteProver
 
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
 _BY_SERVICE = ("service",)
 _BY_REASON = ("service", "reason")
 
@@ -62,7 +64,14 @@ def _proving(prover: RemoteProver) -> Iterator[Metric]:
 
 
 def _working(aggregation: Aggregation) -> Iterator[Metric]:
+    assert aggregation.aggregator is not None
     assert aggregation.jobs is not None
+    answers = CounterMetricFamily(
+        "quire_aggregator_answers", "Answers to customers, by code", labels=("code",)
+    )
+    for code, count in sorted(aggregation.aggregator.answered.items()):
+        answers.add_metric((code.name,), count)
+    yield answers
     tally = aggregation.tally
     states = Counter((service_of(job.work), job.at.name.lower()) for job in aggregation.jobs)
     names = [stage.name.lower() for stage in Stage]
@@ -75,6 +84,10 @@ def _working(aggregation: Aggregation) -> Iterator[Metric]:
         "quire_jobs_disputed", "Jobs of which customers say that they are wrong", labels=_BY_REASON
     )
     yield _reasons(disputed, tally.disputed)
+    yield _batches(tally)
+    yield CounterMetricFamily(
+        "quire_submit_gas", "Of transactions with proofs of others", tally.gas
+    )
     yield GaugeMetricFamily(
         "quire_job_promised_tokens",
         "Owed from the bond if no more proofs got into the chain",
@@ -111,6 +124,20 @@ def _checks(tally: Tally) -> Metric:
     for service in Service:
         seconds = tally.check_seconds[service]
         family.add_metric((_name(service),), tally.checks[service], seconds)
+    return family
+
+
+def _batches(tally: Tally) -> Metric:
+    """How many transactions had at most so many proofs."""
+    counts = [
+        (str(most), sum(count for size, count in tally.batches.items() if size <= most))
+        for most in BATCHES
+    ]
+    counts.append(("+Inf", tally.batches.total()))
+    family = HistogramMetricFamily(
+        "quire_submit_batch_proofs", "Proofs of others in one transaction", labels=()
+    )
+    family.add_metric((), counts, sum(size * n for size, n in tally.batches.items()))
     return family
 
 

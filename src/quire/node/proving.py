@@ -15,7 +15,7 @@ from quire.services.circuit_files import CircuitPlaces
 from quire.services.circuits import Circuits
 from quire.services.prover import Proofs
 
-OUTSIDE_AT_ONCE = 16  # proofs that others make for this node side by side
+OUTSIDE_AT_ONCE = 8  # proofs that others make for this node; of more, one aggregator takes none
 
 
 @dataclass(frozen=True, slots=True)

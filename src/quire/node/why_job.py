@@ -15,7 +15,6 @@ from quire.aggregation.words import (
     REASONS,
     deadline_in_words,
     price_in_words,
-    subject_of,
     work_in_words,
 )
 from quire.base.errors import NotFound, QuireError
@@ -56,9 +55,10 @@ async def why_job(node: Node, job_id: JobId) -> WhyJob:
 def order_in_words(aggregation: Aggregation, order: Order) -> list[str]:
     """As the customer who ordered it."""
     orders, offer = aggregation.orders, order.offer.offer
+    work = work_in_words(order.work)
     found = [
-        f"This node ordered it at the aggregator {order.peer}: {work_in_words(order.work)}.",
-        f"It is for {order.subject}.",
+        f"This node ordered it at the aggregator {order.peer}: {work}.",
+        *([] if order.subject in work else [f"It is for {order.subject}."]),
         f"It costs {price_in_words(offer)}.",
         f"It is {order.at}: {orders.words(order)}.",
     ]
@@ -77,11 +77,10 @@ def job_in_words(aggregation: Aggregation, job: Job) -> list[str]:
     """As the aggregator."""
     jobs, offer = aggregation.jobs, job.offer.offer
     assert jobs is not None
-    customer, subject = address_text(job.customer), subject_of(job)
+    customer = address_text(job.customer)
     permille, progress = jobs.progress(job)
     found = [
         f"This node does it for {customer} ({job.peer}): {work_in_words(job.work)}.",
-        *([f"It is for {subject}."] if subject else []),
         f"It earns {price_in_words(offer)}.",
         f"It is {job.at.name.lower()}: {jobs.words(job)}.",
     ]

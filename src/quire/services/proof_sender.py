@@ -174,7 +174,9 @@ class ProofSender:
 
     async def _send(self, group: tuple[Ready, ...]) -> None:
         reason = f"the transaction with {len(group)} proofs is on its way"
-        end = self._clock.monotonic() + group[0].latest - self._market.clock.now()
+        # It may have been begun at the last moment.
+        until = min(ready.latest for ready in group) + self.send_seconds
+        end = self._clock.monotonic() + until - self._market.clock.now()
         with self._waits.waiting("0x" + group[0].slot_id.hex(), reason, end):
             try:
                 pairs = [(ready.slot_id, ready.proof) for ready in group]

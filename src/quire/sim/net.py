@@ -12,13 +12,13 @@ import random
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
+from typing import Protocol
 
 from quire.formats.peer_id import encode_peer_id, peer_id_of
 from quire.kernels.signing import public_key_of
 from quire.net.memory import MemoryNetwork, MemoryTransport
 from quire.net.memory_channel import Link
 from quire.net.transport import Address, Channel, OnChannel, OnPeer, PeerId, ProviderRecord
-from quire.sim.manners import Manners
 from quire.sim.rng import Streams
 from quire.sim.tally import Tally
 from quire.sim.tasks import OWNER, SimTask
@@ -133,6 +133,12 @@ class Weather:
         return SimLink(self, rng)
 
 
+class Manner(Protocol):
+    """What becomes of the channels on which a node serves."""
+
+    def over(self, channel: Channel) -> Channel: ...
+
+
 class SimTransport(MemoryTransport):
     """A node's transport: handlers and listeners run as the node that registered them. A node
     that misbehaves does so in what it serves."""
@@ -144,7 +150,7 @@ class SimTransport(MemoryTransport):
         address: Address,
         context: Context,
         weather: Weather,
-        manners: Manners | None = None,
+        manners: Manner | None = None,
     ) -> None:
         super().__init__(network, peer_id, address, agent="simulated")
         self._context = context

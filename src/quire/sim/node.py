@@ -24,8 +24,7 @@ from quire.node.parts import Ground as Shared
 from quire.sim.clock import SimClock
 from quire.sim.loop import SimLoop
 from quire.sim.machine import Machine
-from quire.sim.manners import Manners
-from quire.sim.net import SimTransport, Weather, peer_id_named
+from quire.sim.net import Manner, SimTransport, Weather, peer_id_named
 from quire.sim.parts import Ground, Parts, start_parts
 from quire.sim.rng import Streams
 from quire.sim.tally import Tally
@@ -85,7 +84,7 @@ class SimNode:
         around: Surroundings,
         sizes: NodeSizes,
         *,
-        manners: Manners | None = None,
+        manners: Manner | None = None,
     ) -> None:
         self.name = name
         self.clock = SimClock(around.loop)

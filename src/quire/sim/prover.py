@@ -24,6 +24,16 @@ def verify_in_sim(inputs: Sequence[int], proof: bytes) -> bool:
     return proof == proof_of_public([each.to_bytes(WORD_BYTES, "big") for each in inputs])
 
 
+def holds(public: bytes, proof: bytes) -> bool:
+    """As `verify_in_sim`, of the public inputs joined."""
+    return proof == proof_of_public((public,))
+
+
+def bad_in_batch(items: Sequence[tuple[bytes, bytes]], _seed: bytes) -> list[int]:
+    """As kernels.groth16.verify_batch."""
+    return [at for at, item in enumerate(items) if not holds(*item)]
+
+
 class SimProver:
     """Satisfies flow.prove.Prover."""
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from quire.base.errors import InputError, QuireError
 from quire.sim.loop import START_SECONDS, SimLoop, run
 from quire.sim.rng import Streams
+from quire.sim.scenarios.aggregator import AggregatorStory
 from quire.sim.scenarios.churn import Churn
 from quire.sim.scenarios.diagram_a import DiagramA
 from quire.sim.scenarios.dispersal import Dispersal
@@ -32,6 +33,7 @@ SCENARIOS: dict[str, Callable[[World, Streams], Scenario]] = {
     "dispersal": Dispersal,
     "protect": Protect,
     "market": Market,
+    "aggregator": AggregatorStory,
 }
 
 

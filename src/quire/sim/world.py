@@ -16,8 +16,7 @@ from quire.sim.checks import Watch, check_acknowledged, check_node, check_nothin
 from quire.sim.clock import SimClock
 from quire.sim.faults import Fault, FaultKind
 from quire.sim.loop import START_SECONDS, SimLoop
-from quire.sim.manners import Manners
-from quire.sim.net import Weather
+from quire.sim.net import Manner, Weather
 from quire.sim.node import NodeDown, NodeSizes, SimNode, Surroundings
 from quire.sim.rng import Streams
 from quire.sim.tally import Tally
@@ -47,7 +46,7 @@ class World:
 
     # ---- nodes ----
 
-    def add(self, name: str, sizes: NodeSizes, manners: Manners | None = None) -> SimNode:
+    def add(self, name: str, sizes: NodeSizes, manners: Manner | None = None) -> SimNode:
         """A new node with a blank disk; nodes know the addresses of all others.
 
         With `manners` it misbehaves in what it serves.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quire.base.errors import BlockMissing, InputError
@@ -40,14 +41,21 @@ class Reader:
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         """See BlockStore.read_range."""
+        return (await self.read_ranges(root, [(start, count)]))[0]
+
+    async def read_ranges(self, root: bytes, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Several ranges (start, count) of a tree at once, each as BlockStore.read_range has it:
+        many small ones are read with little more work than one as long as all."""
         for is_last in (False, True):
-            entry = self._entry(root, start, count)
-            check_range(entry, start, count)
-            found = await self._core.off_loop(self._read, entry, start, count)
-            if not found.suspects:
-                return found.data
-            bad = await self._core.committer.run(quarantine_change(self._core, found.suspects))
-            missing = [each.leaf for each in found.suspects if each.leaf is not None]
+            entry = self._entry(root, ranges)
+            for start, count in ranges:
+                check_range(entry, start, count)
+            found = await self._core.off_loop(self._read_all, entry, ranges)
+            suspects = [suspect for each in found for suspect in each.suspects]
+            if not suspects:
+                return [each.data for each in found]
+            bad = await self._core.committer.run(quarantine_change(self._core, suspects))
+            missing = [each.leaf for each in suspects if each.leaf is not None]
             if bad or is_last:
                 break
             self._core.trees.forget(entry.id, root)  # what was remembered is out of date
@@ -56,14 +64,18 @@ class Reader:
             missing=missing,
         )
 
-    def _entry(self, root: bytes, start: int, count: int) -> TreeEntry:
-        """The tree; one that was deleted and is held, where that has the range and a new one with
+    def _entry(self, root: bytes, ranges: Sequence[tuple[int, int]]) -> TreeEntry:
+        """The tree; one that was deleted and is held, where that has the ranges and a new one with
         the same root has not. Raises BlockMissing."""
         known = self._core.trees.entry(root)
         entries = [*([] if known is None else [known]), *self._core.holds.entries(root)]
         if not entries:
             raise BlockMissing(f"no tree with the root {root.hex()} is known here")
-        whole = (each for each in entries if each.present.covers(start, start + count))
+        whole = (
+            each
+            for each in entries
+            if all(each.present.covers(start, start + count) for start, count in ranges)
+        )
         return next(whole, entries[0])
 
     async def read_block(self, cid: Cid) -> bytes:
@@ -89,6 +101,10 @@ class Reader:
         data = self._core.packs.read(place[0] >> OFFSET_BITS, place[0] & OFFSET_MASK, place[1])
         is_good = verify_blocks(data, place[1], digest) < 0
         return RangeRead(data, [] if is_good else [Suspect(digest, place[0], None, None)])
+
+    def _read_all(self, entry: TreeEntry, ranges: Sequence[tuple[int, int]]) -> list[RangeRead]:
+        """In a worker thread."""
+        return [self._read(entry, start, count) for start, count in ranges]
 
     def _read(self, entry: TreeEntry, start: int, count: int) -> RangeRead:
         """In a worker thread. Raises BlockMissing when a block is known to be absent."""

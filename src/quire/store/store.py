@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 
@@ -176,6 +176,10 @@ class Store:
 
     async def read_range(self, root: bytes, start: int, count: int) -> bytes:
         return await self._reader.read_range(root, start, count)
+
+    async def read_ranges(self, root: bytes, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Several ranges (start, count) of a tree at once, each as `read_range` has it."""
+        return await self._reader.read_ranges(root, ranges)
 
     async def prove_range(self, root: bytes, start: int, count: int) -> bytes:
         return await self._prover.prove_range(root, start, count)

@@ -7,7 +7,7 @@ from math import comb
 
 import pytest
 
-from quire.aggregation.stripes import draw, miss, needed, runs
+from quire.aggregation.stripes import draw, miss, needed
 from quire.base.errors import InputError
 from quire.dataset.geometry import Geometry
 
@@ -83,9 +83,3 @@ def test_a_confidence_that_cannot_be_had_is_refused(confidence: float) -> None:
 def test_a_secret_of_another_length_is_refused() -> None:
     with pytest.raises(InputError, match="32"):
         draw(b"short", Geometry(12, 4, 2, 4096))
-
-
-def test_neighbours_are_read_together_up_to_a_limit() -> None:
-    assert list(runs((1, 2, 3, 7, 8, 20), 2)) == [(1, 2), (3, 1), (7, 2), (20, 1)]
-    assert list(runs((1, 2, 3, 7, 8, 20), 9)) == [(1, 3), (7, 2), (20, 1)]
-    assert list(runs((), 9)) == []

@@ -44,6 +44,25 @@ async def test_every_range_of_a_dataset_reads_and_proves(tmp_path):
             assert verify_range(got, BLOCK, start, remote.count, proof, remote.root) is not None
 
 
+async def test_many_ranges_are_read_at_once_and_all_of_them_or_none(tmp_path):
+    data = RNG.randbytes(50 * BLOCK)
+    remote = Remote.of(data)
+    ranges = [(49, 1), (0, 3), (7, 1), (2, 5)]
+    async with store_in(tmp_path) as store:
+        await put(store, data)
+        assert await store.read_ranges(remote.root, ranges) == [
+            remote.blocks(*each) for each in ranges
+        ]
+        assert await store.read_ranges(remote.root, []) == []
+        with pytest.raises(InputError):
+            await store.read_ranges(remote.root, [(0, 1), (50, 1)])
+        corrupt(tmp_path, remote.blocks(4, 1))
+        with pytest.raises(BlockMissing) as caught:
+            await store.read_ranges(remote.root, ranges)
+        assert caught.value.facts["missing"] == [4]
+        assert await store.read_ranges(remote.root, ranges[:3])
+
+
 @pytest.mark.parametrize("block_count", [1, 2, 3, 5, 1023, 1024, 1025, 2048, 2049, 3073])
 async def test_proofs_of_trees_of_any_shape_are_those_of_the_kernel(tmp_path, block_count):
     data = b"".join(number.to_bytes(4, "big") * (BLOCK // 4) for number in range(block_count))

@@ -40,8 +40,9 @@ class JobBody(Shape, frozen=True):
     """`side`: order (this node is the customer) or job (it is the aggregator).
 
     `service`: encode prove submit. `state` of an order: funding asking waiting checking paying
-    serving settling settled refused late cheated withheld cancelled failed; of a job: accepted
-    working ready serving settled failed cancelled unpaid disputed. `peer`: the other side;
+    serving settling claiming settled made-good refused late cheated withheld cancelled failed; of a
+    job: accepted working ready serving settled failed cancelled unpaid disputed. `peer`: the other
+    side;
     `account`: who is paid, of a job who pays. `subject`: a dataset's CID, or the id of a slot.
     `paid`: promised by voucher so far, of `price`. `permille`: how far the aggregator is.
     `checked`: in words, what this node has looked at before it paid. `deadline`: unix seconds of

@@ -33,6 +33,7 @@ _PARAMS = {
             "integer",
             limits={"minimum": 0},
         ),
+        Param("maxPrice", "tokens (smallest unit) that are paid for it, at most"),
         Param("filename", "file name; goes before Content-Disposition"),
         Param("mimetype", "media type; goes before Content-Type"),
     ),

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 
 from quire.aggregation.encoded_check import EncodedCheck
 from quire.aggregation.order import Wrong
-from quire.aggregation.stripes import Drawn, runs
+from quire.aggregation.stripes import Drawn
 from quire.base.clock import Clock
 from quire.base.errors import BadManifest, DeadlineExceeded, NotFound
 from quire.base.units import KIB, MIB
@@ -26,7 +26,7 @@ from quire.store.shape import DIGEST_BYTES
 from quire.store.store import Store
 
 PIECE_BYTES = 256 * KIB  # of a list, at a time
-COLUMNS_BYTES = 4 * MIB  # of all rows of drawn columns, at a time
+COLUMNS_BYTES = 2 * MIB  # of all rows of drawn columns, at a time
 FIND_SECONDS = 60.0
 FETCH_SECONDS, FETCH_BYTES_A_SECOND = 120.0, 64 * KIB  # more time for what is larger
 
@@ -114,9 +114,10 @@ class EncodedLists:
     async def _columns(self, check: EncodedCheck, drawn: Drawn, original: Original) -> Wrong | None:
         loop, geometry = asyncio.get_running_loop(), drawn.geometry
         most = max(1, COLUMNS_BYTES // (geometry.slots * geometry.block_size))
-        for first, count in runs(drawn.columns, most):
-            rows = await original.rows(geometry, first, count)
-            wrong = await loop.run_in_executor(self._executor, check.columns, first, rows)
+        for at in range(0, len(drawn.columns), most):
+            columns = drawn.columns[at : at + most]
+            rows = await original.rows(geometry, columns)
+            wrong = await loop.run_in_executor(self._executor, check.columns, columns, rows)
             if wrong is not None:
                 return wrong
         return None

@@ -106,7 +106,8 @@ class Orders:
         progress = self._progress.get(order.key)
         if order.at is At.WAITING and progress is not None:
             return f"{progress.words or 'the aggregator works on it'} ({progress.permille / 10} %)"
-        return self._machine.words(order)
+        words = self._machine.words(order)
+        return f"{words}: {check}" if (check := self._checking(order)) else words
 
     def progress(self, key: str) -> Progress | None:
         """What the aggregator said last, since this start."""
@@ -133,6 +134,13 @@ class Orders:
             for order in self._machines.states().values()
             if order.at not in ENDS and order.offer.offer.payee == payee
         )
+
+    def _checking(self, order: Order) -> str:
+        """What was said last of a check that is under way."""
+        if order.at is not At.CHECKING:
+            return ""
+        history = self._ports.events.history(order.key)
+        return next((e.message for e in reversed(history) if e.kind == "order.check"), "")
 
     # ---- hearing ----
 

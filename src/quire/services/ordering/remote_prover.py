@@ -21,7 +21,7 @@ from typing import Protocol
 from quire.aggregation.order import ENDS, At, Order
 from quire.aggregation.values import JOB_ID_BYTES, ProveWork, SignedOffer
 from quire.base.clock import Clock
-from quire.base.errors import Busy, QuireError, Refused
+from quire.base.errors import Busy, InputError, QuireError, Refused
 from quire.base.events import EventBus
 from quire.chain.port import ChainClock
 from quire.chain.values import Address
@@ -139,12 +139,19 @@ class RemoteProver:
 
         Raises   Busy              nobody makes it now, with what each said
                  DeadlineExceeded
+                 InputError        too many cells for a message, and no own prover
         """
         if not self._is_ready:
             raise Busy("the node is starting or stopping; it orders no proofs")
         public = b"".join(ask.claim.public())
         work = ProveWork(self.key_hash, public)
-        self._handler.want(public, encode_witness(made, ask.host))
+        try:
+            witness = encode_witness(made, ask.host)
+        except InputError:
+            if self._own is None:
+                raise
+            return await self._prove(self._own, ask, made), words_of(public)
+        self._handler.want(public, witness)
         try:
             proof = await self._race(ask, made, work, deadline)
         finally:
@@ -255,7 +262,7 @@ class RemoteProver:
     # ---- the own prover ----
 
     async def _prove(self, own: OwnProver, ask: ProofAsk, made: ProofInput) -> bytes:
-        self._tell("own", ask, "is made by this node itself: no aggregator has brought it yet")
+        self._tell("own", ask, "is made by this node itself: no aggregator has brought it")
         proof, _ = await own.workers.prove(own.prover, made, ask.host)
         self.counts.own += 1
         return proof

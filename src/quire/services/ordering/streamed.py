@@ -14,6 +14,7 @@ import asyncio
 import os
 import tempfile
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -77,17 +78,13 @@ class StreamedOriginal:
         at, size = start * DIGEST_BYTES, count * DIGEST_BYTES
         return await self._read(self._leaves, size, at)
 
-    async def rows(self, geometry: Geometry, first: int, count: int) -> list[bytes]:
+    async def rows(self, geometry: Geometry, columns: Sequence[int]) -> list[bytes]:
+        """Of drawn columns that follow each other in the draw."""
         size, k = geometry.block_size, geometry.k
-        column_bytes = size * k
-        data = await self._read(
-            self._columns, count * column_bytes, self._places[first] * column_bytes
-        )
+        start = self._places[columns[0]]
+        data = await self._read(self._columns, len(columns) * k * size, start * k * size)
         return [
-            b"".join(
-                data[at * column_bytes + row * size : at * column_bytes + (row + 1) * size]
-                for at in range(count)
-            )
+            b"".join(data[at * size : (at + 1) * size] for at in range(row, k * len(columns), k))
             for row in range(k)
         ]
 

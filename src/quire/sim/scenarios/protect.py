@@ -16,18 +16,15 @@ from typing import Any, TypeVar
 from quire.base.errors import Bug, QuireError
 from quire.base.invariant import invariant
 from quire.base.units import KIB
-from quire.dataset.geometry import Geometry
 from quire.flow.upload import UploadOrder
 from quire.formats.cid import Cid
-from quire.kernels import erasure, poseidon2
-from quire.kernels.hashing import merkle_root, sha256_blocks
+from quire.sim.coded import coded_at_once
 from quire.sim.faults import Fault, FaultKind, draw_faults
 from quire.sim.node import NodeDown, NodeSizes
 from quire.sim.parts import Parts
 from quire.sim.rng import Streams
 from quire.sim.world import World
 from quire.store.dataset import Dataset
-from quire.store.shape import EMPTY_DIGEST
 
 GRACE_SECONDS = 300.0
 RETRY_SECONDS = 0.5
@@ -107,7 +104,7 @@ class Protect:
         self.world.acknowledge(self.owner, result.manifest_cid, self.content)
 
     async def _check(self, parts: Parts) -> None:
-        root, slot_roots = self._expected()
+        root, slot_roots = coded_at_once(self.content, self.k, self.m, BLOCK_SIZE)
         result = self._result
         assert result is not None
         protection = result.manifest.protection
@@ -119,23 +116,6 @@ class Protect:
         held = await parts.joined.slot_files.held(root)
         invariant(len(held) == self.k + self.m, f"{len(held)} slot trees are here")
         self.world.note_checked(self.content)
-
-    def _expected(self) -> tuple[bytes, list[bytes]]:
-        """Tree root and slot roots, made all at once."""
-        geometry = Geometry(-(-len(self.content) // BLOCK_SIZE), self.k, self.m, BLOCK_SIZE)
-        whole = self.content.ljust(geometry.rounded * BLOCK_SIZE, b"\0")
-        size = geometry.steps * BLOCK_SIZE
-        rows = [whole[at : at + size] for at in range(0, len(whole), size)]
-        parity = erasure.encode(rows, self.m)
-        leaves = sha256_blocks(self.content, BLOCK_SIZE)
-        leaves += EMPTY_DIGEST * (geometry.rounded - geometry.original_blocks)
-        leaves += b"".join(sha256_blocks(row, BLOCK_SIZE) for row in parity)
-        pads = poseidon2.zero_block_digest(BLOCK_SIZE) * (geometry.slot_blocks - geometry.steps)
-        slots = [
-            poseidon2.root(poseidon2.block_digests(row, BLOCK_SIZE) + pads)
-            for row in (*rows, *parity)
-        ]
-        return merkle_root(leaves), slots
 
     async def _give_up(self, cid: Cid) -> None:
         k, m = (3, 1) if (self.k, self.m) == (2, 1) else (2, 1)

@@ -23,7 +23,8 @@ from quire.services.aggregating.proving import Proving
 from quire.sim.clock import SimClock
 from quire.sim.prover import SimProver, proof_of_public
 from support.aggregator_messages import an_offer
-from support.proof_town import SECONDS, TimedWorkers, Town, evidence
+from support.proof_evidence import evidence
+from support.proof_town import SECONDS, TimedWorkers, Town
 from support.proof_town import play as play_in
 from support.prove_kit import ENTROPY, HOST, SMALL
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from quire.base.errors import Busy, DeadlineExceeded
+from quire.base.errors import Busy, DeadlineExceeded, InputError
 from quire.dataset.proof_input import ProofInput
 from quire.formats.aggregator_asking import AcceptProve, Cancel, Dispute
 from quire.formats.aggregator_codes import Reason
 from quire.services.ordering.remote_prover import RemoteTerms
 from quire.sim.prover import SimProver, proof_of_public
+from support.proof_evidence import every_cell, evidence
 from support.proof_town import (
     PERIOD,
     PRICE,
@@ -22,12 +23,10 @@ from support.proof_town import (
     ProofHost,
     TimedWorkers,
     Town,
-    every_cell,
-    evidence,
     play,
     public_of,
 )
-from support.prove_kit import ENTROPY, HOST, SMALL
+from support.prove_kit import SMALL
 
 
 def bodies(maker: Maker, kind: type) -> list[Any]:
@@ -206,6 +205,22 @@ def test_the_own_prover_begins_at_once_when_all_have_failed():
     play(scene)
 
 
+def test_a_witness_that_is_too_large_for_a_message_is_proved_here_or_refused():
+    async def scene(town: Town) -> None:
+        maker = await town.maker()
+        host = await town.host(own=TimedWorkers())
+        await host.prove()
+        assert (host.orders.all(), host.prover.counts.own) == ([], 1)
+        await host.close()
+        host.own = None
+        await host.open()
+        with pytest.raises(InputError, match="600 samples"):
+            await host.prove()
+        assert maker.workers.begun == 0
+
+    play(scene, SimProver(replace(SMALL, samples=600)))
+
+
 def test_without_an_own_prover_the_deadline_ends_it_and_nobody_is_paid():
     async def scene(town: Town) -> None:
         maker = await town.maker(seconds=2 * PERIOD)
@@ -262,135 +277,3 @@ def test_a_lie_is_caught_not_paid_and_remembered_and_the_next_is_asked(lie):
         assert honest.earned == 2 * PRICE
 
     play(scene)
-
-
-# ---- called off, twice, after a restart ----
-
-
-def test_a_proof_that_is_not_wanted_any_more_is_called_off_and_not_paid():
-    async def scene(town: Town) -> None:
-        maker = await town.maker()
-        host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
-        proving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await proving
-        await host.settled()
-        assert ends(host) == ["cancelled"]
-        assert (maker.earned, maker.workers.made, maker.workers.cancelled) == (0, 0, 1)
-
-    play(scene)
-
-
-def test_who_asks_again_for_a_proof_that_is_there_gets_it_for_nothing():
-    async def scene(town: Town) -> None:
-        maker = await town.maker()
-        host = await town.host()
-        first = await host.prove()
-        assert await host.prove() == first
-        await host.settled()
-        assert (len(ends(host)), maker.workers.begun, maker.earned) == (1, 1, PRICE)
-
-    play(scene)
-
-
-def test_two_who_want_the_same_proof_do_not_take_it_from_each_other():
-    async def scene(town: Town) -> None:
-        maker = await town.maker()
-        host = await town.host()
-        first = asyncio.ensure_future(host.prove())
-        second = asyncio.ensure_future(host.prove())
-        await asyncio.sleep(SECONDS / 2)
-        first.cancel()
-        await second
-        await host.settled()
-        assert maker.earned == PRICE * ends(host).count("settled")
-
-    play(scene)
-
-
-def test_a_host_that_starts_again_goes_on_with_its_order_and_pays_once():
-    async def scene(town: Town) -> None:
-        maker = await town.maker()
-        host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
-        await host.close()
-        await asyncio.wait([proving])
-        await host.open()
-        await host.prove()
-        await host.settled()
-        assert (ends(host), maker.earned, maker.workers.begun) == (["settled"], PRICE, 1)
-        await host.close()
-        await host.open()
-        await host.prove()  # from the journal
-        await host.settled()
-        assert (ends(host), maker.earned, maker.workers.begun) == (["settled"], PRICE, 1)
-
-    play(scene)
-
-
-def test_an_order_of_before_a_restart_that_nobody_wants_any_more_ends_without_blame():
-    async def scene(town: Town) -> None:
-        maker = await town.maker()
-        host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
-        await host.close()
-        await asyncio.wait([proving])
-        await host.open()
-        await asyncio.sleep(PERIOD)
-        await host.settled()
-        assert ends(host) == ["failed"]
-        assert maker.earned == 0
-        assert host.choice.shuns(maker.peer) == ""
-
-    play(scene)
-
-
-def test_an_aggregator_that_starts_again_is_sent_the_witness_anew():
-    async def scene(town: Town) -> None:
-        maker = await town.maker()
-        host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
-        await maker.close()
-        await asyncio.sleep(1)
-        await maker.open()
-        await proving
-        await host.settled()
-        assert (maker.workers.begun, maker.workers.made) == (2, 1)
-        assert maker.earned == PRICE
-
-    play(scene)
-
-
-def test_a_proof_that_was_in_the_aggregator_s_journal_is_delivered_after_its_restart():
-    async def scene(town: Town) -> None:
-        maker = await town.maker()
-        host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
-        town.network.partition(host.peer, maker.peer)
-        await asyncio.sleep(2 * SECONDS)
-        assert maker.workers.made == 1
-        await maker.close()
-        await maker.open()
-        town.network.heal(host.peer, maker.peer)
-        await proving
-        await host.settled()
-        assert (maker.workers.begun, maker.earned) == (1, PRICE)
-
-    play(scene)
-
-
-def test_the_host_is_in_the_claim_that_is_verified():
-    ask, _ = evidence()
-    assert ask.claim.public()[3].endswith(HOST)
-    assert ask.claim.entropy == ENTROPY

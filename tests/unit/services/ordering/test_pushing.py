@@ -165,11 +165,13 @@ def test_what_is_kept_of_a_stream_are_its_digests_and_the_drawn_columns(tmp_path
         assert manifest.tree_cid.digest == merkle_root(digests)
         assert await original.leaves(3, 5) == digests[3 * 32 : 8 * 32]
         padded = DATA.ljust(geometry.rounded * BLOCK, b"\0")
-        for column in drawn.columns:
-            rows = await original.rows(geometry, column, 1)
-            for row in range(4):
-                at = geometry.index(row, column) * BLOCK
-                assert rows[row] == padded[at : at + BLOCK]
+        for count in (1, 3):
+            for first in range(0, len(drawn.columns), count):
+                columns = drawn.columns[first : first + count]
+                rows = await original.rows(geometry, columns)
+                for row in range(4):
+                    places = [geometry.index(row, column) * BLOCK for column in columns]
+                    assert rows[row] == b"".join(padded[at : at + BLOCK] for at in places)
         assert list(tmp_path.iterdir()) == []  # files without names
         original.close()
         original.close()
