@@ -57,6 +57,7 @@ from quire.sim.parts import Parts
 from quire.sim.prover import SimProver, bad_in_batch, holds
 from quire.store.journal_memory import MemoryJournal
 
+OUTSIDE_AT_ONCE = 8  # as a real node
 PROTOCOLS = Protocols(exchange="/quire/exchange/1.0.0", kad="/kad")
 
 Sign: TypeAlias = Callable[[bytes], bytes]
@@ -247,6 +248,7 @@ class Member:
             ground.clock,
             ground.rng,
             joined.workers,
+            outside_at_once=OUTSIDE_AT_ONCE,
         )
         means = ProvingMeans(proofs, the_prover, parts.store.dataset)
         join_selling(trading, means, SaleSettings(), ground, joined)

@@ -144,14 +144,16 @@ class Settlement:
     def check_slots(
         self, hosts: Mapping[Address, str], away: Mapping[str, Sequence[Away]], needed: float
     ) -> None:
-        """A proof was missed by none that was there for so many seconds before the end of its
-        period: its own prover and its own transaction would have saved it."""
+        """A proof was missed by none of these hosts that was there for so many seconds before the
+        end of its period: its own prover and its own transaction would have saved it."""
         for slot_id, slot in self._chain.state.slots.items():
+            name = hosts.get(slot.host or b"")
+            if name is None:
+                continue
             for period in sorted(slot.missing):
-                name = hosts.get(slot.host or b"")
                 end = self._chain.terms.period_end(period)
                 was_away = any(
-                    each.since < end and each.until > end - needed for each in away[name or ""]
+                    each.since < end and each.until > end - needed for each in away[name]
                 )
                 invariant(
                     was_away,

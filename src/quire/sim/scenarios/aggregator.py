@@ -385,7 +385,9 @@ class AggregatorStory:
                 settlement.check_payee(member, customers)
         gatherers = [c.member for c in self.cast.values() if c.member.gathering is not None]
         settlement.check_bonds({m.account: BONDED for m in gatherers}, BOND)
-        hosts = {m.account: m.name for m in living if m.hosting is not None}
+        hosts = {
+            m.account: m.name for m in living if m.hosting and m.hosting.own_seconds is not None
+        }
         settlement.check_slots(hosts, self.away, SAVING_SECONDS)
         tokens = sum(self.chain.state.tokens.values())
         if tokens != self._tokens:
