@@ -205,6 +205,12 @@ async def test_a_dataset_is_coded_checked_and_its_first_part_paid(tmp_path):
         assert b'quire_job_earned_tokens_total{service="encode"} 600.0' in text
         status, error = await call(client, "DELETE", f"/jobs/{job}")
         assert (status, "cannot be cancelled any more" in error["message"]) == (409, True)
+        status, error = await call(client, "POST", f"/jobs/{'00' * 16}/settle")
+        assert status == 404
+        settled = await run(client, "jobs", "settle", job)
+        assert (settled.code, "1,000 of 1,000 tokens paid" in settled.out.decode()) == (0, True)
+        status, error = await call(client, "POST", f"/jobs/{job}/settle")
+        assert (status, "nothing is served" in error["message"]) == (409, True)
         status, error = await call(at.aggregator.url, "DELETE", f"/jobs/{job}")
         assert (status, "another node's order" in error["message"]) == (409, True)
 
