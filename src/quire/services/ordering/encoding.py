@@ -137,6 +137,13 @@ class Encoding:
             task.add_done_callback(lambda done: self._over(key, done))
         return await asyncio.shield(task)
 
+    def give_up(self, cid: Cid, terms: EncodeTerms) -> None:
+        """Nobody wants it coded like that any more; whoever waits for it is cancelled. Orders that
+        were begun are the journal's."""
+        task = self._running.get((cid.digest, terms.k, terms.m))
+        if task is not None:
+            task.cancel()
+
     async def stream(
         self, wanted: Streamed, pieces: AsyncIterable[Buffer], terms: EncodeTerms
     ) -> Cid:
