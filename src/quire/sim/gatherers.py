@@ -1,4 +1,4 @@
-"""Aggregators of every character: honest, lying, breaking their promises, slow, leaving for good."""
+"""Aggregators of every character: honest, lying, breaking promises, slow, leaving for good."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 
 from quire.dataset.proof_input import ProofInput
 from quire.services.aggregating.settings import AggregatorSettings
+from quire.sim.liar import LIES
 from quire.sim.members import Gathering
 from quire.sim.prover import proof_of_public
 
@@ -29,6 +30,7 @@ def draw_gathering(rng: random.Random, *, is_good: bool) -> Gathering:
     gathering.goes = rng.random() < 0.4
     gathering.seconds = rng.choice((1.0, 20.0, 200.0))
     gathering.way = rng.choice(WAYS)
+    gathering.lie = rng.choice(("", rng.choice(list(LIES))))
     match gathering.way:
         case "false proofs":
             gathering.forge = _another_proof

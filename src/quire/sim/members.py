@@ -36,6 +36,7 @@ from quire.node.aggregation_join import join_ordering
 from quire.node.profile import Protocols
 from quire.node.retail import Retail, RetailPorts, RetailSettings, join_retail
 from quire.node.trading import Trading, join_selling, join_trading, join_validating
+from quire.services.aggregating.aggregator import Aggregator
 from quire.services.aggregating.proof_checks import ProofChecks
 from quire.services.aggregating.proving import Proving
 from quire.services.aggregating.settings import AggregatorSettings
@@ -53,6 +54,7 @@ from quire.services.prover import Proofs
 from quire.services.sale_ports import SaleSettings
 from quire.services.workers.local import LocalWorkers
 from quire.sim.executor import SimExecutor
+from quire.sim.liar import Liar, turn
 from quire.sim.parts import Parts
 from quire.sim.prover import SimProver, bad_in_batch, holds
 from quire.store.journal_memory import MemoryJournal
@@ -97,6 +99,7 @@ class Gathering:
     forge    the proofs that it makes instead of right ones
     sign     with what it signs promises, made of how it should
     is_mute  its proofs get nowhere
+    lie      of what it codes (liar.LIES); "": none
     """
 
     settings: AggregatorSettings
@@ -106,10 +109,12 @@ class Gathering:
     forge: Forge | None = None
     sign: Callable[[Sign], Sign] = lambda sign: sign
     is_mute: bool = False
+    lie: str = ""
 
     def __str__(self) -> str:
+        coding = f", lies about the {self.lie} of what it codes" if self.lie else ""
         stays = ", may be gone" if self.goes else ""
-        return f"{self.way}, {self.seconds:.0f} s for a proof{stays}"
+        return f"{self.way}, {self.seconds:.0f} s for a proof{coding}{stays}"
 
 
 class MuteMarket(MemoryMarket):
@@ -209,6 +214,8 @@ class Member:
             aggregator = join_aggregating(ports, retail, self.gathering.settings, able, *rest)
             aggregation.serve(aggregator, ports)
             aggregation.submitting = able.submitting
+            if self.gathering.lie:
+                self._lie(parts, life, aggregator, self.gathering.lie)
         return life
 
     def _join_hosting(self, parts: Parts, life: Life, hosting: Hosting) -> None:
@@ -267,6 +274,10 @@ class Member:
             )
         )
         trading.prover.give_to(aggregation.delegation)
+
+    def _lie(self, parts: Parts, life: Life, aggregator: Aggregator, lie: str) -> None:
+        domain = life.retail.hub.domain
+        turn(aggregator, lambda doer: Liar(doer, parts.store, self.sign, domain, lie))
 
     def _able(self, parts: Parts, life: Life, gathering: Gathering) -> Able:
         """What it does besides coding."""

@@ -125,7 +125,15 @@ class Aggregators:
 
     async def report(self, peer: PeerId, outcome: Outcome, why: str = "") -> None:
         """What it turned out to be, durable. Raises DiskFull."""
+        if outcome is Outcome.REFUSED:
+            self.renew(peer)
         await self.book.report(peer, outcome, why)
+
+    def renew(self, peer: PeerId) -> None:
+        """After its restart it knows earlier offers no more, however long they were to hold."""
+        known = self.book.get(peer)
+        if known is not None:
+            known.offers.clear()
 
     def shuns(self, peer: PeerId) -> str:
         """Why nothing is asked of this peer now, in words; empty when it may be."""

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from quire.aggregation.values import service_of
 from quire.base.errors import Bug
 from quire.base.units import KIB
 from quire.chain.memory.bonds import MemoryBonds
@@ -55,11 +56,12 @@ BLOCK_SIZE = 4 * KIB
 COLUMNS_MAX = 8
 BLOCK_SECONDS = 5
 TOKENS, DEPOSIT, BONDED = 10**15, 10**9, 10**6
-DURATION, EXPIRY = 6000, 900
-PERIODS = 4  # with trouble
-CALM_PERIODS = 2
+DURATION, EXPIRY = 9000, 4000
+PERIODS = 3  # with trouble
+CALM_PERIODS = 1
 LOOK_SECONDS = 2.0
-FILL_SECONDS = 1500.0
+ENCODE_SECONDS = 3600.0
+FILL_SECONDS = 3900.0
 TROUBLE_SECONDS = (2.0, 60.0)  # between two faults
 GONE_SECONDS = (0.5, 40.0)  # that a node is down, or without the chain
 SAVING_SECONDS = 90.0  # of a period, with which a host saves it: own proof, own transaction
@@ -227,7 +229,11 @@ class AggregatorStory:
             assert life is not None
             return await life.aggregation.encoding.encode(source, EncodeTerms(K, M))
 
-        encoded = await until_done(self.world, owner.node, "encode", encode)
+        try:
+            async with asyncio.timeout(ENCODE_SECONDS):
+                encoded = await until_done(self.world, owner.node, "encode", encode)
+        except TimeoutError:
+            raise Bug(f"nothing was coded in {ENCODE_SECONDS:.0f} s") from None
         self._step(1, f"{len(self.content)} bytes are coded as {encoded}")
         return encoded
 
@@ -379,6 +385,7 @@ class AggregatorStory:
         living = [c.member for c in self.cast.values() if not c.node.is_retired]
         customers = [m for m in living if m.gathering is None]
         for member in living:
+            self._count(member)
             settlement.check_customer(member)
             settlement.check_ends(member, calm_since)
             if member.gathering is not None:
@@ -394,6 +401,14 @@ class AggregatorStory:
             raise Bug(f"tokens came or went: {tokens} of {self._tokens}")
         if not self._is(request_id, RequestState.STARTED):
             raise Bug("the contract failed")
+
+    def _count(self, member: Member) -> None:
+        """For the figures: what became of its orders."""
+        assert member.life is not None
+        for order in member.life.aggregation.orders.all():
+            what = f"{service_of(order.work).name.lower()} {order.at}"
+            done = self.world.tally.done if order.cost else self.world.tally.refused
+            done[what] += 1
 
     def _is(self, request_id: RequestId, state: RequestState) -> bool:
         return self.chain.moment(NO_ADDRESS).request_state(request_id) is state

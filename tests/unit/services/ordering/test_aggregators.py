@@ -131,3 +131,18 @@ def test_who_has_come_since_the_last_look_is_found_when_there_is_nobody_else():
         assert [each.peer for each in found] == [late.peer]
 
     play(scene)
+
+
+def test_offers_of_before_a_restart_are_not_used_again():
+    async def scene(town: Town) -> None:
+        [office] = await offices(town, 1000)
+        aggregators = await customer(town)
+        await aggregators.find(ENCODE)
+        await aggregators.find(ENCODE)
+        assert office.asked == 1
+        aggregators.renew(office.peer)
+        assert [each.peer for each in await aggregators.find(ENCODE)] == [office.peer]
+        assert office.asked == 2
+        aggregators.renew("nobody that is known")
+
+    play(scene)
