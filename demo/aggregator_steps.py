@@ -37,6 +37,7 @@ from quire.faces.sdk import Client as Sdk
 LOOK_SECONDS = 0.3
 DURATION_SECONDS = 3600
 PRICE, COLLATERAL = 2, 1000
+CODING_MOST = 1_000_000_000  # tokens that the client would pay for the coding
 FILL_SECONDS, SETTLE_SECONDS, PERIODS = 300.0, 60.0, 3
 
 
@@ -82,7 +83,7 @@ async def buy(run: Run, console: Console, watch: MarketWatch) -> None:
     began, cpu = time.perf_counter(), cpu_seconds(node.pid)
     asking = asyncio.create_task(
         run.command(
-            CLIENT, "request", run.cap, "--via", "auto", "--yes",
+            CLIENT, "request", run.cap, "--via", "auto", "--max-coding", str(CODING_MOST), "--yes",
             "--for", f"{DURATION_SECONDS}s", "--price", str(PRICE),
             "--collateral", str(COLLATERAL), "--nodes", str(K + M), "--tolerance", str(M),
             "--proof-probability", "1", "--expiry", "900s",
