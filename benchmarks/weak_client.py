@@ -7,8 +7,8 @@
 
 Real node processes on loopback with a chain of their own. The client's node is started anew for
 each, so that its peak is that of one kind of work, its start and idle node included. Seconds of
-processors are those from the request on. Bytes are those of its TCP connections to other nodes as
-the kernel counts them, handshakes and framing included.
+processors are those from the request on, the idle node and our questions included. Bytes are those
+of its TCP connections to other nodes as the kernel counts them, handshakes and framing included.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmarks.http_load import put
 from benchmarks.network import fetch
 from benchmarks.processes import settle
 from benchmarks.report import Row
-from quire.base.units import MIB, format_size
+from quire.base.units import GIB, MIB, format_size
 from quire.faces.local import LocalNode
 from quire.faces.local_market import LocalMarket
 
@@ -40,7 +40,8 @@ PRICE = 1_024_000  # of coding a GiB
 DEPOSIT = 1_000_000_000
 MARGIN_BYTES = 256 * MIB  # of a quota, beyond the data
 QUIRE = "/api/quire/v1"
-LOOK_SECONDS = 0.5  # between two looks: they cost the client processor time
+LOOK_SECONDS = 0.5  # between two looks, for a GiB: they cost the client processor time
+IDLE_SECONDS = 15.0
 DEADLINE_SECONDS = 7200.0
 CPU_AIM, RSS_AIM, UP_AIM = "≤ 0.05 of alone", "≤ 128 MB", "≤ 1.01"
 
@@ -77,10 +78,16 @@ def weak_client(directory: Path, sizes: tuple[int, ...]) -> list[Row]:
 async def _measure(directory: Path, size: int) -> dict[str, Spent]:
     async with _street(directory, size) as street:
         cid = await street.upload(size)
-        found = {"exchange": await street.exchange(cid)}
-        found["order"] = await street.order(cid)
-        found["alone"] = await street.alone(cid)
-        found["stream"] = await street.stream(size)
+        found: dict[str, Spent] = {}
+        for name, work in (
+            ("idle", street.idle()),
+            ("exchange", street.exchange(cid)),
+            ("order", street.order(cid)),
+            ("alone", street.alone(cid)),
+            ("stream", street.stream(size)),
+        ):
+            found[name] = await work
+            print(f"{format_size(size)} {name}: {found[name].words(size)}", flush=True)
         return found
 
 
@@ -90,6 +97,7 @@ class _Street:
     def __init__(self, directory: Path, market: LocalMarket, size: int) -> None:
         self._directory = directory
         self._market = market
+        self._look_seconds = LOOK_SECONDS * max(1, size / GIB)
         self._quota = str((K + M) * size // K + size // 100 + MARGIN_BYTES)
         self._nodes: dict[str, LocalNode] = {}
 
@@ -100,6 +108,12 @@ class _Street:
         _, cid = await asyncio.to_thread(put, url, size, 1)
         await self._stop(CLIENT)
         return cid
+
+    async def idle(self) -> Spent:
+        client = await self._start(CLIENT)
+        spent = await self._spent(client, lambda: asyncio.sleep(IDLE_SECONDS))
+        await self._stop(CLIENT)
+        return spent
 
     async def exchange(self, cid: str) -> Spent:
         client = await self._start(CLIENT)
@@ -121,7 +135,7 @@ class _Street:
         async def coded() -> None:
             body = {"cid": cid, "nodes": K + M, "tolerance": M, "via": [aggregator.peer_id]}
             run = await _post(client, "/encodings", body)
-            await _until_coded(client, run["id"])
+            await self._until_coded(client, run["id"])
 
         spent = await self._spent(client, coded)
         await self._stop(AGGREGATOR, is_over=True)
@@ -139,7 +153,7 @@ class _Street:
                     return
                 if job["state"] == "failed":
                     raise SystemExit(f"the client did not protect its dataset: {job}")
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(self._look_seconds)
 
         spent = await self._spent(client, protected)
         await self._stop(CLIENT, is_over=True)
@@ -154,7 +168,7 @@ class _Street:
         async def coded() -> None:
             url = f"{client.api}{QUIRE}/encodings/stream?{query}"
             _, body = await asyncio.to_thread(put, url, size, 2)
-            await _until_coded(client, json.loads(body)["id"])
+            await self._until_coded(client, json.loads(body)["id"])
 
         spent = await self._spent(client, coded)
         await self._stop(CLIENT, is_over=True)
@@ -162,6 +176,18 @@ class _Street:
         return spent
 
     # ---- inside ----
+
+    async def _until_coded(self, client: LocalNode, run_id: str) -> None:
+        """Until it was checked and paid. Ends the program if it was not."""
+        deadline = time.perf_counter() + DEADLINE_SECONDS
+        while time.perf_counter() < deadline:
+            run = await _get(client, f"/encodings/{run_id}")
+            if run["state"] not in ("running", "complete"):
+                break
+            if run["state"] == "complete" and run["orders"][-1]["state"] == "serving":
+                return
+            await asyncio.sleep(self._look_seconds)
+        raise SystemExit(f"the dataset was not coded: {run}")
 
     async def _start(self, name: str, knows: LocalNode | None = None) -> LocalNode:
         if name not in self._market.names.values():
@@ -190,11 +216,12 @@ class _Street:
 
     async def _spent(self, client: LocalNode, work: Callable[[], Any]) -> Spent:
         await asyncio.to_thread(settle)
-        before, (up, down) = client.resources(), _moved(client)
+        chain = self._market.chain.url
+        before, (up, down) = client.resources(), _moved(client, chain)
         started = time.perf_counter()
         await work()
         seconds = time.perf_counter() - started
-        after, (up_after, down_after) = client.resources(), _moved(client)
+        after, (up_after, down_after) = client.resources(), _moved(client, chain)
         return Spent(
             seconds,
             after["cpu_seconds"] - before["cpu_seconds"],
@@ -216,37 +243,20 @@ async def _street(directory: Path, size: int) -> AsyncIterator[_Street]:
         await market.stop()
 
 
-def _moved(node: LocalNode) -> tuple[int, int]:
-    """Bytes acknowledged by and received from other nodes, over connections that are still open."""
-    ports = {address.split("/")[4] for address in node.addresses if "/tcp/" in address}
+def _moved(node: LocalNode, chain: str) -> tuple[int, int]:
+    """Bytes acknowledged by and received from other nodes, over connections that are still open.
+    `chain`: the URL of what is none."""
+    others = {f":{url.rsplit(':', 1)[1]}" for url in (node.api, chain)}
     told = subprocess.run(
         ["ss", "-tinpHO", "state", "established"], stdout=subprocess.PIPE, check=True, text=True
     ).stdout
-    api = node.api.rsplit(":", 1)[1]
     up = down = 0
     for line in told.splitlines():
-        if f"pid={node.pid}," not in line:
-            continue
-        local, peer = line.split()[2:4]
-        if f":{api}" in (local[-len(api) - 1 :], peer[-len(api) - 1 :]):
-            continue
-        up += sum(map(int, re.findall(r" bytes_acked:(\d+)", line)))
-        down += sum(map(int, re.findall(r" bytes_received:(\d+)", line)))
-    assert ports, "the nodes talk over TCP"
+        ends = {f":{end.rsplit(':', 1)[1]}" for end in line.split()[2:4]}
+        if f"pid={node.pid}," in line and not ends & others:
+            up += sum(map(int, re.findall(r" bytes_acked:(\d+)", line)))
+            down += sum(map(int, re.findall(r" bytes_received:(\d+)", line)))
     return up, down
-
-
-async def _until_coded(client: LocalNode, run_id: str) -> None:
-    """Until it was checked and paid. Ends the program if it was not."""
-    deadline = time.perf_counter() + DEADLINE_SECONDS
-    while time.perf_counter() < deadline:
-        run = await _get(client, f"/encodings/{run_id}")
-        if run["state"] not in ("running", "complete"):
-            break
-        if run["state"] == "complete" and run["orders"][-1]["state"] == "serving":
-            return
-        await asyncio.sleep(LOOK_SECONDS)
-    raise SystemExit(f"the dataset was not coded: {run}")
 
 
 async def _get(node: LocalNode, path: str) -> Any:
@@ -266,18 +276,20 @@ def _call(node: LocalNode, path: str, body: dict[str, Any] | None) -> Any:
 
 
 def _rows(size: int, found: dict[str, Spent]) -> list[Row]:
+    """Alone it has to send K + M rows to hosts too."""
     rows, name = [], format_size(size)
-    exchange, alone = found["exchange"], found["alone"]
-    sending = f"{exchange.cpu:.2f} s to send them once, {exchange.cpu * (K + M) / K:.2f} s all rows"
-    rows.append(
-        Row(f"CPU of coding {name} alone", alone.cpu, "s", detail=f"{alone.words(size)}; {sending}")
-    )
+    exchange, alone, idle = found["exchange"], found["alone"], found["idle"].cpu / IDLE_SECONDS
+    once, sending = exchange.cpu, exchange.cpu * (K + M) / K
+    limit = alone.cpu + sending
+    parts = f"coding {alone.words(size)}; sending all rows {sending:.2f} CPU s"
+    rows.append(Row(f"CPU of a weak client alone, {name}", limit, "s", detail=parts))
     for way in ("order", "stream"):
         spent = found[way]
-        adds = f"{spent.cpu - exchange.cpu:+.2f} s beside plain exchange"
-        detail = f"{spent.words(size)}; {adds}"
+        idling = idle * spent.seconds
+        parts = f"plain exchange {once:.2f}, idle {idling:.2f}"
+        detail = f"{spent.words(size)}; {parts}, all else {spent.cpu - once - idling:.2f} CPU s"
         rows += [
-            Row(f"CPU of a weak client, {name}, {way}", spent.cpu, "s", alone.cpu, "alone",
+            Row(f"CPU of a weak client, {name}, {way}", spent.cpu, "s", limit, "alone",
                 CPU_AIM, detail),
             Row(f"memory of a weak client, {name}, {way}", spent.peak / 1e6, "MB",
                 alone.peak / 1e6, "alone", RSS_AIM),
