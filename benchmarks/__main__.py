@@ -31,6 +31,7 @@ from benchmarks.retail import retail
 from benchmarks.small import small
 from benchmarks.transfer import upload_and_download
 from benchmarks.vouchers import vouchers
+from benchmarks.weak_client import weak_client
 from benchmarks.workers import workers
 from quire.base.units import parse_size
 
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--size", default="1g", help="bytes of the transfers (1g)")
     parser.add_argument("--memory", default="64m,1g,8g", help="sizes of the memory runs")
     parser.add_argument("--protect", default="256m,1g,8g", help="sizes of its memory runs")
+    parser.add_argument("--weak", default="64m,1g,8g", help="sizes that weak clients have coded")
     parser.add_argument("--datasets", type=int, default=10_000, help="number of small datasets")
     parser.add_argument("--peers", default="1m,64m,1g", help="sizes beside other systems")
     parser.add_argument("--samples", default="5,20", help="of storage proofs; 100 takes minutes")
@@ -66,6 +68,7 @@ def main() -> None:
         "workers": workers,
         "vouchers": lambda directory: vouchers(),
         "retail": retail,
+        "weak": lambda directory: weak_client(directory, _sizes(wanted.weak)),
         "peers": lambda directory: peers(directory, _sizes(wanted.peers)),
     }
     names = [name for name in wanted.only.split(",") if name] or list(benches)

@@ -40,8 +40,8 @@ async def run_aggregator(console: Console, directory: Path, file: Path) -> None:
     expected = await asyncio.to_thread(sha256_of, file)
     console.print(f"[bold]Part D[/]: {file.name}, {format_size(size)}, sha256 {expected[:16]}…")
     market = LocalMarket(place)
-    machine = SmallMachine.make("client")
-    run = Run(Steps(console, STEPS), place, market, machine, file, size, expected)
+    machine, hands = SmallMachine.make("client"), SmallMachine.make("commands")
+    run = Run(Steps(console, STEPS), place, market, machine, hands, file, size, expected)
     try:
         await _open(run)
         watch = MarketWatch(market.observer, list(market.names))
@@ -66,6 +66,7 @@ async def run_aggregator(console: Console, directory: Path, file: Path) -> None:
         await asyncio.gather(*(asyncio.to_thread(node.stop) for node in run.nodes.values()))
         await market.stop()
         machine.remove()
+        hands.remove()
     took = time.perf_counter() - run.steps.started
     console.print()
     console.print(
@@ -92,7 +93,7 @@ async def _open(run: Run) -> None:
     run.steps.done(
         "all",
         f"{len(run.nodes)} nodes, each with {TOKENS_EACH:,} tokens of its own",
-        f"the client's has {run.machine.words}",
+        f"the client's has {run.machine.words}; each of its commands as much",
     )
 
 

@@ -43,7 +43,8 @@ class Run:
     steps: Steps
     directory: Path
     market: LocalMarket
-    machine: SmallMachine
+    machine: SmallMachine  # of the client's node
+    hands: SmallMachine  # of the commands beside it
     file: Path
     size: int
     expected: str  # SHA-256
@@ -123,9 +124,9 @@ class Run:
         return target.parent
 
     async def command(self, at: str, *words: str) -> list[Any]:
-        """What `quire` on the command line says, each line of its JSON. The client's commands run
-        in its small machine too. Raises QuireError."""
-        under = self.machine.under() if at == CLIENT else []
+        """What `quire` on the command line says, each line of its JSON. The client's commands
+        have as little as its node. Raises QuireError."""
+        under = self.hands.under() if at == CLIENT else []
         name = [*under, sys.executable, "-m", "quire.faces.cli.main", "--api", self.nodes[at].api]
         process = await asyncio.create_subprocess_exec(
             *name, *words, "--json",

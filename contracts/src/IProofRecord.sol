@@ -13,6 +13,9 @@ interface IProofRecord {
 
     function isProofMissing(SlotId slotId, uint64 period) external view returns (bool);
 
+    /// What one missed proof of the slot costs its host.
+    function slashOf(SlotId slotId) external view returns (uint256);
+
     function proofDelegation(
         address host,
         address delegate

@@ -73,6 +73,11 @@ abstract contract Records is Settings {
         return _collateralLeft(slot, _requests[slot.requestId]);
     }
 
+    /// What one missed proof of the slot costs its host.
+    function slashOf(SlotId slotId) external view returns (uint256 slashed) {
+        (slashed, ) = _slash(_collateralOf(_requests[_slots[slotId].requestId]));
+    }
+
     function missingProofs(SlotId slotId) external view returns (uint64) {
         return _slots[slotId].missed;
     }

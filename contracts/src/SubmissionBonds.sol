@@ -8,8 +8,8 @@ import {ProofDelegation, SlotId} from "./Types.sol";
 import {TypedData} from "./TypedData.sol";
 
 /// Tokens behind promises to submit proofs. Whoever submits for hosts (an aggregator) puts tokens
-/// into its bond and signs, for each slot and period, how much its host may take if the proof was
-/// marked as missing after all. One bond stands behind all promises: first come, first served.
+/// into its bond and signs, for each slot and period, how much of what a missed proof costs its host
+/// may take if it was marked as missing after all. One bond stands behind all promises: first come, first served.
 ///
 /// token.balanceOf(this) >= sum of bonds; more only when somebody sent tokens without `deposit`.
 contract SubmissionBonds is HubTokens, TypedData {
@@ -42,7 +42,7 @@ contract SubmissionBonds is HubTokens, TypedData {
         SlotId indexed slotId,
         uint64 period,
         uint256 promised,
-        uint256 paid
+        uint128 paid
     );
 
     /// Seconds after the end of a period in which its promises can be claimed.
@@ -104,8 +104,11 @@ contract SubmissionBonds is HubTokens, TypedData {
 
     // ---- hosts ----
 
-    /// What an aggregator promised the caller, or all that its bond still has. Once for each slot and
-    /// period, whatever else was signed for them.
+    /// What an aggregator promised the caller: at most what the missed proof has cost, and what the
+    /// bond still has. Once for each slot and period, whatever else was signed for them.
+    ///
+    /// As nobody gets more than was slashed, nobody gains by missing proofs of its own; nor does an
+    /// aggregator that would claim its own bond, before others can, for slots of its own.
     ///
     /// Whoever forbids an aggregator to submit cannot blame it: since the period began the caller must
     /// not have revoked its appointment, and it still has to stand.
@@ -116,15 +119,18 @@ contract SubmissionBonds is HubTokens, TypedData {
         uint256 amount,
         bytes calldata signature
     ) external {
-        bytes32 digest = promiseDigest(aggregator, msg.sender, slotId, period, amount);
-        address signer = _signerOf(digest, signature);
-        if (signer == address(0) || signer != aggregator) revert Bonds_BadSignature();
+        _checkSigned(
+            aggregator,
+            promiseDigest(aggregator, msg.sender, slotId, period, amount),
+            signature
+        );
         if (amount == 0) revert Bonds_NothingPromised();
         _checkMissed(aggregator, slotId, period);
         bytes32 missed = _missedId(msg.sender, slotId, period);
         if (_claimed[aggregator][missed]) revert Bonds_AlreadyClaimed();
+        uint256 cost = marketplace.slashOf(slotId);
         _claimed[aggregator][missed] = true;
-        uint128 paid = _take(_bonds[aggregator], amount);
+        uint128 paid = _take(_bonds[aggregator], amount < cost ? amount : cost);
         emit Claimed(aggregator, msg.sender, slotId, period, amount, paid);
         _push(paid);
     }
@@ -160,6 +166,15 @@ contract SubmissionBonds is HubTokens, TypedData {
     }
 
     // ---- inside ----
+
+    function _checkSigned(
+        address aggregator,
+        bytes32 digest,
+        bytes calldata signature
+    ) private pure {
+        address signer = _signerOf(digest, signature);
+        if (signer == address(0) || signer != aggregator) revert Bonds_BadSignature();
+    }
 
     /// Whether it is claimed in time, a proof is missing, and the aggregator could have submitted it.
     function _checkMissed(address aggregator, SlotId slotId, uint64 period) private view {

@@ -113,7 +113,7 @@ contract BondsTest {
             )
         );
         uint256 got = _token.balanceOf(address(0xBEEF));
-        assert(got <= amount && got <= has);
+        assert(got <= amount && got <= has && got <= _record.slashOf(SLOT));
         assert(isDone || got == 0);
         assert(_bonds.bondOf(address(this)).amount == has - got);
     }

@@ -92,7 +92,9 @@ contract BondsHandler {
         require(!_isPaid[missed], "paid twice");
         _isPaid[missed] = true;
         uint256 got = token.balanceOf(person(host)) - before;
-        require(got == (amount < was.amount ? amount : was.amount), "another sum was paid");
+        uint256 most = record.slashOf(slotId);
+        if (amount < most) most = amount;
+        require(got == (most < was.amount ? most : was.amount), "another sum was paid");
         paid += got;
         promised += amount;
         _checkLeft(aggregator, was, got);

@@ -21,6 +21,11 @@ contract ProofRecordStub is IProofRecord {
         return configOf(10, 2, 20, 20);
     }
 
+    /// Slots are worth something else each; the first nothing.
+    function slashOf(SlotId slotId) external pure returns (uint256) {
+        return uint256(SlotId.unwrap(slotId)) * 1e18;
+    }
+
     function proofDelegation(
         address host,
         address delegate

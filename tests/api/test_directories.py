@@ -60,6 +60,16 @@ async def test_a_file_in_a_directory_is_downloaded_like_a_dataset(tmp_path):
         assert page.headers["content-disposition"].startswith("attachment")
 
 
+async def test_a_name_with_a_line_end_is_found(tmp_path):
+    tree = directory_bytes({"a\nb.txt": b"two lines"})
+    async with live_node(tmp_path) as (_, url):
+        base = f"{CODEX}/data/{await store(url, tree)}/path"
+        found = await send(url, "GET", f"{base}/a%0Ab.txt")
+        assert (found.status, found.body) == (200, b"two lines")
+        missing = await send(url, "GET", f"{base}/a%0A")
+        assert (missing.status, missing.body != b"") == (404, True)
+
+
 async def test_a_listing_comes_whole_or_in_parts(tmp_path):
     async with live_node(tmp_path) as (_, url):
         base = f"{QUIRE}/data/{await store(url)}/list"

@@ -100,6 +100,17 @@ class BondsConformance:
         for unpaid in (promised(town, other, period, 1), promised(town, slot, period + 1, 1)):
             assert await refused(town, unpaid) == "Bonds_ProofNotMissing"
 
+    async def test_no_more_is_paid_than_the_miss_has_cost(self, town: BondTown) -> None:
+        aggregator, terms = town.aggregator, town.host.terms
+        await aggregator.deposit(1_000_000)
+        await appointed(town)
+        (slot, _) = await held(town)
+        collateral = await town.host.current_collateral(slot)
+        promise = promised(town, slot, await missed(town, [slot]), 500_000)
+        await town.hosts.claim(promise, signed(town, promise))
+        cost = collateral * terms.slash_percentage // 100
+        assert await aggregator.bond() == Bond(1_000_000 - cost)
+
     async def test_an_empty_bond_pays_what_it_has_and_a_promise_waits_for_more(
         self, town: BondTown
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,7 +42,6 @@ class Bench:
     events: EventBus
     waits: Waits
     kill: Callable[[int], None] | None = None
-    told: dict[str, list[int]] = field(default_factory=dict)
 
     def pids(self) -> list[int]:
         """Of the workers that live."""

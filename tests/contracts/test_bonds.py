@@ -12,6 +12,7 @@ from quire.chain.bonds import CLAIM_SECONDS, BondsDomain, promise_digest
 from quire.kernels.signing import recover_address
 from support.bonds_world import (
     AGGREGATOR,
+    ALWAYS,
     KEYS,
     NOTICE,
     RIVAL,
@@ -197,6 +198,20 @@ def test_several_aggregators_that_promised_the_same_all_pay(world: BondsWorld) -
     world.claim(world.promise(period))
     world.claim(world.promise(period, 40, aggregator=RIVAL))
     assert (world.bond(), world.bond(RIVAL)) == ((700, 0, 0), (10, 0, 0))
+
+
+def test_nobody_gets_more_than_the_miss_has_cost(world: BondsWorld) -> None:
+    """Else hosts would miss for pay, and aggregators empty their bonds by slots of their own."""
+    cost = ALWAYS.stake * SETUP.slash // 100
+    assert world.market.call("slashOf", world.slots[0]) == cost
+    assert world.market.call("slashOf", bytes(32)) == 0
+    world.send(AGGREGATOR, "deposit", 2 * cost)
+    period = world.miss()
+    collateral = world.market.call("currentCollateral", world.slots[0])
+    assert collateral == ALWAYS.stake - cost
+    (told,) = world.claim(world.promise(period, 10 * cost)).named("Claimed")
+    assert told[-2:] == (10 * cost, cost)
+    assert world.bond() == (1000 + cost, 0, 0)
 
 
 def test_a_promise_beyond_the_bond_takes_all_of_it(world: BondsWorld) -> None:

@@ -81,6 +81,10 @@ def claims_by_amount(right: Method) -> Method:
     return is_claimed
 
 
+def pays_what_was_never_slashed(_: Method) -> Method:
+    return lambda _ledger, _slot_id: 2**255
+
+
 def forgets_revocations(right: Method) -> Method:
     def delegation(ledger: Proofs, host: Address, delegate: Address) -> Any:
         return replace(right(ledger, host, delegate), revoked_at=0)
@@ -110,6 +114,7 @@ MISTAKES = [
     (BondsRules, "announce", lets_announcements_keep_their_time),
     (BondsRules, "claim", claims_the_rest_first),
     (BondsRules, "is_claimed", claims_by_amount),
+    (Proofs, "slash_of", pays_what_was_never_slashed),
     (Proofs, "delegation", forgets_revocations),
     (Proofs, "is_proof_missing", takes_whatever_was_not_proved),
     (Repair, "evict", forgets_misses_of_hosts_before),

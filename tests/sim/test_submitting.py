@@ -6,14 +6,13 @@ from __future__ import annotations
 import pytest
 
 from quire.services.ordering import delegation
-from support.submit_chaos import Chaos, play
+from support.submit_chaos import Chaos, play_many
 
 
 @pytest.mark.parametrize("first", range(0, 12, 3))
 def test_nothing_is_lost_that_could_be_saved_and_nothing_is_paid_twice(first: int) -> None:
     """Many more seeds: python -m support.submit_chaos 1000"""
-    for seed in range(first, first + 3):
-        play(seed)
+    play_many(range(first, first + 3))
 
 
 def test_a_host_that_trusts_a_promise_to_the_end_is_found_out(monkeypatch) -> None:
@@ -21,4 +20,4 @@ def test_a_host_that_trusts_a_promise_to_the_end_is_found_out(monkeypatch) -> No
     monkeypatch.setattr(delegation, "own_turn", lambda latest, _: latest + 1000.0)
     monkeypatch.setattr(Chaos, "kinds", ("gatherer dies",))
     with pytest.raises(AssertionError, match="could have been saved"):
-        play(seed=0)
+        play_many(range(20))

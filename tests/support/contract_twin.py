@@ -234,6 +234,7 @@ class Twin:
         self.same("host", bytes.fromhex(ask("getHost", slot)[2:]), ledger.host(slot) or bytes(20))
         self.same("collateral", ask("currentCollateral", slot), ledger.current_collateral(slot))
         self.same("missed", ask("missingProofs", slot), ledger.missing_proofs(slot))
+        self.same("slash", ask("slashOf", slot), ledger.slash_of(slot))
         hosts, since = ask("reservationsOf", slot)
         held = ledger.reservations_of(slot)
         self.same(

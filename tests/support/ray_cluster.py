@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 STORE_BYTES = 400_000_000
-START_SECONDS, STOP_SECONDS = 90.0, 20.0
+START_SECONDS, STOP_SECONDS = 180.0, 20.0
 
 
 @contextmanager

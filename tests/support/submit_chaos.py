@@ -9,7 +9,7 @@ import asyncio
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -221,6 +221,11 @@ def play(seed: int) -> Chaos:
 
     run_fleet(story, seed=seed, max_slashes=100)
     return runs[0]
+
+
+def play_many(seeds: Iterable[int]) -> None:
+    for seed in seeds:
+        play(seed)
 
 
 def main(count: int, first: int) -> None:

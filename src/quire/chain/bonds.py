@@ -37,8 +37,9 @@ class BondsDomain:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Of `aggregator`: `amount` tokens for `host` if the slot's proof of the period is missing. Of
-    several for the same slot, period and host, one can be claimed."""
+    """Of `aggregator`: `amount` tokens for `host` if the slot's proof of the period is missing, but
+    no more than that miss has cost. Of several for the same slot, period and host, one can be
+    claimed."""
 
     aggregator: Address
     host: Address
@@ -106,7 +107,8 @@ class Bonds(Protocol):
         """What was announced, once its time has come."""
 
     async def claim(self, promise: Promise, signature: bytes) -> Receipt:
-        """As its host: what the promise says, or as much as the bond still has. The proof has to be
-        marked as missing, less than CLAIM_SECONDS after the period's end, and the aggregator must
-        have been free to submit: its appointment as delegate still stands and was not revoked since
-        the period began. `signature`: of the aggregator, 65 bytes."""
+        """As its host: what the promise says, at most what one miss of the slot costs and what the
+        bond still has. The proof has to be marked as missing, less than CLAIM_SECONDS after the
+        period's end, and the aggregator must have been free to submit: its appointment as delegate
+        still stands and was not revoked since the period began. `signature`: of the aggregator, 65
+        bytes."""

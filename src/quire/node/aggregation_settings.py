@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quire.base.errors import BadConfig
+from quire.aggregation.stripes import check_confidence
+from quire.base.errors import BadConfig, InputError
 from quire.formats.aggregator_codes import Service
 from quire.net.known_peer import parse_peer
 from quire.node.chain_settings import wants_chain
@@ -90,6 +91,10 @@ def check_orders(config: NodeConfig) -> None:
     """That what is said about aggregators is right, and they can be paid. Raises BadConfig."""
     for text in config.aggregators:
         parse_peer(text)
+    try:
+        check_confidence(config.check_confidence)
+    except InputError as error:
+        raise BadConfig(f"the setting check-confidence: {error.message}") from None
     for name, texts in (("prove-via", config.prove_via), ("submit-via", config.submit_via)):
         if via_of(texts, f"the setting {name}") is not None and not wants_chain(config):
             raise BadConfig(NO_HUB_TO_PAY.format(name))

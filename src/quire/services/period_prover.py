@@ -55,6 +55,9 @@ class Courier(Protocol):
     def sent(self, ready: Ready) -> None:
         """The host has brought it into the chain itself."""
 
+    def is_in_chain(self, slot_id: SlotId, period: int) -> None:
+        """Somebody has brought it there."""
+
 
 class PeriodProver:
     """All slots that one account has to prove at one market."""
@@ -169,6 +172,8 @@ class PeriodProver:
         if duty is None or duty.status is None or duty.period != self._looks.period:
             return
         self._doubt.pop(slot_id, None)
+        if self._courier is not None:
+            self._courier.is_in_chain(slot_id, duty.status.period)
         if duty.is_under_way:
             self._sender.drop(slot_id)
             await self._outcomes.sent([(duty, duty.status.period, duty.status.challenge)])

@@ -70,6 +70,7 @@ def test_what_is_named_and_cannot_be_done_is_refused_in_words(tmp_path):
         ({"aggregator": True, "aggregator_services": ("cook",)}, "there are encode, prove, submit"),
         ({"aggregator": True, "aggregator_first_share": 101}, "101 is more than 100"),
         ({"aggregator": True, "persistence": False}, "needs a chain"),
+        ({"check_confidence": 0.3}, "0.5 to 0.999999999 would work"),
         ({"aggregators": ("nobody",)}, "names no peer"),
         ({"prove_via": ("nobody",)}, "prove-via: .*names no peer"),
         ({"submit_via": ("auto", PEER)}, "auto, which is everybody, or names peers"),

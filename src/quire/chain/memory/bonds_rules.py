@@ -83,7 +83,7 @@ class BondsRules:
         need(not self.is_claimed(promise), "Bonds_AlreadyClaimed")
         bond = self.bond(promise.aggregator)
         need(bond.amount > 0, "Bonds_NothingLeft")
-        paid = min(promise.amount, bond.amount)
+        paid = min(promise.amount, ledger.slash_of(promise.slot_id), bond.amount)
         leaving = max(0, bond.leaving - paid)
         left = Bond(bond.amount - paid, leaving, bond.leaves_at if leaving else 0)
         self._put(promise.aggregator, left)

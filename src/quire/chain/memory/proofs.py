@@ -89,6 +89,13 @@ class Proofs(States):
         slot = self.state.slots.get(slot_id)
         return slot is not None and period in slot.missing | slot.missing_before
 
+    def slash_of(self, slot_id: SlotId) -> int:
+        """What one missed proof of the slot costs its host; 0 of one that was never filled."""
+        slot = self.state.slots.get(slot_id)
+        if slot is None or slot.state is SlotState.FREE:
+            return 0
+        return self.slashed(self.ask_of(slot))
+
     def delegation(self, host: Address, delegate: Address) -> ProofDelegation:
         return self.state.delegates.get((host, delegate), ProofDelegation())
 

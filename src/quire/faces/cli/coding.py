@@ -27,12 +27,14 @@ _PERCENT = re.compile(r"[\d.]+ %")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How it is to be coded, and by whom. `serve_seconds`: that hosts have to take the blocks."""
+    """How it is to be coded, and by whom. `serve_seconds`: that hosts have to take the blocks;
+    `max_price`: tokens that are paid for it, at most, None until it is known."""
 
     nodes: int
     tolerance: int
     via: tuple[str, ...]
     serve_seconds: int
+    max_price: int | None = None
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -63,6 +65,7 @@ def code(context: Context, cid: str, rows: Rows, *, is_quiet: bool) -> dict[str,
         "tolerance": rows.tolerance,
         "serve": rows.serve_seconds,
         "via": list(rows.peers),
+        "maxPrice": str(rows.max_price or 0),
     }
 
     async def coded(client: Client) -> dict[str, Any]:
@@ -77,6 +80,7 @@ def code_stream(context: Context, source: Source, rows: Rows, *, is_quiet: bool)
     run_id = system_rng().randbytes(16).hex()
     query = [("id", run_id), ("nodes", str(rows.nodes)), ("tolerance", str(rows.tolerance))]
     query += [("serve", str(rows.serve_seconds)), *(("via", text) for text in rows.peers)]
+    query.append(("maxPrice", str(rows.max_price or 0)))
     if source.name is not None:
         query.append(("filename", source.name))
     path = f"/encodings/stream?{urlencode(query)}"

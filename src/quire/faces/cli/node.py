@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from quire import __version__
+from quire.base.heap import use_few_heaps
 from quire.faces.cli.common import json_option
 from quire.faces.cli.node_options import NodeCommand, given, node_options
 from quire.faces.metrics import MetricsFace
@@ -33,6 +34,7 @@ def node_command(config_file: Path | None, as_json: bool, **values: object) -> N
     def warn(text: str) -> None:
         click.echo(f"quire: {text}", err=True)
 
+    use_few_heaps()
     asyncio.run(_run(load_config(given(values), os.environ, config_file, warn=warn), as_json))
 
 

@@ -50,6 +50,8 @@ PROOF_PROBABILITY = 100  # one proof in so many periods, as the reference has it
               help="A slot proves itself once in so many periods.  [default: 100]")  # fmt: skip
 @click.option("--via", multiple=True,
               help="Have it coded by this aggregator (a peer), or by any: auto.")  # fmt: skip
+@click.option("--max-coding", "max_coding", type=Amount(),
+              help="Tokens for the coding, at most.  [default: what is shown]")  # fmt: skip
 @click.option("--stream", type=click.Path(allow_dash=True),
               help="No CID: this file, or standard input (-), of which nothing is kept here."
               )  # fmt: skip
@@ -63,8 +65,9 @@ PROOF_PROBABILITY = 100  # one proof in so many periods, as the reference has it
 def request_command(
     context: Context, cid: str | None, duration: float, price: int, collateral: int,
     nodes: int | None, tolerance: int | None, nines: float | None, expiry: float | None,
-    proof_probability: int | None, via: tuple[str, ...], stream: str | None, size: int | None,
-    plain: bool, yes: bool, is_quote: bool, watch: bool, as_json: bool,
+    proof_probability: int | None, via: tuple[str, ...], max_coding: int | None,
+    stream: str | None, size: int | None, plain: bool, yes: bool, is_quote: bool, watch: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Buy storage for the dataset CID: hosts keep it for so long, and prove it.
 
@@ -90,7 +93,7 @@ def request_command(
     bid |= {name: value for name, value in given.items() if value is not None}
     if proof_probability is not None or nines is None:
         bid["proofProbability"] = str(proof_probability or PROOF_PROBABILITY)
-    request = Request(context, bid, via, yes, is_quote, watch, as_json)
+    request = Request(context, bid, via, max_coding, yes, is_quote, watch, as_json)
     if stream is not None:
         request.stream(stream, size, is_plain=plain)
     elif size is not None or plain:
@@ -107,6 +110,7 @@ class Request:
     context: Context
     bid: dict[str, Any]
     via: tuple[str, ...]
+    max_coding: int | None
     is_agreed: bool
     is_quote: bool
     is_watched: bool
@@ -125,7 +129,7 @@ class Request:
             return
         self._agree(quote, "Pay this and ask for hosts?")
         if coding is not None:
-            rows = self._rows(bought)
+            rows = self._rows(bought, coding)
             encoding = code(self.context, dataset, rows, is_quiet=self.as_json)
             dataset = self._coded(encoding)
         elif not self.as_json:
@@ -152,7 +156,7 @@ class Request:
             return
         if not self.is_agreed:
             click.confirm("Pay this and send it?", abort=True, err=True)
-        encoding = code_stream(self.context, source, self._rows(bid), is_quiet=self.as_json)
+        encoding = code_stream(self.context, source, self._rows(bid, coding), is_quiet=self.as_json)
         dataset = self._coded(encoding)
         self._agree(self._quote(dataset), "Pay this too and ask for hosts?")
         self._buy(dataset, bid, source.cap(dataset))
@@ -171,9 +175,13 @@ class Request:
             click.echo(f"coding   {offer['words']}")
         return offer
 
-    def _rows(self, bid: dict[str, Any]) -> Rows:
+    def _rows(self, bid: dict[str, Any], coding: dict[str, Any] | None = None) -> Rows:
+        """No more is paid than was shown, unless more was allowed."""
+        most = self.max_coding
+        if most is None and coding is not None:
+            most = int(coding["price"])
         nodes, tolerance = int(bid["nodes"]), int(bid["tolerance"])
-        return Rows(nodes, tolerance, self.via, int(bid["expiry"]) + SPARE_SECONDS)
+        return Rows(nodes, tolerance, self.via, int(bid["expiry"]) + SPARE_SECONDS, most)
 
     def _agree(self, quote: dict[str, Any], question: str) -> None:
         if int(quote["missing"]):

@@ -125,7 +125,9 @@ def _query(request: web.Request) -> MarketBody:
     """What a body would say, said in the query. Raises InputError."""
     query = request.query
     fields: dict[str, object] = {"via": query.getall("via", [])}
-    fields |= {name: query[name] for name in ("nodes", "tolerance", "serve") if name in query}
+    fields |= {
+        name: query[name] for name in ("nodes", "tolerance", "serve", "maxPrice") if name in query
+    }
     if (text := query.get("confidence")) is not None:
         try:
             fields["confidence"] = float(text)
@@ -147,6 +149,7 @@ def terms_of(body: MarketBody, node: Node, serve_seconds: int) -> EncodeTerms:
         via=() if via is None else via.peers,
         confidence=body.number("confidence") if body.has("confidence") else confidence,
         serve_seconds=serve_seconds,
+        max_price=body.uint256("maxPrice"),
     )
 
 

@@ -25,6 +25,7 @@ from quire.node.node import Node
 
 READ_BUFFER_BYTES = MIB // 4  # of one request; the socket is not read further ahead
 HEADER_BYTES = 8190
+ANY_PATH = r"{path:[\s\S]*}"  # file names may have line ends
 KEEP_ALIVE_SECONDS = 75.0
 
 Bound: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -79,7 +80,7 @@ class RestFace:
         handlers: dict[tuple[str, str], Bound] = {}
         more: dict[str, dict[str, str]] = {}
         for base, route in self.mounted:
-            path = base + route.path.replace("{path}", "{path:.*}")
+            path = base + route.path.replace("{path}", ANY_PATH)
             handler = self._bind(route)
             app.router.add_route(route.method, path, handler, expect_handler=expect_nothing)
             methods[path].append(route.method)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from quire.aggregation.job import Done, Job
 from quire.aggregation.values import JobId, SubmitWork
 from quire.base.clock import Clock
-from quire.base.errors import QuireError, Refused
+from quire.base.errors import InsufficientFunds, QuireError, Refused
 from quire.base.events import EventBus
 from quire.base.waits import Waits
 from quire.chain.abi import id_text
@@ -40,6 +40,9 @@ from quire.services.proof_sender import ProofSender
 from quire.services.submissions import submission_in
 
 LOOK_SECONDS_MAX = 60.0
+POOR_MS = 60_000  # after which a customer may ask again
+UNKNOWN = -1
+NO_GAS = "this node has nothing to pay for transactions with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Submitting:
         self._taken: dict[tuple[SlotId, int], JobId] = {}  # (slot, period), from accept to drop
         self._fresh: dict[JobId, None] = {}  # accepted in this life, and not begun
         self._period = -1
+        self._poor_with: int | None = None  # wei that were too little; None: enough
         self._is_rewound = False
         self._lookout = Lookout(
             ports.feed, self._hear, self._look, self._trouble, "submitting", ports.events
@@ -109,7 +113,7 @@ class Submitting:
     def offer_problem(self, quote: QuoteRequest) -> str:
         if not may_batch(self._market.terms):
             return "the contract of this chain takes proofs of a slot's host only"
-        return ""
+        return NO_GAS if self._is_poor else ""
 
     def terms(self, quote: QuoteRequest) -> Terms:
         return Terms(seconds=self._market.terms.period)
@@ -136,6 +140,8 @@ class Submitting:
 
     async def _accept(self, asked: Asked, body: AcceptSubmit) -> Accepted | AggregatorAnswer:
         amount = asked.offer.offer.bond
+        if self._is_poor:
+            return AggregatorAnswer(Code.BUSY, NO_GAS, None, POOR_MS)
         refusal = await self._checks.refusal(body, self._sender.send_seconds)
         if refusal is None and not await self._cover.reserve(asked.job_id, body.period, amount):
             text = f"the bond of this node does not cover a promise of {amount} more tokens now"
@@ -156,6 +162,11 @@ class Submitting:
             (body.slot_id, body.period, body.challenge, body.proof)
             == (work.slot_id, work.period, work.challenge, work.proof)
         )
+
+    @property
+    def _is_poor(self) -> bool:
+        """Nothing is promised until there is more to pay with."""
+        return self._poor_with is not None
 
     # ---- the work ----
 
@@ -261,6 +272,9 @@ class Submitting:
             await self._expected.begin_period()
             self._period = period
             self._cover.begin_period()
+        if self._poor_with is not None:
+            has, had = await self._market.gas_balance(), self._poor_with
+            self._poor_with = has if had == UNKNOWN or has <= had else None
         if self._is_rewound:
             await self._look_at_challenges()
             self._is_rewound = False
@@ -311,6 +325,9 @@ class Submitting:
             )
 
     def proof_refused(self, ready: Ready, error: QuireError, *, is_final: bool) -> None:
+        if isinstance(error, InsufficientFunds):
+            self._poor_with = UNKNOWN
+            self._lookout.wake()
         gathered = self._gathered.get(ready.slot_id)
         if gathered is None or gathered.ready.period != ready.period:
             return

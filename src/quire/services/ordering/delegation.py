@@ -128,10 +128,13 @@ class Delegation:
         return self._patience_ends(handed)
 
     def sent(self, ready: Ready) -> None:
-        handed = self._handed.pop((ready.slot_id, ready.period), None)
-        order = None if handed is None else self._order_for(ready)
+        self._handed.pop((ready.slot_id, ready.period), None)
+        order = self._order_for(ready)
         if order is not None and order.at in UNPROMISED:
             self._begin(self._cancel(order.key))
+
+    def is_in_chain(self, slot_id: SlotId, period: int) -> None:
+        self._handed.pop((slot_id, period), None)  # an order that is under way ends by itself
 
     # ---- an aggregator for it ----
 
@@ -140,6 +143,8 @@ class Delegation:
         subject = id_text(handed.ready.slot_id)
         try:
             found = await self._find(handed)
+            if self._is_over(handed):
+                return
             if found is None or self._now >= self._patience_ends(handed):
                 handed.hold(0.0)
                 return
@@ -240,6 +245,10 @@ class Delegation:
         if order.at in UNPROMISED:
             return self._patience_ends(handed)
         return handed.own_turn if order.at in IN_GOOD_HANDS else 0.0
+
+    def _is_over(self, handed: _Handed) -> bool:
+        """Whether its proof is in the chain, or not wanted any more."""
+        return self._handed.get((handed.ready.slot_id, handed.ready.period)) is not handed
 
     def _patience_ends(self, handed: _Handed) -> float:
         """Until when a promise is waited for."""

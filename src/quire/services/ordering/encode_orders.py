@@ -33,6 +33,8 @@ from quire.store.shape import DIGEST_BYTES
 from quire.store.store import Store
 
 LOOK_SECONDS = 600.0  # between two looks whether blocks are served
+AGAIN_SECONDS = 60.0  # when they were not
+WITHHELD_SECONDS = 1800.0  # for which an aggregator may be away, while there is time
 LAST_SECONDS = 600  # before the end of the service, of which it is looked at for the last time
 LEASE = "lease"
 SPARE_SECONDS = 86_400.0  # that a manifest stays beyond the service
@@ -115,17 +117,23 @@ class EncodeOrders:
         ports, receipt = self._ports, decode_receipt(order.result)
         last = order.serve_until - min(LAST_SECONDS, order.serve_seconds // 10)
         dataset = await self._register(order, receipt)
+        failing_since: float | None = None
         while receipt.encoded not in self._held:
             is_last = order.key in self._ended or ports.chain.now() >= last
             problem = await self._look(receipt.encoded, dataset)
             if receipt.encoded in self._held:
                 break  # they were there before they were not
-            if problem:
+            now = ports.clock.monotonic()
+            failing_since = (failing_since or now) if problem else None
+            is_over = failing_since is not None and now - failing_since >= WITHHELD_SECONDS
+            if problem and (is_last or is_over):
                 return Wrong(Reason.WITHHELD, f"blocks that were paid are not served: {problem}")
             if is_last:
                 break
+            if problem:
+                self._tell(order, f"its blocks are not served now: {problem}")
             if order.key not in self._ended:
-                await self._until(last)
+                await self._until(last, AGAIN_SECONDS if problem else LOOK_SECONDS)
         return Served()
 
     async def closing(self, order: Order) -> None:
@@ -194,16 +202,14 @@ class EncodeOrders:
             look.cancel()
             await asyncio.wait((look,))
 
-    async def _until(self, chain_time: int) -> None:
+    async def _until(self, chain_time: int, seconds: float) -> None:
         """Until something was heard, it is time to look again, or the chain is as far."""
         loop = asyncio.get_running_loop()
         heard: asyncio.Future[None] = loop.create_future()
         self._waiting[heard] = None
         late = loop.create_task(self._ports.chain.until(chain_time), name="end of the service")
         try:
-            await asyncio.wait(
-                (heard, late), timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait((heard, late), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             del self._waiting[heard]
             late.cancel()

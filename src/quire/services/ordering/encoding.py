@@ -33,6 +33,7 @@ from quire.formats.cid import Cid
 from quire.formats.replica_parts import BLOCK_BYTES
 from quire.formats.varint import Buffer
 from quire.net.exchange.engine import Exchange
+from quire.services.ordering.affordable import Affordable
 from quire.services.ordering.encode_orders import EncodeOrderPorts, EncodeOrders, encoded_of
 from quire.services.ordering.encoded_lists import EncodedLists
 from quire.services.ordering.orders import Orders
@@ -77,11 +78,13 @@ class EncodeTerms:
 
     via         peers that alone are asked; empty: everybody who can be found
     confidence  with which one wrong column in a hundred is to be found
+    max_price   tokens that are paid, at most; 0: any
     """
 
     k: int
     m: int
     via: Sequence[str] = ()
+    max_price: int = 0
     confidence: float = CONFIDENCE
     serve_seconds: int = SERVE_SECONDS
 
@@ -134,6 +137,13 @@ class Encoding:
             task.add_done_callback(lambda done: self._over(key, done))
         return await asyncio.shield(task)
 
+    def give_up(self, cid: Cid, terms: EncodeTerms) -> None:
+        """Nobody wants it coded like that any more; whoever waits for it is cancelled. Orders that
+        were begun are the journal's."""
+        task = self._running.get((cid.digest, terms.k, terms.m))
+        if task is not None:
+            task.cancel()
+
     async def stream(
         self, wanted: Streamed, pieces: AsyncIterable[Buffer], terms: EncodeTerms
     ) -> Cid:
@@ -147,7 +157,7 @@ class Encoding:
         blocks = -(-wanted.size // BLOCK_BYTES)
         check_protection(terms.k, terms.m, blocks, BLOCK_BYTES)
         work = EncodeWork(None, terms.k, terms.m, wanted.size, BLOCK_BYTES)
-        found = await self._find(work, terms.via, wanted.subject, {})
+        found = await self._find(work, terms, wanted.subject, {})
         if found is None:
             what = f"{wanted.size} bytes that are pushed"
             raise Refused(f"no aggregator offers to code {what}{self._why_none(terms)}")
@@ -258,28 +268,30 @@ class Encoding:
             raise UnknownDataset(f"{cid} was deleted meanwhile")
         manifest = dataset.manifest
         work = EncodeWork(cid, terms.k, terms.m, manifest.dataset_size, manifest.block_size)
-        found = await self._find(work, terms.via, str(cid), used)
+        found = await self._find(work, terms, str(cid), used)
         if found is None:
+            why = self._why_none(terms)
             if used:
-                raise Refused(f"{cid} was coded by nobody: {_told(used)}; nobody else offers it")
+                told = f"{_told(used)}; nobody else offers it{why}"
+                raise Refused(f"{cid} was coded by nobody: {told}")
             what = f"{cid} with {terms.k} + {terms.m}"
-            raise Refused(f"no aggregator offers to code {what}{self._why_none(terms)}")
+            raise Refused(f"no aggregator offers to code {what}{why}")
         order = self._order(work, terms, found, str(cid))
         await self._ports.orders.begin(order)
         return order
 
     def _why_none(self, terms: EncodeTerms) -> str:
-        why = self._ports.choice.why_none(Service.ENCODE, terms.via)
+        choice = Affordable(self._ports.choice, terms.max_price)
+        why = choice.why_none(Service.ENCODE, terms.via)
         return f": {why}" if why else "; none is known or found"
 
     async def _find(
-        self, work: EncodeWork, via: Sequence[str], subject: str, used: dict[str, str]
+        self, work: EncodeWork, terms: EncodeTerms, subject: str, used: dict[str, str]
     ) -> Found | None:
         """The best who offers it and was not tried. Raises BadConfig: a peer in `via` is none."""
+        choice = Affordable(self._ports.choice, terms.max_price)
         quote = QuoteRequest(Service.ENCODE, work.size, work.block_size, work.k, work.m)
-        candidates = await self._ports.choice.find(
-            quote, via=via, subject=subject, exclude=list(used)
-        )
+        candidates = await choice.find(quote, via=terms.via, subject=subject, exclude=list(used))
         return candidates[0] if candidates else None
 
     def _order(self, work: EncodeWork, terms: EncodeTerms, found: Found, subject: str) -> Order:

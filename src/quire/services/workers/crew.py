@@ -19,10 +19,10 @@ from quire.services.workers.far import Cluster, ClusterGone, FarWorker, WorkerDi
 from quire.services.workers.places import SUBJECT, Places
 from quire.services.workers.worker import About
 
-START_SECONDS = 60.0  # for the first worker
+START_SECONDS = 120.0  # for the first worker
 HIRE_SECONDS = 60.0  # for a worker to say who it is
 LOOK_SECONDS = 5.0  # between two looks
-ALIVE_SECONDS = 30.0  # for a worker to say that it lives
+ALIVE_SECONDS = 60.0  # for a worker to say that it lives
 NONE_SECONDS = 120.0  # without any worker, tasks wait no longer
 STOPPING = "the node is stopping and gives no more work away"
 
@@ -35,10 +35,6 @@ class Hand:
         self.about = about
         self._far = far
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    @property
-    def is_gone(self) -> bool:
-        return self._gone.done()
 
     async def ask(self, seconds: float, method: str, *values: object) -> object:
         """What the method returns. Raises WorkerDied; also when it takes longer."""

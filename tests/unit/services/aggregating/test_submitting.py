@@ -12,8 +12,8 @@ import pytest
 from quire.base.errors import NotMined
 from quire.formats.aggregator import AggregatorRequest
 from quire.formats.aggregator_answers import PromiseAnswer
-from quire.formats.aggregator_asking import AcceptSubmit, StatusRequest
-from quire.formats.aggregator_codes import Code, Stage
+from quire.formats.aggregator_asking import AcceptSubmit, QuoteRequest, StatusRequest
+from quire.formats.aggregator_codes import Code, Service, Stage
 from support.period_kit import SLOTS
 from support.submit_kit import PRICE, Fleet, Weak, run_fleet
 
@@ -216,6 +216,28 @@ def test_no_more_is_promised_than_the_bond_covers() -> None:
         assert "does not cover a promise of 30000 more tokens" in busy[0].text
         await fleet.next_period(2)
         assert fleet.missed(host) == 0
+
+    run_fleet(story)
+
+
+def test_nothing_is_promised_without_gas_to_keep_it() -> None:
+    async def story(fleet: Fleet) -> None:
+        gatherer = await fleet.gatherer()
+        hosts = await fleet.weak_hosts(2)
+        await fleet.next_period(2)
+        fleet.world.gas[gatherer.account] = 0
+        await fleet.next_period(4)
+        quote = AggregatorRequest(bytes(16), QuoteRequest(Service.SUBMIT))
+        answer = await fleet.line.ask(hosts[0].peer, gatherer.peer, quote)
+        assert answer.code is Code.NOT_OFFERED
+        assert "nothing to pay for transactions with" in answer.text
+        assert sum(fleet.missed(host) for host in hosts) == 0
+        fleet.world.gas[gatherer.account] = 10**18
+        sent = len(gatherer.batches)
+        for host in hosts:
+            host.choice.reports.clear()
+        await fleet.next_period(4)
+        assert len(gatherer.batches) > sent
 
     run_fleet(story)
 
