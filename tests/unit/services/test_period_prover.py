@@ -394,3 +394,21 @@ def test_nothing_is_missed_on_a_chain_that_is_too_fast_for_its_downtime(downtime
         assert host.prover.counts.submitted > 20 * 3 * SLOTS
 
     run_bench(story, block_seconds=1, period=12, timeout=5, downtime=downtime)
+
+
+def test_a_transaction_of_the_last_moment_is_waited_for_until_its_period_ends() -> None:
+    async def story(bench: Bench) -> None:
+        host = await a_host_with_slots(bench, seconds=20.8)
+        await bench.next_period()
+        end = bench.terms.period_end(bench.period)
+        left = []
+        while bench.clock.now() < end:
+            await asyncio.sleep(0.5)
+            for wait in host.waits.of():
+                if "on its way" in str(wait["reason"]):
+                    latest = end - 2 * bench.world.block_seconds
+                    left.append((bench.clock.now() > latest, wait["remainingSeconds"]))
+        assert any(is_late for is_late, _ in left)
+        assert all(seconds > 0 for _, seconds in left)
+
+    run_bench(story, block_seconds=7)
