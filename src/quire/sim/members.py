@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from quire.base.errors import ChainUnreachable
 from quire.base.waits import Waits
 from quire.chain.memory.bonds import MemoryBonds
 from quire.chain.memory.faults import MarketFaults
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.market import MemoryMarket
 from quire.chain.memory.world import MemoryWorld
-from quire.chain.port import Receipt
-from quire.chain.values import Address, SlotId
+from quire.chain.values import Address
 from quire.dataset.circuit import CircuitParameters
 from quire.dataset.proof_input import ProofInput
 from quire.flow.prove import AnyProver, ProvePorts, Prover
@@ -98,7 +96,7 @@ class Gathering:
     goes     it may be gone for good
     forge    the proofs that it makes instead of right ones
     sign     with what it signs promises, made of how it should
-    is_mute  its proofs get nowhere
+    market   what it reaches the chain with
     lie      of what it codes (liar.LIES); "": none
     """
 
@@ -108,20 +106,13 @@ class Gathering:
     goes: bool = False
     forge: Forge | None = None
     sign: Callable[[Sign], Sign] = lambda sign: sign
-    is_mute: bool = False
+    market: type[MemoryMarket] = MemoryMarket
     lie: str = ""
 
     def __str__(self) -> str:
         coding = f", lies about the {self.lie} of what it codes" if self.lie else ""
         stays = ", may be gone" if self.goes else ""
         return f"{self.way}, {self.seconds:.0f} s for a proof{coding}{stays}"
-
-
-class MuteMarket(MemoryMarket):
-    """The market of an account whose proofs get nowhere."""
-
-    async def submit_proofs(self, proofs: Sequence[tuple[SlotId, bytes]]) -> Receipt:
-        raise ChainUnreachable("the node of the chain does not answer")
 
 
 @dataclass(slots=True)
@@ -189,8 +180,7 @@ class Member:
 
     def _joined(self, parts: Parts) -> Life:
         ground, joined, chain = parts.ground.shared, parts.joined, self.chain
-        is_mute = self.gathering is not None and self.gathering.is_mute
-        of_market = MuteMarket if is_mute else MemoryMarket
+        of_market = MemoryMarket if self.gathering is None else self.gathering.market
         market = of_market(chain, self.account, ground.clock)
         hub = MemoryHub(chain, self.account, ground.clock)
         bonds = MemoryBonds(chain, self.account, ground.clock)

@@ -61,6 +61,7 @@ PERIODS = 3  # with trouble
 CALM_PERIODS = 1
 LOOK_SECONDS = 2.0
 ENCODE_SECONDS = 3600.0
+CODED_LOOK_SECONDS = 60.0
 FILL_SECONDS = 3900.0
 TROUBLE_SECONDS = (2.0, 60.0)  # between two faults
 GONE_SECONDS = (0.5, 40.0)  # that a node is down, or without the chain
@@ -222,20 +223,31 @@ class AggregatorStory:
             order = UploadOrder(block_size=BLOCK_SIZE, expected_bytes=None)
             return (await parts.uploads.run(stream(), order)).manifest_cid
 
-        source = await until_done(self.world, owner.node, "upload", upload)
-
-        async def encode(_: Parts) -> Cid:
-            life = owner.member.life
-            assert life is not None
-            return await life.aggregation.encoding.encode(source, EncodeTerms(K, M))
-
+        self.source = await until_done(self.world, owner.node, "upload", upload)
         try:
             async with asyncio.timeout(ENCODE_SECONDS):
-                encoded = await until_done(self.world, owner.node, "encode", encode)
+                encoded = await self._have_coded()
         except TimeoutError:
             raise Bug(f"nothing was coded in {ENCODE_SECONDS:.0f} s") from None
         self._step(1, f"{len(self.content)} bytes are coded as {encoded}")
         return encoded
+
+    async def _have_coded(self) -> Cid:
+        """By an aggregator that serves it; by another one when the first is gone with it."""
+        owner = self.cast["owner"]
+
+        async def encode(_: Parts) -> Cid:
+            life = owner.member.life
+            assert life is not None
+            return await life.aggregation.encoding.encode(self.source, EncodeTerms(K, M))
+
+        return await until_done(self.world, owner.node, "encode", encode)
+
+    async def _keep_coded(self) -> None:
+        """Until hosts have it."""
+        while True:
+            await asyncio.sleep(CODED_LOOK_SECONDS)
+            await self._have_coded()
 
     async def _sell(self, encoded: Cid) -> RequestId:
         owner, bid = self.cast["owner"], Bid(DURATION, EXPIRY, 1, 1, 10, SLOTS, M)
@@ -243,11 +255,16 @@ class AggregatorStory:
         async def buy(_: Parts) -> RequestId:
             life = owner.member.life
             assert life is not None
+            for purchase in life.trading.purchases.all():  # of before a crash
+                return purchase.request_id
             return await life.trading.purchases.buy(encoded, bid)
 
         request_id = await until_done(self.world, owner.node, "buy", buy)
         await self._until("known", lambda: request_id in self.chain.state.requests)
+        keeping = asyncio.create_task(self._keep_coded(), name="keep coded")
         await self._until("filled", partial(self._is, request_id, RequestState.STARTED))
+        keeping.cancel()
+        await asyncio.wait([keeping])
         self._step(2, "every slot is filled, the contract has started")
         return request_id
 
