@@ -25,9 +25,7 @@ from quire.chain.memory.bonds import MemoryBonds
 from quire.chain.memory.clock import MemoryChainClock, mine_by_clock
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld
-from quire.chain.terms import Extensions, Terms
 from quire.chain.values import NO_ADDRESS, RequestId, RequestState
-from quire.dataset.circuit import CircuitParameters
 from quire.flow.upload import UploadOrder
 from quire.formats.cid import Cid
 from quire.market.availability import Availability
@@ -43,6 +41,7 @@ from quire.sim.overhearing import Overhearing
 from quire.sim.parts import Parts
 from quire.sim.prover import verify_in_sim
 from quire.sim.rng import Streams
+from quire.sim.scenarios.aggregator_terms import CIRCUIT, TERMS
 from quire.sim.scenarios.insist import until_done
 from quire.sim.settlement import Away, Settlement
 from quire.sim.tasks import OWNER
@@ -67,25 +66,6 @@ TROUBLE_SECONDS = (2.0, 60.0)  # between two faults
 GONE_SECONDS = (0.5, 40.0)  # that a node is down, or without the chain
 SAVING_SECONDS = 90.0  # of a period, with which a host saves it: own proof, own transaction
 WRITES_MAX = 40  # of the journal, until one of them is deadly
-CIRCUIT = CircuitParameters(samples=3, block_depth=1)
-TERMS = Terms(
-    chain_id=31337,
-    contract=bytes([0xCC] * 20),
-    token=bytes([0xDD] * 20),
-    repair_reward_percentage=10,
-    max_slashes=100,  # nobody loses a slot here
-    slash_percentage=1,
-    validator_reward_percentage=20,
-    period=120,
-    timeout=30,
-    downtime=64,
-    downtime_product=67,
-    zkey_hash="",
-    max_reservations=3,
-    duration_limit=30 * 86_400,
-    extensions=Extensions(31),
-    proof_inputs=4,
-)
 
 
 @dataclass(slots=True)
