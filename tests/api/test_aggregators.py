@@ -15,6 +15,7 @@ from quire.base.units import GIB, MIB
 from quire.chain.abi import address_text
 from quire.chain.memory.world import MemoryWorld
 from quire.faces.rest.route import QUIRE_BASE
+from quire.formats.aggregator_asking import AcceptEncode, QuoteRequest
 from quire.formats.aggregator_codes import Service
 from quire.kernels.signing import address_of
 from quire.services.aggregating.settings import AggregatorSettings
@@ -204,6 +205,12 @@ async def test_a_dataset_is_coded_checked_and_its_first_part_paid(tmp_path):
         assert b'quire_job_earned_tokens_total{service="encode"} 600.0' in text
         status, error = await call(client, "DELETE", f"/jobs/{job}")
         assert (status, "cannot be cancelled any more" in error["message"]) == (409, True)
+        status, error = await call(client, "POST", f"/jobs/{'00' * 16}/settle")
+        assert status == 404
+        settled = await run(client, "jobs", "settle", job)
+        assert (settled.code, "1,000 of 1,000 tokens paid" in settled.out.decode()) == (0, True)
+        status, error = await call(client, "POST", f"/jobs/{job}/settle")
+        assert (status, "nothing is served" in error["message"]) == (409, True)
         status, error = await call(at.aggregator.url, "DELETE", f"/jobs/{job}")
         assert (status, "another node's order" in error["message"]) == (409, True)
 
@@ -329,3 +336,28 @@ async def test_a_stream_is_encrypted_on_its_way_and_bought_for(tmp_path):
 async def test_a_request_that_makes_no_sense_is_refused(tmp_path, arguments, words):
     found = await run("http://127.0.0.1:1", "request", *arguments, *TERMS_OF_BID, "--yes")
     assert (found.code, words in found.err) == (2, True), found.err
+
+
+@pytest.mark.parametrize("asked", [QuoteRequest, AcceptEncode])
+async def test_an_encoding_is_given_up_before_anything_is_paid(tmp_path, asked):
+    async with town(tmp_path) as at:
+        aggregator, silent = at.aggregator.aggregation.aggregator, asyncio.Event()
+        answer = aggregator._answer
+
+        async def hang(peer, request):
+            if isinstance(request.body, asked):
+                silent.set()
+                await asyncio.sleep(1000)
+            return await answer(peer, request)
+
+        aggregator._answer = hang
+        cid = await put(at.client.url, bytes(MIB))
+        _, begun = await call(at.client.url, "POST", "/encodings", {"cid": cid})
+        await silent.wait()
+        path = f"/encodings/{begun['id']}"
+        assert (await call(at.client.url, "DELETE", path))[0] == 204
+        done = await ended(at.client.url, path)
+        assert (done["state"], done["result"]) == ("cancelled", None)
+        assert [order["state"] for order in done["orders"]] in ([], ["cancelled"])
+        assert all(order["paid"] == "0" for order in done["orders"])
+        assert (await call(at.client.url, "DELETE", path))[0] == 409

@@ -15,6 +15,7 @@ from quire.formats.cid import tree_cid
 from quire.formats.manifest import Manifest
 from quire.kernels import erasure, poseidon2
 from quire.kernels.hashing import merkle_root, sha256_blocks
+from quire.sim.liar import with_roots
 from quire.store.shape import EMPTY_DIGEST
 from support.memory_store import random_bytes
 
@@ -51,13 +52,6 @@ class Coded:
         return replace(self, digests=digests, manifest=with_roots(self.manifest, roots))
 
 
-def with_roots(manifest: Manifest, roots: list[bytes], over: bytes | None = None) -> Manifest:
-    """The manifest with other slot roots, or with another root over them."""
-    protected = replace(manifest, protection=replace(manifest.protection, verification=None))
-    verify_root = poseidon2.root(b"".join(roots)) if over is None else over
-    return verifiable_manifest(protected, roots, verify_root)
-
-
 def coded(blocks: int, k: int, m: int, *, short: int = 5, seed: int = 1) -> Coded:
     """Honestly."""
     data = random_bytes(blocks * BLOCK - short, seed)
@@ -76,10 +70,6 @@ def coded(blocks: int, k: int, m: int, *, short: int = 5, seed: int = 1) -> Code
     manifest = verifiable_manifest(protected, zeros, bytes(32))
     made = Coded(original, geometry, rows, own, leaves, digests, manifest)
     return made.with_digests(digests)
-
-
-def flipped(data: bytes, at: int) -> bytes:
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
 def swapped(data: bytes, one: int, other: int) -> bytes:

@@ -23,8 +23,8 @@ from quire.services.aggregating.settings import AggregatorSettings
 from quire.services.ordering.aggregators import Aggregators
 from quire.services.ordering.encoding import Encoding
 from quire.services.ordering.orders import Orders
+from quire.sim.liar import Liar, turn
 from quire.store.journal_memory import MemoryJournal
-from support.liar import Liar, turn
 from support.live import memory_network
 from support.memory_store import random_bytes
 from support.memory_world import RIGHT_NOW, TERMS

@@ -145,6 +145,7 @@ class Scene:
         self.rules = Rules(iter(found or (Good("all of it"),)))
         self.rules.may_check.set()
         self.reports: list[tuple[Outcome, str]] = []
+        self.renewed: list[str] = []
         self.journal = MemoryJournal(clock)
         self.events = EventBus(clock)
         self.make()
@@ -167,6 +168,9 @@ class Scene:
 
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         self.reports.append((outcome, why))
+
+    def renew(self, peer: str) -> None:
+        self.renewed.append(peer)
 
     async def restart(self) -> None:
         await self.orders.stop()

@@ -172,6 +172,9 @@ class Choosing:
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         self.reports.append((peer, outcome, why))
 
+    def renew(self, peer: str) -> None:
+        """Offers are asked for anew each time."""
+
 
 class Customer:
     """The customer's side of one node, from `start` to `stop`."""

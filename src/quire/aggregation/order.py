@@ -124,9 +124,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """It will not do it, or does not know of it any more."""
+    """It will not do it, or does not know of it any more. `is_stale`: because the offer does not
+    hold any more, as after its restart."""
 
     why: str
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +253,11 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Tell:
     """Tell the aggregator how it ended (cancel or dispute), and what was learnt of it to the
-    reputation of this node. -> Told"""
+    reputation of this node: nothing where an offer was stale. -> Told"""
 
     stripe: int = 0
     evidence: bytes = b""
+    is_stale: bool = False
 
 
 OrderEffect: TypeAlias = Fund | Ask | Await | Check | Pay | Watch | Claim | Tell

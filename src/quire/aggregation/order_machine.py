@@ -166,8 +166,10 @@ def _forward(state: Order, event: OrderEvent) -> Step:
     match state.at, event:
         case At.FUNDING, Funded():
             return _go(state, At.ASKING)
-        case ((At.ASKING | At.WAITING), Declined(why)):
-            return _end(state, At.LATE if state.is_promised else At.REFUSED, why)
+        case ((At.ASKING | At.WAITING), Declined(why, is_stale)):
+            ended, effects = _end(state, At.LATE if state.is_promised else At.REFUSED, why)
+            is_blameless = is_stale and ended.at is At.REFUSED
+            return ended, (Tell(is_stale=True),) if is_blameless else effects
         case At.ASKING, Taken(signature):
             return _go(replace(state, signature=signature), At.WAITING)
         case ((At.ASKING | At.WAITING), Ready(result, signature)):

@@ -24,6 +24,7 @@ from quire.sim.tasks import SimFuture, SimTask, origin, where
 
 START_SECONDS = 1000.0  # not zero, so that a mix-up of monotonic and calendar time shows
 TURNS_WITHOUT_TIME_MAX = 200_000  # more than this at one instant is a busy loop
+CANCEL_ROUNDS = 8  # at the end of a run that failed
 RUN_SECONDS_MAX = 30 * 86_400.0
 
 T = TypeVar("T")
@@ -211,9 +212,11 @@ def run(loop: SimLoop, main: Coroutine[Any, Any, T]) -> T:
 
 
 def _cancel_rest(loop: SimLoop) -> None:
-    rest = loop.tasks()
-    for task in rest:
-        task.cancel()
-    if rest:
+    for _ in range(CANCEL_ROUNDS):  # what is cancelled may begin something else
+        rest = loop.tasks()
+        if not rest:
+            break
+        for task in rest:
+            task.cancel()
         loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
     loop.run_until_complete(loop.shutdown_asyncgens())

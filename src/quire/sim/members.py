@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from quire.base.errors import ChainUnreachable
 from quire.base.waits import Waits
 from quire.chain.memory.bonds import MemoryBonds
 from quire.chain.memory.faults import MarketFaults
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.market import MemoryMarket
 from quire.chain.memory.world import MemoryWorld
-from quire.chain.port import Receipt
-from quire.chain.values import Address, SlotId
+from quire.chain.values import Address
 from quire.dataset.circuit import CircuitParameters
 from quire.dataset.proof_input import ProofInput
 from quire.flow.prove import AnyProver, ProvePorts, Prover
@@ -36,6 +34,7 @@ from quire.node.aggregation_join import join_ordering
 from quire.node.profile import Protocols
 from quire.node.retail import Retail, RetailPorts, RetailSettings, join_retail
 from quire.node.trading import Trading, join_selling, join_trading, join_validating
+from quire.services.aggregating.aggregator import Aggregator
 from quire.services.aggregating.proof_checks import ProofChecks
 from quire.services.aggregating.proving import Proving
 from quire.services.aggregating.settings import AggregatorSettings
@@ -53,6 +52,7 @@ from quire.services.prover import Proofs
 from quire.services.sale_ports import SaleSettings
 from quire.services.workers.local import LocalWorkers
 from quire.sim.executor import SimExecutor
+from quire.sim.liar import Liar, turn
 from quire.sim.parts import Parts
 from quire.sim.prover import SimProver, bad_in_batch, holds
 from quire.store.journal_memory import MemoryJournal
@@ -96,7 +96,8 @@ class Gathering:
     goes     it may be gone for good
     forge    the proofs that it makes instead of right ones
     sign     with what it signs promises, made of how it should
-    is_mute  its proofs get nowhere
+    market   what it reaches the chain with
+    lie      of what it codes (liar.LIES); "": none
     """
 
     settings: AggregatorSettings
@@ -105,18 +106,13 @@ class Gathering:
     goes: bool = False
     forge: Forge | None = None
     sign: Callable[[Sign], Sign] = lambda sign: sign
-    is_mute: bool = False
+    market: type[MemoryMarket] = MemoryMarket
+    lie: str = ""
 
     def __str__(self) -> str:
+        coding = f", lies about the {self.lie} of what it codes" if self.lie else ""
         stays = ", may be gone" if self.goes else ""
-        return f"{self.way}, {self.seconds:.0f} s for a proof{stays}"
-
-
-class MuteMarket(MemoryMarket):
-    """The market of an account whose proofs get nowhere."""
-
-    async def submit_proofs(self, proofs: Sequence[tuple[SlotId, bytes]]) -> Receipt:
-        raise ChainUnreachable("the node of the chain does not answer")
+        return f"{self.way}, {self.seconds:.0f} s for a proof{coding}{stays}"
 
 
 @dataclass(slots=True)
@@ -184,8 +180,7 @@ class Member:
 
     def _joined(self, parts: Parts) -> Life:
         ground, joined, chain = parts.ground.shared, parts.joined, self.chain
-        is_mute = self.gathering is not None and self.gathering.is_mute
-        of_market = MuteMarket if is_mute else MemoryMarket
+        of_market = MemoryMarket if self.gathering is None else self.gathering.market
         market = of_market(chain, self.account, ground.clock)
         hub = MemoryHub(chain, self.account, ground.clock)
         bonds = MemoryBonds(chain, self.account, ground.clock)
@@ -209,6 +204,8 @@ class Member:
             aggregator = join_aggregating(ports, retail, self.gathering.settings, able, *rest)
             aggregation.serve(aggregator, ports)
             aggregation.submitting = able.submitting
+            if self.gathering.lie:
+                self._lie(parts, life, aggregator, self.gathering.lie)
         return life
 
     def _join_hosting(self, parts: Parts, life: Life, hosting: Hosting) -> None:
@@ -267,6 +264,10 @@ class Member:
             )
         )
         trading.prover.give_to(aggregation.delegation)
+
+    def _lie(self, parts: Parts, life: Life, aggregator: Aggregator, lie: str) -> None:
+        domain = life.retail.hub.domain
+        turn(aggregator, lambda doer: Liar(doer, parts.store, self.sign, domain, lie))
 
     def _able(self, parts: Parts, life: Life, gathering: Gathering) -> Able:
         """What it does besides coding."""

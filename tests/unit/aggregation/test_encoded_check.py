@@ -18,7 +18,8 @@ from quire.dataset.slot_tree import padded_leaves
 from quire.formats.aggregator_codes import Reason
 from quire.kernels import poseidon2
 from quire.kernels.hashing import merkle_root
-from support.coded import Coded, coded, flipped, looked_at, parity_of, swapped, with_roots
+from quire.sim.liar import flipped, with_roots
+from support.coded import Coded, coded, looked_at, parity_of, swapped
 
 SECRET = bytes(range(32))
 SHAPES = [(12, 4, 2), (13, 6, 3), (5, 5, 1), (1, 1, 1), (7, 3, 3), (40, 2, 1)]

@@ -17,15 +17,16 @@ DONE = "settled"
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[ID | cancel ID]")
+@click.argument("words", nargs=-1, metavar="[ID | cancel ID | settle ID]")
 @click.option("--watch", is_flag=True, help="Follow the one with this ID until its end.")
 @json_option
 @click.pass_obj
 def jobs_command(context: Context, words: tuple[str, ...], watch: bool, as_json: bool) -> None:
     """List what this node has ordered of aggregators and the jobs that it does for others, or show
     the one with this ID: its price, what was checked, what was paid, what happened. `cancel ID`
-    ends an order whose result was not accepted yet: nothing is paid for it. With --watch the exit
-    code tells how it ended: 0 done and paid, 1 anything else."""
+    ends an order whose result was not accepted yet: nothing is paid for it. `settle ID` says that
+    coded blocks need not be served any more, and pays the rest if they still are. With --watch the
+    exit code tells how it ended: 0 done and paid, 1 anything else."""
     match words:
         case ():
             _list(context, as_json)
@@ -35,10 +36,13 @@ def jobs_command(context: Context, words: tuple[str, ...], watch: bool, as_json:
                 show_json({"jobId": job_id, "state": "cancelled"})
             else:
                 click.echo(f"cancelled {job_id}", err=True)
+        case ("settle", job_id):
+            with_client(context, lambda client: client.json("POST", f"/jobs/{job_id}/settle"))
+            _one(context, job_id, True, as_json)
         case (job_id,):
             _one(context, job_id, watch, as_json)
         case _:
-            raise InputError("say nothing, or an ID, or: cancel ID")
+            raise InputError("say nothing, or an ID, or: cancel ID, settle ID")
 
 
 def watch_job(

@@ -57,6 +57,18 @@ async def cancel(request: web.Request, node: Node) -> web.Response:
     return reply_empty(204)
 
 
+async def settle(request: web.Request, node: Node) -> web.Response:
+    """The coded blocks are needed at the aggregator no more: if it serves them now, the rest is
+    paid."""
+    aggregation, job_id = aggregation_of(node), job_of(request)
+    order = aggregation.orders.get(job_id.hex())
+    if order.at is not At.SERVING:
+        words = aggregation.orders.words(order)
+        raise Refused(f"nothing is served for the order {order.key} now: {words}")
+    aggregation.encoding.not_needed(order.key)
+    return reply_json(await body_of(aggregation, job_id), 202)
+
+
 async def explain(request: web.Request, node: Node) -> web.Response:
     return reply_json(await why_job(node, job_of(request)))
 

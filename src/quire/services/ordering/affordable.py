@@ -36,3 +36,6 @@ class Affordable:
 
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         await self._choice.report(peer, outcome, why)
+
+    def renew(self, peer: str) -> None:
+        self._choice.renew(peer)

@@ -101,16 +101,19 @@ class Aggregators:
         for each in named:
             self.book.note(each.peer, each.addresses)
         only = {each.peer: None for each in named}
-        deadline = self._ports.clock.monotonic() + SEARCH_SECONDS
         reason = "asking aggregators for offers"
-        with self._ports.waits.waiting(subject, reason, deadline):
-            await self._ask_all(quote, only, exclude, deadline)
-        key, now = quote_hash(quote), self._ports.chain.now()
-        found = [
-            (self._rank(known, offer), known.peer, Candidate(known.peer, known.addresses, offer))
-            for known in self._wanted(only, exclude)
-            if (offer := self._kept(known, key, now)) is not None
-        ]
+        key = quote_hash(quote)
+        for is_again in (False, True):  # then the DHT once more, and whoever was silent of late
+            deadline = self._ports.clock.monotonic() + SEARCH_SECONDS
+            with self._ports.waits.waiting(subject, reason, deadline):
+                await self._ask_all(quote, only, exclude, deadline, is_again=is_again)
+            found = [
+                (self._rank(each, offer), each.peer, Candidate(each.peer, each.addresses, offer))
+                for each in self._wanted(only, exclude, is_again=is_again)
+                if (offer := self._kept(each, key, self._ports.chain.now())) is not None
+            ]
+            if found or only:
+                break
         if not found:
             self._tell_none(quote, subject, only)
         return [candidate for _, _, candidate in sorted(found, key=lambda each: each[:2])]
@@ -122,7 +125,15 @@ class Aggregators:
 
     async def report(self, peer: PeerId, outcome: Outcome, why: str = "") -> None:
         """What it turned out to be, durable. Raises DiskFull."""
+        if outcome is Outcome.REFUSED:
+            self.renew(peer)
         await self.book.report(peer, outcome, why)
+
+    def renew(self, peer: PeerId) -> None:
+        """After its restart it knows earlier offers no more, however long they were to hold."""
+        known = self.book.get(peer)
+        if known is not None:
+            known.offers.clear()
 
     def shuns(self, peer: PeerId) -> str:
         """Why nothing is asked of this peer now, in words; empty when it may be."""
@@ -132,15 +143,21 @@ class Aggregators:
     # ---- inside ----
 
     def _wanted(
-        self, only: Collection[PeerId], exclude: Collection[PeerId]
+        self, only: Collection[PeerId], exclude: Collection[PeerId], *, is_again: bool = False
     ) -> list[KnownAggregator]:
-        """Who is asked: those named, or all that are not shunned."""
+        """Who is asked: those named, or all that are not shunned; again: all but the excluded."""
+        now = self._ports.clock.now()
         return [
             known
             for known in self.book
             if known.peer not in exclude
             and known.peer != self._ports.own_peer
-            and (known.peer in only if only else not self.shuns(known.peer))
+            and (
+                known.peer in only
+                if only
+                else now >= known.reputation.excluded_until
+                and (is_again or not self.shuns(known.peer))
+            )
         ]
 
     def _kept(self, known: KnownAggregator, key: bytes, now: float) -> SignedOffer | None:
@@ -157,16 +174,18 @@ class Aggregators:
         only: Collection[PeerId],
         exclude: Collection[PeerId],
         deadline: float,
+        *,
+        is_again: bool,
     ) -> None:
         """Until all have answered; with an offer in hand, until nobody has for a second."""
         key, now = quote_hash(quote), self._ports.chain.now()
         tasks = {
             asyncio.ensure_future(self._ask(known, quote, deadline)): None
-            for known in self._wanted(only, exclude)
+            for known in self._wanted(only, exclude, is_again=is_again)
             if self._kept(known, key, now) is None
         }
         has_offer = any(self._kept(each, key, now) for each in self._wanted(only, exclude))
-        if not only and self._is_stale(quote.service):
+        if not only and (is_again or self._is_stale(quote.service)):
             search = self._search(quote, exclude, deadline)
             tasks[asyncio.ensure_future(search)] = None
         try:
@@ -214,7 +233,8 @@ class Aggregators:
     async def _ask(self, known: KnownAggregator, quote: QuoteRequest, deadline: float) -> bool:
         """Whether it makes an offer; `problem` says why not."""
         ports = self._ports
-        if ports.clock.monotonic() >= deadline or self.shuns(known.peer):
+        excluded_until = known.reputation.excluded_until
+        if ports.clock.monotonic() >= deadline or ports.clock.now() < excluded_until:
             return False
         until = min(deadline, ports.clock.monotonic() + ASK_SECONDS)
         try:

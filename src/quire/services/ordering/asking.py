@@ -108,7 +108,7 @@ class AskingOrders:
             return None
         if answer.code is not Code.OK:
             said = answer.text or answer.code.name
-            return Declined(f"{order.peer} says: {said}")
+            return Declined(f"{order.peer} says: {said}", is_stale=answer.code is Code.PRICE)
         match answer.body:
             case EncodedAnswer(receipt, signature):
                 return Ready(receipt, signature)

@@ -137,6 +137,13 @@ class Encoding:
             task.add_done_callback(lambda done: self._over(key, done))
         return await asyncio.shield(task)
 
+    def give_up(self, cid: Cid, terms: EncodeTerms) -> None:
+        """Nobody wants it coded like that any more; whoever waits for it is cancelled. Orders that
+        were begun are the journal's."""
+        task = self._running.get((cid.digest, terms.k, terms.m))
+        if task is not None:
+            task.cancel()
+
     async def stream(
         self, wanted: Streamed, pieces: AsyncIterable[Buffer], terms: EncodeTerms
     ) -> Cid:
@@ -263,10 +270,12 @@ class Encoding:
         work = EncodeWork(cid, terms.k, terms.m, manifest.dataset_size, manifest.block_size)
         found = await self._find(work, terms, str(cid), used)
         if found is None:
+            why = self._why_none(terms)
             if used:
-                raise Refused(f"{cid} was coded by nobody: {_told(used)}; nobody else offers it")
+                told = f"{_told(used)}; nobody else offers it{why}"
+                raise Refused(f"{cid} was coded by nobody: {told}")
             what = f"{cid} with {terms.k} + {terms.m}"
-            raise Refused(f"no aggregator offers to code {what}{self._why_none(terms)}")
+            raise Refused(f"no aggregator offers to code {what}{why}")
         order = self._order(work, terms, found, str(cid))
         await self._ports.orders.begin(order)
         return order

@@ -135,12 +135,16 @@ class EncodingRuns:
         return self._orders.words(orders[-1]) if orders else LOOKING
 
     async def cancel(self, run: EncodingRun) -> None:
-        """Its order under way is cancelled, if its result was not accepted yet."""
-        for order in self.orders_of(run):
-            if order.at not in ENDS:
-                await self._orders.cancel(order.key)
-        if run.task is not None and not run.task.done() and not self.orders_of(run):
-            run.task.cancel()
+        """Its order under way is cancelled, if its result was not accepted yet; before there is
+        one, the search for an aggregator ends."""
+        under_way = [order for order in self.orders_of(run) if order.at not in ENDS]
+        for order in under_way:
+            await self._orders.cancel(order.key)
+        if under_way or run.task is None or run.task.done():
+            return
+        if run.cid is not None:
+            self._encoding.give_up(run.cid, run.terms)
+        run.task.cancel()
 
     # ---- inside ----
 

@@ -90,8 +90,8 @@ class OrderWork:
                 if promises is None:
                     raise Refused("this node does not reach the contract of bonds")
                 return await promises.claim(order)
-            case Tell(stripe, evidence):
-                return await self._tell(order, stripe, evidence)
+            case Tell():
+                return await self._tell(order, effect)
 
     def _handler(self, order: Order) -> Handler:
         service = order.offer.offer.service
@@ -150,12 +150,14 @@ class OrderWork:
 
     # ---- the end ----
 
-    async def _tell(self, order: Order, stripe: int, evidence: bytes) -> Told:
-        body = _last_words(order, stripe, evidence)
+    async def _tell(self, order: Order, how: Tell) -> Told:
+        body = _last_words(order, how.stripe, how.evidence)
         if body is not None:
             await self._say(order, body)
         outcome = _outcome(order)
-        if outcome is not None:
+        if how.is_stale:
+            self._ports.choice.renew(order.peer)
+        elif outcome is not None:
             await self._ports.choice.report(order.peer, outcome, order.why)
         handler = self._handlers.get(order.offer.offer.service)
         if handler is not None:

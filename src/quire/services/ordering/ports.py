@@ -67,6 +67,9 @@ class Choice(Protocol):
     async def report(self, peer: str, outcome: Outcome, why: str = "") -> None:
         """Durable before it returns."""
 
+    def renew(self, peer: str) -> None:
+        """What it offered does not hold any more: it is to be asked for other offers."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrderPorts:

@@ -168,10 +168,11 @@ class RemoteProver:
             if order.checked:  # before a restart, or the pay could not be handed over
                 return order.result
         under_way = [order for order in known if order.at not in ENDS]
+        # All of them are listened to at once, or a second one would be paid; the next waits.
         entrants = [
             Entrant(
                 order.peer,
-                self._patience(order.offer, deadline),
+                self._patience(order.offer, deadline) if order is under_way[-1] else 0.0,
                 partial(self._until_good, order.key),
             )
             for order in under_way

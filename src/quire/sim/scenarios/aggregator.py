@@ -18,15 +18,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from quire.aggregation.values import service_of
 from quire.base.errors import Bug
 from quire.base.units import KIB
 from quire.chain.memory.bonds import MemoryBonds
 from quire.chain.memory.clock import MemoryChainClock, mine_by_clock
 from quire.chain.memory.hub import MemoryHub
 from quire.chain.memory.world import MemoryWorld
-from quire.chain.terms import Extensions, Terms
 from quire.chain.values import NO_ADDRESS, RequestId, RequestState
-from quire.dataset.circuit import CircuitParameters
 from quire.flow.upload import UploadOrder
 from quire.formats.cid import Cid
 from quire.market.availability import Availability
@@ -42,6 +41,7 @@ from quire.sim.overhearing import Overhearing
 from quire.sim.parts import Parts
 from quire.sim.prover import verify_in_sim
 from quire.sim.rng import Streams
+from quire.sim.scenarios.aggregator_terms import CIRCUIT, TERMS
 from quire.sim.scenarios.insist import until_done
 from quire.sim.settlement import Away, Settlement
 from quire.sim.tasks import OWNER
@@ -55,34 +55,17 @@ BLOCK_SIZE = 4 * KIB
 COLUMNS_MAX = 8
 BLOCK_SECONDS = 5
 TOKENS, DEPOSIT, BONDED = 10**15, 10**9, 10**6
-DURATION, EXPIRY = 6000, 900
-PERIODS = 4  # with trouble
-CALM_PERIODS = 2
+DURATION, EXPIRY = 9000, 4000
+PERIODS = 3  # with trouble
+CALM_PERIODS = 1
 LOOK_SECONDS = 2.0
-FILL_SECONDS = 1500.0
+ENCODE_SECONDS = 3600.0
+CODED_LOOK_SECONDS = 60.0
+FILL_SECONDS = 3900.0
 TROUBLE_SECONDS = (2.0, 60.0)  # between two faults
 GONE_SECONDS = (0.5, 40.0)  # that a node is down, or without the chain
 SAVING_SECONDS = 90.0  # of a period, with which a host saves it: own proof, own transaction
 WRITES_MAX = 40  # of the journal, until one of them is deadly
-CIRCUIT = CircuitParameters(samples=3, block_depth=1)
-TERMS = Terms(
-    chain_id=31337,
-    contract=bytes([0xCC] * 20),
-    token=bytes([0xDD] * 20),
-    repair_reward_percentage=10,
-    max_slashes=100,  # nobody loses a slot here
-    slash_percentage=1,
-    validator_reward_percentage=20,
-    period=120,
-    timeout=30,
-    downtime=64,
-    downtime_product=67,
-    zkey_hash="",
-    max_reservations=3,
-    duration_limit=30 * 86_400,
-    extensions=Extensions(31),
-    proof_inputs=4,
-)
 
 
 @dataclass(slots=True)
@@ -220,16 +203,31 @@ class AggregatorStory:
             order = UploadOrder(block_size=BLOCK_SIZE, expected_bytes=None)
             return (await parts.uploads.run(stream(), order)).manifest_cid
 
-        source = await until_done(self.world, owner.node, "upload", upload)
+        self.source = await until_done(self.world, owner.node, "upload", upload)
+        try:
+            async with asyncio.timeout(ENCODE_SECONDS):
+                encoded = await self._have_coded()
+        except TimeoutError:
+            raise Bug(f"nothing was coded in {ENCODE_SECONDS:.0f} s") from None
+        self._step(1, f"{len(self.content)} bytes are coded as {encoded}")
+        return encoded
+
+    async def _have_coded(self) -> Cid:
+        """By an aggregator that serves it; by another one when the first is gone with it."""
+        owner = self.cast["owner"]
 
         async def encode(_: Parts) -> Cid:
             life = owner.member.life
             assert life is not None
-            return await life.aggregation.encoding.encode(source, EncodeTerms(K, M))
+            return await life.aggregation.encoding.encode(self.source, EncodeTerms(K, M))
 
-        encoded = await until_done(self.world, owner.node, "encode", encode)
-        self._step(1, f"{len(self.content)} bytes are coded as {encoded}")
-        return encoded
+        return await until_done(self.world, owner.node, "encode", encode)
+
+    async def _keep_coded(self) -> None:
+        """Until hosts have it."""
+        while True:
+            await asyncio.sleep(CODED_LOOK_SECONDS)
+            await self._have_coded()
 
     async def _sell(self, encoded: Cid) -> RequestId:
         owner, bid = self.cast["owner"], Bid(DURATION, EXPIRY, 1, 1, 10, SLOTS, M)
@@ -237,11 +235,16 @@ class AggregatorStory:
         async def buy(_: Parts) -> RequestId:
             life = owner.member.life
             assert life is not None
+            for purchase in life.trading.purchases.all():  # of before a crash
+                return purchase.request_id
             return await life.trading.purchases.buy(encoded, bid)
 
         request_id = await until_done(self.world, owner.node, "buy", buy)
         await self._until("known", lambda: request_id in self.chain.state.requests)
+        keeping = asyncio.create_task(self._keep_coded(), name="keep coded")
         await self._until("filled", partial(self._is, request_id, RequestState.STARTED))
+        keeping.cancel()
+        await asyncio.wait([keeping])
         self._step(2, "every slot is filled, the contract has started")
         return request_id
 
@@ -379,6 +382,7 @@ class AggregatorStory:
         living = [c.member for c in self.cast.values() if not c.node.is_retired]
         customers = [m for m in living if m.gathering is None]
         for member in living:
+            self._count(member)
             settlement.check_customer(member)
             settlement.check_ends(member, calm_since)
             if member.gathering is not None:
@@ -394,6 +398,14 @@ class AggregatorStory:
             raise Bug(f"tokens came or went: {tokens} of {self._tokens}")
         if not self._is(request_id, RequestState.STARTED):
             raise Bug("the contract failed")
+
+    def _count(self, member: Member) -> None:
+        """For the figures: what became of its orders."""
+        assert member.life is not None
+        for order in member.life.aggregation.orders.all():
+            what = f"{service_of(order.work).name.lower()} {order.at}"
+            done = self.world.tally.done if order.cost else self.world.tally.refused
+            done[what] += 1
 
     def _is(self, request_id: RequestId, state: RequestState) -> bool:
         return self.chain.moment(NO_ADDRESS).request_state(request_id) is state

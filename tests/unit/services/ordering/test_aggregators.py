@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -101,5 +102,47 @@ def test_what_an_aggregator_did_survives_a_restart():
         again = await customer(town)
         assert "a parity block was wrong" in again.shuns(liar.peer)
         assert [each.peer for each in await again.find(ENCODE)] == [honest.peer]
+
+    play(scene)
+
+
+def test_who_was_silent_is_asked_again_when_there_is_nobody_else():
+    async def scene(town: Town) -> None:
+        (office,) = await offices(town, 100)
+        office.is_silent = True
+        aggregators = await customer(town)
+        assert await aggregators.find(ENCODE) == []
+        assert "left alone" in aggregators.shuns(office.peer)
+        office.is_silent = False
+        assert [each.peer for each in await aggregators.find(ENCODE)] == [office.peer]
+
+    play(scene)
+
+
+def test_who_has_come_since_the_last_look_is_found_when_there_is_nobody_else():
+    async def scene(town: Town) -> None:
+        (first,) = await offices(town, 100)
+        aggregators = await customer(town)
+        await aggregators.find(ENCODE)
+        late = Office(town, 7)
+        await late.open()
+        await asyncio.sleep(10)  # the DHT is not asked for the same again and again
+        found = await aggregators.find(ENCODE, exclude=[first.peer])
+        assert [each.peer for each in found] == [late.peer]
+
+    play(scene)
+
+
+def test_offers_of_before_a_restart_are_not_used_again():
+    async def scene(town: Town) -> None:
+        [office] = await offices(town, 1000)
+        aggregators = await customer(town)
+        await aggregators.find(ENCODE)
+        await aggregators.find(ENCODE)
+        assert office.asked == 1
+        aggregators.renew(office.peer)
+        assert [each.peer for each in await aggregators.find(ENCODE)] == [office.peer]
+        assert office.asked == 2
+        aggregators.renew("nobody that is known")
 
     play(scene)

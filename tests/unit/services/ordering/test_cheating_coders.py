@@ -16,8 +16,8 @@ from quire.formats.aggregator_codes import Code, Reason, Stage
 from quire.services.aggregating.jobs import bill_key
 from quire.services.ordering import served_blocks
 from quire.services.ordering.encoding import EncodeTerms
+from quire.sim.liar import LIES
 from support.encoding_nodes import CLIENT_KEY, Town, lying, town
-from support.liar import LIES
 
 TERMS = EncodeTerms(4, 2)
 SIZE = 50 * 4096 - 7

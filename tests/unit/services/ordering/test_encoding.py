@@ -24,8 +24,8 @@ from quire.market.bid import Bid
 from quire.services.aggregating.doer import Doer
 from quire.services.ordering.encoding import EncodeTerms
 from quire.services.ordering.pushing import Streamed
+from quire.sim.liar import turn
 from support.encoding_nodes import CODER_KEY, PRICE, SECOND_KEY, Town, lying, pieces, town
-from support.liar import turn
 from support.memory_store import random_bytes
 from support.memory_world import HOST, TOKENS
 from support.trading import Trader, fill_all

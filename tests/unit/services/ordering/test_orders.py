@@ -106,6 +106,19 @@ def test_a_no_ends_the_order(said: AggregatorAnswer | QuireError) -> None:
     play(main)
 
 
+def test_an_offer_that_does_not_hold_any_more_is_renewed_and_nobody_is_blamed() -> None:
+    async def main(it: Scene) -> None:
+        it.coder.accepts = [AggregatorAnswer(Code.PRICE, "of before the restart")]
+        order = await it.lived()
+        assert order.at is At.REFUSED
+        assert (it.renewed, it.reports) == ([order.peer], [])
+        it.coder.accepts = [AggregatorAnswer(Code.REFUSED, "not for you")]
+        await it.lived()
+        assert [outcome for outcome, _ in it.reports] == [Outcome.REFUSED]
+
+    play(main)
+
+
 def test_who_forgets_the_job_is_not_waited_for() -> None:
     async def main(it: Scene) -> None:
         it.coder.states = [WORKING, AggregatorAnswer(Code.UNKNOWN_JOB, "no such job")]

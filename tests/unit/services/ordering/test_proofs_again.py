@@ -87,6 +87,25 @@ def test_a_host_that_starts_again_goes_on_with_its_order_and_pays_once():
     play(scene)
 
 
+def test_a_host_that_starts_again_hears_of_all_its_orders_and_pays_the_first_good_one():
+    async def scene(town: Town) -> None:
+        slow, quick = await town.maker(1, seconds=160), await town.maker(PRICE, seconds=20)
+        host = await town.host()
+        proving = asyncio.ensure_future(host.prove())
+        while not quick.workers.begun:
+            await asyncio.sleep(0.1)
+        proving.cancel()
+        await host.close()
+        await host.open()
+        began = town.clock.monotonic()
+        await host.prove()
+        assert town.clock.monotonic() - began < 30
+        await host.settled()
+        assert (slow.earned, quick.earned) == (0, PRICE)
+
+    play(scene)
+
+
 def test_an_order_of_before_a_restart_that_nobody_wants_any_more_ends_without_blame():
     async def scene(town: Town) -> None:
         maker = await town.maker()

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from quire.aggregation.job import Done, Job
 from quire.aggregation.receipt import decode_receipt, sign_receipt
 from quire.aggregation.values import EncodedReceipt
 from quire.chain.hub import HubDomain
 from quire.dataset.geometry import Geometry
+from quire.dataset.protected import verifiable_manifest
 from quire.dataset.slot_tree import padded_leaves
 from quire.formats.aggregator import AggregatorAnswer
 from quire.formats.aggregator_asking import QuoteRequest
+from quire.formats.aggregator_codes import Service
 from quire.formats.cid import Cid, manifest_cid, tree_cid
 from quire.formats.manifest import Manifest, decode_manifest, encode_manifest
 from quire.kernels import poseidon2
@@ -26,7 +28,6 @@ from quire.services.aggregating.aggregator import Aggregator
 from quire.services.aggregating.doer import Accept, Accepted, Asked, Doer, Terms
 from quire.services.aggregating.keeping import root_of
 from quire.store.store import Store
-from support.coded import flipped, with_roots
 
 ANOTHER = bytes([7]) * 32
 
@@ -46,7 +47,10 @@ class Told:
 
     @property
     def slot_roots(self) -> list[bytes]:
-        return [root.digest for root in self.manifest.protection.verification.slot_roots]
+        protection = self.manifest.protection
+        assert protection is not None
+        assert protection.verification is not None
+        return [root.digest for root in protection.verification.slot_roots]
 
     def with_leaves(self, leaves: bytes) -> Told:
         named = replace(self.manifest, tree_cid=tree_cid(merkle_root(leaves)))
@@ -54,6 +58,18 @@ class Told:
 
 
 Lie: TypeAlias = Callable[[Told], Told]
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def with_roots(manifest: Manifest, roots: list[bytes], over: bytes | None = None) -> Manifest:
+    """The manifest with other slot roots, or with another root over them."""
+    assert manifest.protection is not None
+    protected = replace(manifest, protection=replace(manifest.protection, verification=None))
+    verify_root = poseidon2.root(b"".join(roots)) if over is None else over
+    return verifiable_manifest(protected, roots, verify_root)
 
 
 def _wrong_parity(told: Told) -> Told:
@@ -91,7 +107,7 @@ def _another_name(told: Told) -> Told:
     return replace(told, manifest=replace(told.manifest, filename="another.bin"))
 
 
-def _another(**changes: object) -> Lie:
+def _another(**changes: Any) -> Lie:
     return lambda told: replace(told, receipt=replace(told.receipt, **changes))
 
 
@@ -192,7 +208,7 @@ Wrapping: TypeAlias = Callable[[Doer], Doer]
 
 
 def turn(aggregator: Aggregator, wrap: Wrapping) -> None:
-    """Have what an aggregator does for others pass through `wrap`."""
-    doers = aggregator.jobs._doers
-    for service in list(doers):
-        doers[service] = wrap(doers[service])
+    """Have what an aggregator codes for others pass through `wrap`."""
+    doers = dict(aggregator.jobs._doers)
+    doers[Service.ENCODE] = wrap(doers[Service.ENCODE])
+    aggregator.jobs._doers = doers
