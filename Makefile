@@ -79,6 +79,8 @@ long: setup $(VENV)/ok-dev ## Thousands of simulated seeds, storms of kills, a m
 	@$(BIN)/quire sim --scenario protect --runs 1000 --quiet
 	@$(BIN)/quire sim --scenario dispersal --runs 500 --quiet
 	@$(BIN)/quire sim --scenario market --runs 500 --quiet
+	@$(BIN)/quire sim --scenario aggregator --runs 1000 --quiet
+	@PYTHONPATH=src:tests $(BIN)/python -m support.submit_chaos 1000
 	@PYTHONPATH=src:tests $(BIN)/python tests/contracts/long_walk.py 0 500 400
 	@PYTHONPATH=src:tests $(BIN)/python tests/props/long_channels.py 0 20000
 	@PYTHONPATH=src:tests $(BIN)/python -m support.link_model 0 20000

@@ -12,6 +12,7 @@ import itertools
 import os
 import random
 import signal
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,16 @@ from typing import Any
 import pytest
 
 from conform.workers import Bench, WorkersConformance
+from quire.aggregation.order import At
 from quire.base.clock import SystemClock
 from quire.base.events import EventBus
 from quire.base.waits import Waits
+from quire.services.ordering.encoding import EncodeTerms
 from quire.services.workers.ray import RayCluster
 from quire.services.workers.remote import RemoteWorkers
 from quire.store.dataset import Dataset
 from quire.store.store import Store
+from support.encoding_nodes import town
 from support.protect_kit import MemorySlots, protections
 from support.ray_cluster import ray_cluster
 from support.store_kit import put, store_in
@@ -50,6 +54,7 @@ async def test_workers_on_ray_conform_and_a_job_outlives_one_of_them(tmp_path: P
             await bench.until(lambda: workers.load().workers == CORES)
             await conform(bench)
             await protect_while_one_is_killed(bench, tmp_path)
+            await code_for_a_customer_while_one_is_killed(bench, tmp_path)
         finally:
             await workers.stop()
 
@@ -93,3 +98,28 @@ async def protected(store: Store, data: bytes, **options: Any) -> Dataset:
     jobs = protections(store, **options)
     job = await jobs.start(source.manifest_cid, 4, 2)
     return await jobs.wait(job)
+
+
+async def code_for_a_customer_while_one_is_killed(bench: Bench, directory: Path) -> None:
+    """The order is checked and paid, once; both its parts."""
+    async with town(directory / "town") as it:
+        (coder,) = it.coders
+        jobs = coder.node.protections
+        jobs._ports = replace(jobs._ports, workers=bench.workers)
+        cid = await it.dataset(DATA_BYTES // 2, block_size=BLOCK_BYTES)
+        before = bench.workers.load()
+        working = asyncio.ensure_future(it.encoding.encode(cid, EncodeTerms(4, 2)))
+        await bench.until(lambda: bench.workers.load().busy == CORES)
+        assert bench.kill is not None
+        bench.kill(bench.pids()[0])
+        encoded = await working
+        after = bench.workers.load()
+        assert (after.retries - before.retries, after.died - before.died) == (1, 1)
+        (order,) = it.orders.all()
+        await it.until(order.key, At.SERVING)
+        it.encoding.hosts_have(encoded)
+        ended = await it.until_told(order.key)
+        assert (ended.at, ended.paid) == (At.SETTLED, 2)
+        assert it.promised(coder) == ended.cost == ended.offer.offer.price
+        due = coder.retail.income.due(it.client.retail.payments.payer)
+        assert due == 0  # it was billed what was paid, not more

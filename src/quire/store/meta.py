@@ -129,6 +129,7 @@ class Meta:
             found = self._writer.one("PRAGMA quick_check(1)")[0]
             if found != "ok":
                 raise StoreCorrupt(CORRUPT_ADVICE.format(reason=found))
+            self._writer.run("PRAGMA shrink_memory")  # the cache is full of what was looked at
         for older in range(version or FORMAT_VERSION, FORMAT_VERSION):
             self._script(STEPS[older], older + 1)
 

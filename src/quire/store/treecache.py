@@ -13,8 +13,8 @@ from quire.store.shape import DIGEST_BYTES, PAGE_LEAVES, UNKNOWN, TreeShape, fil
 from quire.store.trees import TreeRow, TreeTable
 
 ENTRIES_COST_MAX = 16_384
-PAGES_BYTES_MAX = 8 * MIB  # about 200 pages, 12 GiB of data
-LAYERS_BYTES_MAX = 8 * MIB
+PAGES_BYTES_MAX = 1 * MIB  # about 25 pages, 1.5 GiB of data: who reads in order needs one or two
+LAYERS_BYTES_MAX = 1 * MIB
 _UPPER = -1
 
 

@@ -52,7 +52,7 @@ class ExchangeLimits:
     requests_per_peer: int = 1024  # queued; more are answered with busy
     bytes_per_peer: int = 256 * MIB  # asked for by one peer and not yet sent
     serving_reads: int = 8  # read from disk at the same time, all peers together
-    messages_per_peer: int = 3  # read or being read, and not yet taken by the transport
+    messages_per_peer: int = 2  # read or being read, and not yet taken by the transport
     send_seconds: float = 120.0  # a peer that reads nothing for so long is dropped
     replies_per_peer: int = 1024  # small ones waiting to be sent; then we stop reading
     quantum_bytes: int = 1 * MIB  # a peer's share of one round

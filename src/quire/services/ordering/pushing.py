@@ -117,8 +117,10 @@ async def runs_of(pieces: AsyncIterable[Buffer], size: int) -> AsyncIterator[byt
             break
         pending += piece
         while len(pending) >= RUN_BYTES:
-            yield bytes(pending[:RUN_BYTES])
+            with memoryview(pending) as view:
+                run = bytes(view[:RUN_BYTES])
             del pending[:RUN_BYTES]
+            yield run
     if seen != size:
         more = "more than" if seen > size else f"{seen} of"
         raise InputError(f"the stream has {more} the {size} bytes that were announced")
