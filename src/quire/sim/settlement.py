@@ -16,7 +16,7 @@ from quire.aggregation.values import EncodeWork, ProveWork, SubmitWork
 from quire.base.invariant import invariant
 from quire.chain.events import ProofSubmitted
 from quire.chain.memory.world import MemoryWorld
-from quire.chain.values import Address, SlotId
+from quire.chain.values import NO_ADDRESS, Address, SlotId
 from quire.dataset.geometry import Geometry
 from quire.formats.manifest import decode_manifest
 from quire.sim.coded import coded_at_once
@@ -126,14 +126,16 @@ class Settlement:
     # ---- bonds ----
 
     def check_bonds(self, deposits: Mapping[Address, int], each: int) -> None:
-        """What left the bonds was claimed, once for each missed proof, and was missed."""
-        state = self._chain.state
+        """What left the bonds was claimed, once for each missed proof, and was missed: what was
+        promised, or what the miss has cost if that was less."""
+        state, moment = self._chain.state, self._chain.moment(NO_ADDRESS)
         left = sum(state.bonds.bonds[account].amount for account in deposits)
         claimed = state.bonds.claimed
+        owed = sum(min(each, moment.slash_of(slot_id)) for _, _, slot_id, _ in claimed)
         invariant(
-            sum(deposits.values()) - left == len(claimed) * each,
+            sum(deposits.values()) - left == owed,
             f"{left} of {sum(deposits.values())} tokens are left of the bonds after {len(claimed)} "
-            "claims",
+            f"claims of {owed}",
         )
         for _, _, slot_id, period in claimed:
             missing = state.slots[slot_id].missing
