@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+from quire.formats import aggregator
 from quire.formats.varint import decode_varint
 from quire.net.request_frames import decode_request, request_head
 from quire.net.transport import Channel, Message, PeerId
@@ -103,10 +104,10 @@ class Overhearing:
     async def hold_up(self) -> None:
         await asyncio.sleep(self._rng.uniform(*LATE_SECONDS))
 
-    async def kill(self, peer: PeerId, what: str, fate: Fate) -> None:
-        """Whoever dies of this does not come back from it."""
+    async def kill(self, peer: PeerId, what: str, fate: Fate, of: str) -> None:
+        """Whoever dies of this does not come back from it. `of`: the kind of the request."""
         if self._kill(peer):
-            self.note(what, fate)
+            self.note(f"{what} of {of}", fate)
             await asyncio.sleep(0.0)
 
 
@@ -135,6 +136,7 @@ class _Overheard:
         self._all = all_of_them
         self._own = own
         self._again: deque[memoryview] = deque()
+        self._open: dict[int, memoryview] = {}  # requests that were not answered, by number
 
     async def receive(self) -> memoryview:
         if self._again:
@@ -142,10 +144,11 @@ class _Overheard:
         while True:
             message = await self._channel.receive()
             fate = self._all.fate()
+            seq, payload = decode_request(message)
+            self._open[seq] = payload
             if fate is Fate.TWICE:
-                seq, payload = decode_request(message)
                 self._again.append(memoryview(request_head(seq | PHANTOM) + bytes(payload)))
-            if await self._befalls(fate, "request"):
+            if await self._befalls(fate, "request", payload):
                 return message
 
     async def send(self, *segments: Message) -> None:
@@ -153,19 +156,24 @@ class _Overheard:
         seq, _ = decode_varint(memoryview(message))
         if seq & PHANTOM:
             return
-        fate = self._all.fate()
-        if fate is Fate.TWICE or await self._befalls(fate, "answer"):
+        fate, asked = self._all.fate(), self._open.pop(seq)
+        if fate is Fate.TWICE or await self._befalls(fate, "answer", asked):
             await self._channel.send(message)
 
-    async def _befalls(self, fate: Fate | None, what: str) -> bool:
-        """Whether the message goes on."""
+    async def _befalls(self, fate: Fate | None, what: str, asked: memoryview) -> bool:
+        """Whether the message goes on. `asked`: the request that it is, or answers."""
         match fate:
             case Fate.ASKER_DIES | Fate.SERVED_DIES:
                 peer = self.peer if fate is Fate.ASKER_DIES else self._own
-                await self._all.kill(peer, what, fate)
+                await self._all.kill(peer, what, fate, self._kind_of(asked))
             case Fate.LATE:
                 self._all.note(what, fate)
                 await self._all.hold_up()
             case Fate.LOST | Fate.TWICE:
                 self._all.note(what, fate)
         return fate is not Fate.LOST
+
+    def _kind_of(self, asked: memoryview) -> str:
+        if "aggregator" not in self.protocol:
+            return "Voucher"
+        return type(aggregator.decode_request(asked).body).__name__
