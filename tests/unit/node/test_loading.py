@@ -1,4 +1,5 @@
-"""What a node without a chain does not load: the libraries of Ethereum are slow to import."""
+"""What a node does not load before it is used: libraries of Ethereum, slow to import, and ciphers,
+which take memory."""
 
 import os
 import subprocess
@@ -10,12 +11,12 @@ MODULES = ", ".join(sorted({f"quire.faces.cli.{module}" for module in COMMANDS.v
 SCRIPT = f"""
 import sys
 import {MODULES}
-heavy = ("eth_account", "eth_abi", "web3", "Crypto")
+heavy = ("eth_account", "eth_abi", "web3", "Crypto", "cryptography")
 print(sorted(name for name in sys.modules if name.split(".")[0] in heavy)[:3])
 """
 
 
-def test_libraries_of_ethereum_are_loaded_only_when_a_chain_is_used():
+def test_libraries_of_ethereum_and_of_ciphers_are_loaded_only_when_they_are_used():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         capture_output=True,
