@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from quire.base.errors import ChainError, NotFound, QuireError
+from quire.base.errors import ChainError, NotFound
 from quire.base.units import format_duration, format_time
 from quire.chain.abi import id_text
 from quire.market.purchase import Purchase
 from quire.node.node import Node
 from quire.node.why import LAST_EVENTS, clock_time, wait_in_words
+from quire.node.why_next import next_words
 from quire.node.why_orders import orders_about
 from quire.services.purchasing import Purchases
 from quire.services.selling import Sales
@@ -57,7 +58,7 @@ async def _purchase(purchases: Purchases, purchase: Purchase) -> list[str]:
             f"{ask.slots} slots of {ask.slot_size} bytes for {format_duration(ask.duration)}, at "
             f"most {ask.max_price} tokens; up to {ask.max_slot_loss} of them may be lost."
         )
-    found += _next(purchases.next_deadline(purchase), purchases.trouble(purchase))
+    found += next_words(purchases.next_deadline(purchase), purchases.trouble(purchase))
     try:
         slots = await purchases.slots(purchase)
     except ChainError as error:
@@ -84,14 +85,5 @@ def _sales(sales: Sales | None, wanted: bytes) -> list[str]:
                 f"{sale.deal.size} bytes with a collateral of {sale.deal.collateral} tokens; it "
                 f"earns {sale.deal.rate} a second until {format_time(sale.deal.end)}."
             )
-        found += _next(sales.next_deadline(sale), sales.trouble(sale))
-    return found
-
-
-def _next(waits_for: tuple[str, float] | None, trouble: QuireError | None) -> list[str]:
-    found = []
-    if waits_for is not None:
-        found.append(f"Next: {waits_for[0]}, until {format_time(waits_for[1])}.")
-    if trouble is not None:
-        found.append(f"It is tried again, because: {trouble.message}.")
+        found += next_words(sales.next_deadline(sale), sales.trouble(sale))
     return found

@@ -17,13 +17,13 @@ from quire.aggregation.words import (
     price_in_words,
     work_in_words,
 )
-from quire.base.errors import NotFound, QuireError
-from quire.base.units import format_time
+from quire.base.errors import NotFound
 from quire.chain.abi import address_text
 from quire.formats.aggregator_codes import Reason
 from quire.node.aggregation import Aggregation
 from quire.node.node import Node
 from quire.node.why import LAST_EVENTS, clock_time, wait_in_words
+from quire.node.why_next import next_words
 
 
 class WhyJob(msgspec.Struct, frozen=True, rename="camel"):
@@ -70,7 +70,7 @@ def order_in_words(aggregation: Aggregation, order: Order) -> list[str]:
     found += _reason(order.reason)
     if away := aggregation.aggregators.shuns(order.peer):
         found.append(f"Nothing more is ordered there for now: {away}.")
-    return found + _next(orders.next_deadline(order.key), orders.trouble(order.key))
+    return found + next_words(orders.next_deadline(order.key), orders.trouble(order.key))
 
 
 def job_in_words(aggregation: Aggregation, job: Job) -> list[str]:
@@ -90,7 +90,7 @@ def job_in_words(aggregation: Aggregation, job: Job) -> list[str]:
     found.append(_paid(aggregation.earned(job), offer.price))
     found += _reason(job.reason)
     machines = jobs.machines
-    return found + _next(machines.next_deadline(job.key), machines.trouble(job.key))
+    return found + next_words(machines.next_deadline(job.key), machines.trouble(job.key))
 
 
 def _checked(order: Order) -> str:
@@ -105,12 +105,3 @@ def _paid(paid: int, price: int) -> str:
 
 def _reason(reason: Reason | None) -> list[str]:
     return [] if reason is None else [f"What was wrong: {REASONS[reason]}."]
-
-
-def _next(waits_for: tuple[str, float] | None, trouble: QuireError | None) -> list[str]:
-    found = []
-    if waits_for is not None:
-        found.append(f"Next: {waits_for[0]}, until {format_time(waits_for[1])}.")
-    if trouble is not None:
-        found.append(f"It is tried again, because: {trouble.message}.")
-    return found

@@ -48,9 +48,9 @@ from quire.services.aggregating.releasing import Releasing
 from quire.services.aggregating.settings import AggregatorLimits, AggregatorSettings
 from quire.services.aggregating.taking import Taking
 from quire.services.paying.introductions import Introductions
+from quire.services.refusals import Refusals
 
 RETRY_MS = 1000
-TELL_SECONDS, TELL_MAX = 10.0, 20  # refusals that become events
 
 
 class Aggregator:
@@ -70,7 +70,7 @@ class Aggregator:
         self.events = ports.events
         self.income = ports.income
         self.answered: Counter[Code] = Counter()
-        self._told_since, self._told = 0.0, 0
+        self._refusals = Refusals("aggregator.refused", ports.events, ports.clock)
         self._is_ready = False  # before all jobs are known, they would be said to be unknown
         self.offering = Offering(settings, doers, ports.hub, ports.sign, ports.identity)
         self.jobs = Jobs(ports, doers)
@@ -158,22 +158,11 @@ class Aggregator:
         return await self._taking.progress(self.jobs.find(job.job_id) or job)
 
     def _tell(self, request: AggregatorRequest, answer: AggregatorAnswer) -> None:
-        """What was refused, for who asks why; but nobody fills the history with refusals."""
-        if answer.code is not Code.OK and self._may_tell():
-            what = type(request.body).__name__
+        """What was refused, for who asks why."""
+        if answer.code is not Code.OK:
             subject = "" if isinstance(request.body, QuoteRequest) else request.job_id.hex()
-            self.events.publish(
-                "aggregator.refused",
-                subject,
-                f"{what} was answered with {answer.code.name}: {answer.text}",
-            )
-
-    def _may_tell(self) -> bool:
-        now = self._ports.clock.monotonic()
-        if now - self._told_since >= TELL_SECONDS:
-            self._told_since, self._told = now, 0
-        self._told += 1
-        return self._told <= TELL_MAX
+            what = type(request.body).__name__
+            self._refusals.tell(subject, what, answer.code.name, answer.text)
 
 
 def serve_aggregator(transport: Transport, protocol: str, aggregator: Aggregator) -> Answering:

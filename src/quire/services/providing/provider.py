@@ -51,9 +51,9 @@ from quire.services.providing.replica_blocks import ReplicaBlocks
 from quire.services.providing.room import Room
 from quire.services.providing.settings import ProviderLimits, ProviderSettings
 from quire.services.providing.taking import Taking
+from quire.services.refusals import Refusals
 
 RETRY_MS = 1000
-TELL_SECONDS, TELL_MAX = 10.0, 20  # refusals that become events
 
 
 class Provider:
@@ -72,7 +72,7 @@ class Provider:
         self.events = ports.events
         self.income = ports.income
         self.answered: Counter[Code] = Counter()
-        self._told_since, self._told = 0.0, 0
+        self._refusals = Refusals("provider.refused", ports.events, ports.clock)
         self._is_ready = False  # before all leases are known, links would be said to be unknown
         self.room = Room(ports.store, settings.space_bytes)
         self.offering = Offering(
@@ -154,21 +154,10 @@ class Provider:
                 return await answer_pointers(self._ports.pointers, peer, asked)
 
     def _tell(self, request: ReplicaRequest, answer: ReplicaAnswer) -> None:
-        """What was refused, for who asks why; but nobody fills the history with refusals."""
-        if answer.code not in (Code.OK, Code.ALREADY_STORED) and self._may_tell():
+        """What was refused, for who asks why."""
+        if answer.code not in (Code.OK, Code.ALREADY_STORED):
             what = type(request.body).__name__
-            self.events.publish(
-                "provider.refused",
-                request.link_id.hex(),
-                f"{what} was answered with {answer.code.name}: {answer.text}",
-            )
-
-    def _may_tell(self) -> bool:
-        now = self._ports.clock.monotonic()
-        if now - self._told_since >= TELL_SECONDS:
-            self._told_since, self._told = now, 0
-        self._told += 1
-        return self._told <= TELL_MAX
+            self._refusals.tell(request.link_id.hex(), what, answer.code.name, answer.text)
 
 
 def serve_replicas(transport: Transport, protocol: str, provider: Provider) -> Answering:

@@ -20,8 +20,8 @@ from quire.formats.aggregator_asking import (
     StatusRequest,
 )
 from quire.formats.aggregator_codes import Code, Reason, Stage
-from quire.services.aggregating.aggregator import TELL_MAX
 from quire.services.aggregating.settings import AggregatorLimits
+from quire.services.refusals import MOST
 from support.aggregator_kit import (
     HOUR,
     JOB,
@@ -281,10 +281,10 @@ async def test_while_it_stops_it_says_so():
 
 async def test_refusals_are_told_but_do_not_fill_the_history():
     async with scene() as at:
-        for number in range(TELL_MAX + 30):
+        for number in range(MOST + 30):
             await at.patron.ask(number.to_bytes(16, "big"), StatusRequest())
         told = [e for e in at.place.events.history() if e.kind == "aggregator.refused"]
-        assert len(told) == TELL_MAX
+        assert len(told) == MOST
         assert told[3].subject == (3).to_bytes(16, "big").hex()
         assert told[3].message.startswith("StatusRequest was answered with UNKNOWN_JOB: there is")
-        assert at.place.aggregator.answered[Code.UNKNOWN_JOB] == TELL_MAX + 30
+        assert at.place.aggregator.answered[Code.UNKNOWN_JOB] == MOST + 30
