@@ -367,6 +367,15 @@ class Bench:
         return self.world.moment(CLIENT)
 
 
+async def a_host_with_slots(bench: Bench, requests: int = 1, seconds: float = 1.0) -> Host:
+    """It has heard of the chain, and its slots have to be proved from the next period on."""
+    host = bench.host(seconds)
+    for _ in range(requests):
+        await bench.fill(host)
+    await host.start()
+    return host
+
+
 def run_bench(
     work: Callable[[Bench], Coroutine[Any, Any, None]],
     *,

@@ -46,5 +46,7 @@ def test_nothing_is_done_where_the_allocator_is_another(monkeypatch):
     class Other:
         """Has no mallopt."""
 
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _name: Other())
+    asked = []
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: asked.append(name) or Other())
     heap.use_few_heaps()
+    assert asked == [None]

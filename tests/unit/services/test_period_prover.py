@@ -12,16 +12,7 @@ from quire.chain.terms import NO_EXTENSIONS
 from quire.chain.values import SlotState
 from quire.market.period_plan import entropy_of
 from quire.services.proof_duty import RECORD
-from support.period_kit import SLOTS, Bench, Host, run_bench
-
-
-async def a_host_with_slots(bench: Bench, requests: int = 1, seconds: float = 1.0) -> Host:
-    """It has heard of the chain, and its slots have to be proved from the next period on."""
-    host = bench.host(seconds)
-    for _ in range(requests):
-        await bench.fill(host)
-    await host.start()
-    return host
+from support.period_kit import SLOTS, Bench, a_host_with_slots, run_bench
 
 
 def submissions(bench: Bench) -> Counter[tuple[int, bytes]]:
@@ -394,21 +385,3 @@ def test_nothing_is_missed_on_a_chain_that_is_too_fast_for_its_downtime(downtime
         assert host.prover.counts.submitted > 20 * 3 * SLOTS
 
     run_bench(story, block_seconds=1, period=12, timeout=5, downtime=downtime)
-
-
-def test_a_transaction_of_the_last_moment_is_waited_for_until_its_period_ends() -> None:
-    async def story(bench: Bench) -> None:
-        host = await a_host_with_slots(bench, seconds=20.8)
-        await bench.next_period()
-        end = bench.terms.period_end(bench.period)
-        left = []
-        while bench.clock.now() < end:
-            await asyncio.sleep(0.5)
-            for wait in host.waits.of():
-                if "on its way" in str(wait["reason"]):
-                    latest = end - 2 * bench.world.block_seconds
-                    left.append((bench.clock.now() > latest, wait["remainingSeconds"]))
-        assert any(is_late for is_late, _ in left)
-        assert all(seconds > 0 for _, seconds in left)
-
-    run_bench(story, block_seconds=7)
