@@ -43,8 +43,13 @@ def test_threads_share_the_heaps_that_are_allowed():
 
 
 def test_nothing_is_done_where_the_allocator_is_another(monkeypatch):
+    asked: list[str] = []
+
     class Other:
-        """Has no mallopt."""
+        def __getattr__(self, name: str) -> None:
+            asked.append(name)
+            raise AttributeError(name)
 
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda _name: Other())
     heap.use_few_heaps()
+    assert asked == ["mallopt"]
