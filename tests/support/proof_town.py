@@ -286,7 +286,9 @@ class ProofHost(_Side):
             )
         )
         prover = self.town.prover
-        handler = ProofOrders(prover.key_hash, self.verify, self.hub.clock, clock, self.waits)
+        handler = ProofOrders(
+            prover.key_hash, self.verify, self.hub.clock, clock, self.waits, others=self.orders.all
+        )
         self.orders.handle(Service.PROVE, handler)
         ports = RemotePorts(
             orders=self.orders,

@@ -56,7 +56,9 @@ class RemoteProving:
         """Order proofs, paid through this hub, once the prover is started. To be called before the
         orders start."""
         check = partial(verify, self.key)
-        handler = ProofOrders(hash_of(self.key), check, hub.clock, ground.clock, ground.waits)
+        handler = ProofOrders(
+            hash_of(self.key), check, hub.clock, ground.clock, ground.waits, others=orders.all
+        )
         orders.handle(Service.PROVE, handler)
         ports = RemotePorts(
             orders=orders,

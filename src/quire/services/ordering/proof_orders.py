@@ -9,11 +9,11 @@ Source   market.md 6.4
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeAlias
 
-from quire.aggregation.order import Good, Order, Served, Wrong
+from quire.aggregation.order import At, Good, Order, Served, Wrong
 from quire.aggregation.values import ProveWork
 from quire.base.clock import Clock
 from quire.base.errors import BadProof, Bug, NotFound, Refused
@@ -22,6 +22,7 @@ from quire.chain.port import ChainClock
 from quire.formats.aggregator_asking import AcceptProve, Customer
 from quire.formats.aggregator_codes import Reason
 
+REMEMBERED = 256  # claims
 WITNESS_SECONDS = 60.0  # that an order of before a restart waits for its witness
 
 
@@ -30,7 +31,8 @@ Verify: TypeAlias = Callable[[bytes, bytes], bool]  # public inputs joined, proo
 
 class ProofOrders:
     """The Handler of the service PROVE. `key_hash`: of the key that `verify` stands for, which
-    raises BadProof for what is no proof; it runs in `executor`, None: the loop's own."""
+    raises BadProof for what is no proof; it runs in `executor`, None: the loop's own. `others`:
+    all orders of this node."""
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class ProofOrders:
         clock: Clock,
         waits: Waits,
         executor: Executor | None = None,
+        others: Callable[[], Sequence[Order]] = tuple,
     ) -> None:
         self.key_hash = key_hash
         self._verify = verify
@@ -47,6 +50,8 @@ class ProofOrders:
         self._clock = clock
         self._waits = waits
         self._executor = executor
+        self._others = others
+        self._won: dict[bytes, str] = {}  # claims whose proof is here, and by which order
         self._wanted: dict[bytes, tuple[bytes, int]] = {}  # witness, and how many want the proof
         self._came = asyncio.Event()  # set, and a new one made, with each witness
 
@@ -71,7 +76,8 @@ class ProofOrders:
         return AcceptProve(customer, work.key_hash, witness, order.deadline)
 
     async def check(self, order: Order) -> Good | Wrong:
-        """Raises Refused when the key of this node has changed since."""
+        """Raises Refused when the key of this node has changed since, and for a proof that another
+        order has brought: of two at the same time one is paid."""
         work = _work(order)
         if work.key_hash != self.key_hash:
             raise Refused("the key of this node is another than when the proof was ordered")
@@ -85,7 +91,20 @@ class ProofOrders:
         if not is_good:
             why = "the proof is false, or about another challenge, slot or host"
             return Wrong(Reason.PROOF, why)
+        if self._is_beaten(order, work):
+            raise Refused("another aggregator was quicker with this proof; nothing is paid")
+        self._won[work.public] = order.key
+        while len(self._won) > REMEMBERED:
+            del self._won[next(iter(self._won))]
         return Good("the proof holds")
+
+    def _is_beaten(self, order: Order, work: ProveWork) -> bool:
+        if self._won.get(work.public, order.key) != order.key:
+            return True
+        return any(
+            other.work == work and other.key != order.key and (other.at is At.PAYING or other.paid)
+            for other in self._others()
+        )
 
     async def watch(self, order: Order) -> Served:
         raise Bug(f"order {order.key} is of a proof; nobody serves anything for it")

@@ -243,6 +243,9 @@ class RemoteProver:
     async def _until_good(self, key: str) -> bytes:
         order = await self._ports.orders.until_checked(key)
         if not order.checked:
+            for other in self._ports.orders.all():  # which may have been quicker
+                if other.work == order.work and other.checked:
+                    return other.result
             raise Refused(order.why or f"the order was {order.at.value}")
         self.counts.ordered += 1
         return order.result
