@@ -176,7 +176,9 @@ async def test_a_dataset_is_coded_checked_and_its_first_part_paid(tmp_path):
         (order,) = done["orders"]
         assert order["result"]["cid"] == done["result"]
         job = order["jobId"]
-        _, found = await call(client, "GET", f"/jobs/{job}")
+        async with asyncio.timeout(60):  # the result is there before it is paid
+            while (found := (await call(client, "GET", f"/jobs/{job}"))[1])["state"] != "serving":
+                await asyncio.sleep(0.01)
         assert (found["side"], found["service"], found["subject"]) == ("order", "encode", cid)
         assert (found["price"], found["paid"]) == ("1000", "600")
         _, other = await call(at.aggregator.url, "GET", f"/jobs/{job}")

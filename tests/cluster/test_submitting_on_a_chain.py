@@ -60,7 +60,7 @@ class Side:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_proofs_of_two_hosts_share_transactions_and_are_paid(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(submitting, "GATHERING", PATIENT)
     async with (

@@ -57,6 +57,9 @@ TRUSTED = {
     "faces/local.py": "the first line of a process that it has started itself",
     "faces/replicas.py": "answers of the node in use; the manifest is compared with the CID",
     "faces/local_market.py": "answers of a node that it has started itself",
+    "services/workers/frames.py": "between a node and the child process that it has started itself",
+    "services/workers/ray.py": "the words of that child process",
+    "services/workers/ray_bridge.py": "the words of the node that has started it",
 }
 
 
