@@ -21,7 +21,7 @@ from quire.sim.run import run_seed
 
 SEEDS = int(os.environ.get("QUIRE_SEEDS", "20"))
 CHUNK = 5  # seeds of one test, so that processes can share the work
-MUTANT_SEEDS = range(1, 13)
+FEW_SEEDS = range(1, 13)
 RARE_SEEDS = range(33, 55)  # for what shows in one of ten
 
 
@@ -42,8 +42,7 @@ def test_the_same_seed_gives_the_same_market() -> None:
 
 def test_hosts_are_marked_and_replaced_in_spite_of_trouble() -> None:
     """Otherwise the seeds would prove less than they seem to."""
-    seen = "\n".join(line for seed in range(1, 4) for line in run_seed(seed, "market").lines)
-    wanted = (
+    missing = {
         "validator.marked",
         "sale.rebuilding",
         "rebuild.complete",
@@ -56,11 +55,16 @@ def test_hosts_are_marked_and_replaced_in_spite_of_trouble() -> None:
         "chain for",
         "reorganisation for",
         "everybody is paid",
-    )
-    assert [each for each in wanted if each not in seen] == []
+    }
+    for seed in FEW_SEEDS:
+        seen = "\n".join(run_seed(seed, "market").lines)
+        missing = {each for each in missing if each not in seen}
+        if not missing:
+            return
+    raise AssertionError(f"{len(FEW_SEEDS)} seeds without {missing}")
 
 
-def expect_failure(*words: str, seeds: Sequence[int] = MUTANT_SEEDS) -> None:
+def expect_failure(*words: str, seeds: Sequence[int] = FEW_SEEDS) -> None:
     """Some seed fails, with one of these texts in its error."""
     for seed in seeds:
         outcome = run_seed(seed, "market")

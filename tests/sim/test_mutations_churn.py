@@ -98,7 +98,7 @@ def test_a_manifest_that_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_store_that_reads_without_verifying(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("quire.store.read.verify_blocks", lambda data, size, digests: -1)
-    expect_failure("wrong bytes", "not sound")
+    expect_failure("wrong bytes", "not sound", "never lied is banned")
 
 
 def test_a_collection_that_takes_what_is_retained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from quire.base.errors import BadEncoding, BlockMissing, InputError, PeerLied, QuireError
 from quire.base.ranges import RangeSet
@@ -60,7 +61,7 @@ class Responder:
         self._queue: FairQueue[_Job] = FairQueue(limits.quantum_bytes)
         self._inbound: dict[PeerId, list[_Inbound]] = {}
         self._busy: dict[PeerId, int] = {}  # messages being read or waiting for the transport
-        self._reads: dict[asyncio.Task[None], None] = {}
+        self._reads: dict[asyncio.Task[DataReply], None] = {}
 
     async def serve(self, channel: Channel) -> None:
         """Serve one channel until its end. Raises `PeerLied` when the peer breaks the protocol."""
@@ -85,10 +86,10 @@ class Responder:
             self._forget(line)
 
     async def stop(self) -> None:
-        """Give up what is being read."""
-        for task in list(self._reads):
-            task.cancel()
-        if self._reads:
+        """Give up what is being read, and what then has its turn."""
+        while self._reads:
+            for task in self._reads:
+                task.cancel()
             await asyncio.wait(list(self._reads))
 
     def status(self) -> list[dict[str, object]]:
@@ -207,26 +208,32 @@ class Responder:
             self._busy[peer] = self._busy.get(peer, 0) + 1
             task = asyncio.get_running_loop().create_task(self._read(job))
             self._reads[task] = None
-            task.add_done_callback(self._read_done)
+            task.add_done_callback(partial(self._read_done, job))
 
     def _may_serve(self, peer: PeerId) -> bool:
         return self._busy.get(peer, 0) < self._limits.messages_per_peer
 
-    def _read_done(self, task: asyncio.Task[None]) -> None:
-        self._reads.pop(task, None)
-        self._dispatch()
-
-    async def _read(self, job: _Job) -> None:
-        request, reply = job.request, _refused(job.request, Status.CANCELLED)
+    def _read_done(self, job: _Job, task: asyncio.Task[DataReply]) -> None:
+        """Also of a read that was given up before it began."""
+        del self._reads[task]
+        reply = _refused(job.request, Status.CANCELLED)
         try:
-            if not job.is_cancelled and not job.line.outbox.is_closed:
-                reply = await self._reply(request)
-        except (BlockMissing, InputError):
-            reply = _refused(request, Status.NOT_HAVE)
-        except QuireError:
-            reply = _refused(request, Status.BUSY)
+            if not task.cancelled():
+                reply = task.result()
         finally:
             self._finish(job, reply, is_reading=True)
+            self._dispatch()
+
+    async def _read(self, job: _Job) -> DataReply:
+        request = job.request
+        try:
+            if job.is_cancelled or job.line.outbox.is_closed:
+                return _refused(request, Status.CANCELLED)
+            return await self._reply(request)
+        except (BlockMissing, InputError):
+            return _refused(request, Status.NOT_HAVE)
+        except QuireError:
+            return _refused(request, Status.BUSY)
 
     async def _reply(self, request: DataRequest) -> DataReply:
         if isinstance(request, BlockRequest):
