@@ -1,12 +1,11 @@
 """Fuzz messages of sealed replicas: what is accepted survives encoding."""
 
 from quire.base.errors import BadEncoding
+from quire.formats.amount import decode_amount, encode_amount
 from quire.formats.replica import decode_answer, decode_request
 from quire.formats.replica_parts import (
-    decode_amount,
     decode_indices,
     decode_root,
-    encode_amount,
     encode_indices,
     encode_root,
 )

@@ -18,7 +18,6 @@ from quire.aggregation.values import (
 from quire.formats.aggregator import AggregatorAnswer, AggregatorRequest
 from quire.formats.aggregator_answers import (
     EncodedAnswer,
-    OfferAnswer,
     Progress,
     PromiseAnswer,
     ProofAnswer,
@@ -40,6 +39,7 @@ from quire.formats.aggregator_asking import (
 from quire.formats.aggregator_codes import Code, Reason, Stage
 from quire.formats.cid import manifest_cid
 from quire.formats.peer_id import encode_peer_id
+from quire.formats.signed_offer import OfferAnswer
 
 JOB = bytes(range(16))
 WORD = bytes(range(32))

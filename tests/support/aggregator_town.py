@@ -13,10 +13,10 @@ from quire.aggregation.values import Offer, Service, SignedOffer
 from quire.base.rng import seeded_rng
 from quire.base.waits import Waits
 from quire.formats.aggregator import MAX_MESSAGE_BYTES, AggregatorAnswer, decode_request
-from quire.formats.aggregator_answers import OfferAnswer
 from quire.formats.aggregator_asking import QuoteRequest
 from quire.formats.aggregator_codes import Code
 from quire.formats.peer_id import decode_peer_id
+from quire.formats.signed_offer import OfferAnswer
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.answering import serve_requests
 from quire.net.discovery import Finder

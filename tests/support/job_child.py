@@ -24,7 +24,10 @@ from quire.chain.memory.world import MemoryWorld
 from quire.channels.voucher import domain_separator, introduction_digest, sign_voucher
 from quire.flow import coding, protect
 from quire.formats.aggregator import AggregatorAnswer, AggregatorRequest, decode_answer
-from quire.formats.aggregator_answers import EncodedAnswer, OfferAnswer, Progress
+from quire.formats.aggregator_answers import (
+    EncodedAnswer,
+    Progress,
+)
 from quire.formats.aggregator_asking import (
     AcceptEncode,
     Asking,
@@ -38,6 +41,7 @@ from quire.formats.aggregator_asking import (
 from quire.formats.aggregator_codes import Code, Service, Stage
 from quire.formats.cid import Cid, tree_cid
 from quire.formats.manifest import Manifest, decode_manifest, encode_manifest
+from quire.formats.signed_offer import OfferAnswer
 from quire.kernels.hashing import merkle_root, sha256_blocks
 from quire.kernels.signing import sign_recoverable
 from quire.net.identity import Identity

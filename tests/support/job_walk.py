@@ -29,7 +29,6 @@ from quire.channels.voucher import domain_separator, introduction_digest, sign_v
 from quire.formats.aggregator import AggregatorAnswer, AggregatorRequest, decode_answer
 from quire.formats.aggregator_answers import (
     EncodedAnswer,
-    OfferAnswer,
     ProofAnswer,
     SubmittedAnswer,
 )
@@ -45,6 +44,7 @@ from quire.formats.aggregator_asking import (
     StatusRequest,
 )
 from quire.formats.aggregator_codes import Code, Reason, Stage
+from quire.formats.signed_offer import OfferAnswer
 from quire.kernels.signing import sign_recoverable
 from quire.net.identity import Identity
 from quire.services.aggregating.aggregator import Aggregator

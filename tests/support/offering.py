@@ -14,8 +14,8 @@ from quire.base.waits import Waits
 from quire.chain.hub import HubDomain
 from quire.formats.peer_id import decode_peer_id
 from quire.formats.replica import MAX_MESSAGE_BYTES, ReplicaAnswer, decode_request
-from quire.formats.replica_answers import OfferAnswer
 from quire.formats.replica_codes import Code
+from quire.formats.signed_offer import OfferAnswer
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.answering import Answering
 from quire.net.discovery import Finder

@@ -19,7 +19,10 @@ from quire.chain.memory.world import MemoryWorld
 from quire.channels.voucher import Voucher, domain_separator, introduction_digest, sign_voucher
 from quire.formats.cid import Cid
 from quire.formats.replica import ReplicaAnswer
-from quire.formats.replica_answers import Have, OfferAnswer, ReceiptAnswer
+from quire.formats.replica_answers import (
+    Have,
+    ReceiptAnswer,
+)
 from quire.formats.replica_asking import (
     Asking,
     OfferRequest,
@@ -29,6 +32,7 @@ from quire.formats.replica_asking import (
     StoreRequest,
 )
 from quire.formats.replica_codes import Code
+from quire.formats.signed_offer import OfferAnswer
 from quire.kernels.hashing import merkle_root, sha256_blocks
 from quire.kernels.signing import address_of, sign_recoverable
 from quire.net.identity import Identity

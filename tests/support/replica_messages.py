@@ -9,7 +9,6 @@ from quire.formats.replica_answers import (
     Blocks,
     Have,
     LinkState,
-    OfferAnswer,
     ReceiptAnswer,
     Reserved,
 )
@@ -30,6 +29,7 @@ from quire.formats.replica_asking import (
 from quire.formats.replica_blob import MapBlob
 from quire.formats.replica_codes import Code, LeaseState
 from quire.formats.replica_parts import BLOCK_BYTES
+from quire.formats.signed_offer import OfferAnswer
 
 LINK = bytes(range(16))
 ROOT = bytes(range(32))

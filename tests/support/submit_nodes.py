@@ -19,10 +19,10 @@ from quire.chain.bonds import Bonds
 from quire.chain.hub import Hub, HubDomain
 from quire.chain.port import Market
 from quire.formats.aggregator import AggregatorAnswer, AggregatorRequest, decode_answer
-from quire.formats.aggregator_answers import OfferAnswer
 from quire.formats.aggregator_asking import QuoteRequest
 from quire.formats.aggregator_codes import Code
 from quire.formats.peer_id import decode_peer_id
+from quire.formats.signed_offer import OfferAnswer
 from quire.kernels.signing import sign_recoverable
 from quire.net.identity import Identity
 from quire.point.choice_port import Outcome

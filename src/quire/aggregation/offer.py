@@ -12,18 +12,16 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from quire.aggregation.typed import OFFER_TYPE, Sign, signed_digest
+from quire.aggregation.receipt import DOMAIN_NAME
 from quire.aggregation.values import Offer, SignedOffer
 from quire.base.errors import BadEncoding, BadOffer
 from quire.chain.hub import HubDomain
-from quire.formats.aggregator_answers import MAX_OFFER_BYTES
+from quire.channels.signed_offer import OfferKind, check_terms
 from quire.formats.aggregator_asking import ADDRESS_BYTES, WORD_BYTES, QuoteRequest, read_service
+from quire.formats.amount import decode_amount, encode_amount
 from quire.formats.peer_id import encode_peer_id, public_key_of
 from quire.formats.protobuf import Fields, bytes_field, uint_field
-from quire.formats.replica_parts import decode_amount, encode_amount, exactly
-from quire.kernels.signing import recover_address, verify
-
-PEER_PREFIX = b"quire-aggregator-offer:"
+from quire.formats.signed_offer import MAX_OFFER_BYTES
 
 
 def quote_hash(quote: QuoteRequest) -> bytes:
@@ -59,15 +57,15 @@ def decode_offer(data: bytes) -> Offer:
     public_key_of(peer_id)
     offer = Offer(
         peer_id=peer_id,
-        payee=exactly(fields, 2, ADDRESS_BYTES, "the payee of an offer"),
+        payee=fields.exactly(2, ADDRESS_BYTES, "the payee of an offer"),
         chain_id=fields.uint(3),
-        contract=exactly(fields, 4, ADDRESS_BYTES, "the contract of an offer"),
+        contract=fields.exactly(4, ADDRESS_BYTES, "the contract of an offer"),
         service=read_service(fields, 5),
-        quote_hash=exactly(fields, 6, WORD_BYTES, "the hash of a quote"),
+        quote_hash=fields.exactly(6, WORD_BYTES, "the hash of a quote"),
         price=decode_amount(fields.blob(7)),
         price_first=decode_amount(fields.blob(8)),
         max_bytes=fields.uint(9, bits=62),
-        key_hash=exactly(fields, 10, WORD_BYTES, "the hash of a key"),
+        key_hash=fields.exactly(10, WORD_BYTES, "the hash of a key"),
         bond=decode_amount(fields.blob(11)),
         seconds=fields.uint(12, bits=40),
         valid_until=fields.uint(13, bits=62),
@@ -79,35 +77,8 @@ def decode_offer(data: bytes) -> Offer:
     return offer
 
 
-def sign_offer(offer: Offer, sign_payee: Sign, sign_peer: Sign) -> SignedOffer:
-    """`sign_payee` of a digest, as Ethereum does; `sign_peer` of a message, DER."""
-    data = encode_offer(offer)
-    digest = sha256(data).digest()
-    domain = HubDomain(offer.chain_id, offer.contract)
-    return SignedOffer(
-        offer,
-        data,
-        digest,
-        sign_payee(signed_digest(domain, OFFER_TYPE, digest)),
-        sign_peer(PEER_PREFIX + digest),
-    )
-
-
-def open_offer(data: bytes, sig_payee: bytes, sig_peer: bytes) -> SignedOffer:
-    """An offer as it was received, with both signatures checked.
-
-    Raises   BadEncoding  no offer
-             BadOffer     not signed by its payee or by its peer
-    """
-    offer = decode_offer(data)
-    digest = sha256(data).digest()
-    domain = HubDomain(offer.chain_id, offer.contract)
-    peer = encode_peer_id(offer.peer_id)
-    if recover_address(sig_payee, signed_digest(domain, OFFER_TYPE, digest)) != offer.payee:
-        raise BadOffer(f"the offer of {peer} is not signed by its payee 0x{offer.payee.hex()}")
-    if not verify(public_key_of(offer.peer_id), sig_peer, PEER_PREFIX + digest):
-        raise BadOffer(f"the offer of {peer} is not signed by that peer")
-    return SignedOffer(offer, data, digest, sig_payee, sig_peer)
+_KIND = OfferKind(DOMAIN_NAME, b"quire-aggregator-offer:", encode_offer, decode_offer)
+sign_offer, open_offer = _KIND.sign, _KIND.open
 
 
 def check_offer(
@@ -115,17 +86,7 @@ def check_offer(
 ) -> None:
     """That it is this peer's, for this quote and this hub, and holds at `now`. Raises BadOffer."""
     offer = signed.offer
-    peer = encode_peer_id(peer_id)
-    if offer.peer_id != peer_id:
-        raise BadOffer(f"{peer} gave an offer of {encode_peer_id(offer.peer_id)}")
-    if (offer.chain_id, offer.contract) != (domain.chain_id, domain.contract):
-        raise BadOffer(
-            f"the offer of {peer} is for hub 0x{offer.contract.hex()} on chain {offer.chain_id}, "
-            f"this node pays through 0x{domain.contract.hex()} on chain {domain.chain_id}"
-        )
+    check_terms(offer, peer_id, domain, now)
     if offer.service is not quote.service or offer.quote_hash != quote_hash(quote):
+        peer = encode_peer_id(peer_id)
         raise BadOffer(f"the offer of {peer} answers another quote than was asked for")
-    if offer.valid_until < now:
-        raise BadOffer(
-            f"the offer of {peer} held until {offer.valid_until}, now it is {now:.0f}; ask again"
-        )

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from quire.aggregation.typed import RECEIPT_TYPE, Sign, signed_digest
 from quire.aggregation.values import JOB_ID_BYTES, EncodedReceipt, SignedReceipt
 from quire.base.errors import BadCid, BadEncoding
+from quire.chain.eip712 import domain_separator, hash_digest
 from quire.chain.hub import HubDomain
 from quire.chain.values import Address
+from quire.channels.signed_offer import Sign
 from quire.formats.aggregator_answers import MAX_RECEIPT_BYTES
 from quire.formats.aggregator_asking import ADDRESS_BYTES, MAX_MANIFEST_BYTES, WORD_BYTES
 from quire.formats.cid import Cid, is_manifest, manifest_cid
 from quire.formats.protobuf import Fields, bytes_field
-from quire.formats.replica_parts import at_most, exactly
 from quire.kernels.signing import recover_address
+
+DOMAIN_NAME = b"QuireAggregator"
+RECEIPT_TYPE = b"EncodedReceipt(bytes32 digest)"
 
 
 def encode_receipt(receipt: EncodedReceipt) -> bytes:
@@ -48,12 +51,12 @@ def decode_receipt(data: bytes) -> EncodedReceipt:
     """Raises BadEncoding, also when the manifest is not that of the CID."""
     fields = Fields(data, max_bytes=MAX_RECEIPT_BYTES)
     receipt = EncodedReceipt(
-        job_id=exactly(fields, 1, JOB_ID_BYTES, "a job id"),
-        offer_hash=exactly(fields, 2, WORD_BYTES, "the hash of an offer"),
-        customer=exactly(fields, 3, ADDRESS_BYTES, "an account"),
+        job_id=fields.exactly(1, JOB_ID_BYTES, "a job id"),
+        offer_hash=fields.exactly(2, WORD_BYTES, "the hash of an offer"),
+        customer=fields.exactly(3, ADDRESS_BYTES, "an account"),
         original=_dataset(fields, 4),
         encoded=_dataset(fields, 5),
-        manifest=at_most(fields, 6, MAX_MANIFEST_BYTES, "a manifest"),
+        manifest=fields.at_most(6, MAX_MANIFEST_BYTES, "a manifest"),
         leaf_list=_dataset(fields, 7),
         digest_list=_dataset(fields, 8),
     )
@@ -73,14 +76,18 @@ def receipt_in(result: bytes) -> EncodedReceipt | None:
 def sign_receipt(sign: Sign, domain: HubDomain, receipt: EncodedReceipt) -> SignedReceipt:
     """`sign` of a digest, as Ethereum does. The same receipt gives the same signature."""
     data = encode_receipt(receipt)
-    digest = signed_digest(domain, RECEIPT_TYPE, sha256(data).digest())
-    return SignedReceipt(receipt, data, sign(digest))
+    return SignedReceipt(receipt, data, sign(_digest(data, domain)))
 
 
 def receipt_signer(data: bytes, signature: bytes, domain: HubDomain) -> Address | None:
     """Who signed it; None when that is no signature."""
-    digest = signed_digest(domain, RECEIPT_TYPE, sha256(data).digest())
-    return recover_address(signature, digest)
+    return recover_address(signature, _digest(data, domain))
+
+
+def _digest(data: bytes, domain: HubDomain) -> bytes:
+    """A receipt is long, so its SHA-256 is what the struct holds."""
+    separator = domain_separator(domain, DOMAIN_NAME)
+    return hash_digest(separator, RECEIPT_TYPE, sha256(data).digest())
 
 
 def _dataset(fields: Fields, number: int) -> Cid:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from quire.chain.values import Address
+from quire.channels import signed_offer
 from quire.formats.aggregator_codes import Service as Service
 from quire.formats.cid import Cid
 
@@ -56,19 +57,7 @@ class Offer:
         return self.price_last if number else self.price_first
 
 
-@dataclass(frozen=True, slots=True)
-class SignedOffer:
-    """`data` is the offer as it was signed; `digest` its SHA-256, by which it is called.
-
-    sig_payee  EIP-712 Offer(bytes32 digest) under the hub's domain named "QuireAggregator"
-    sig_peer   DER, by the libp2p key, over "quire-aggregator-offer:" and the digest
-    """
-
-    offer: Offer
-    data: bytes
-    digest: bytes
-    sig_payee: bytes = field(repr=False)
-    sig_peer: bytes = field(repr=False)
+SignedOffer: TypeAlias = signed_offer.SignedOffer[Offer]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,11 @@ def typed_digest(separator: bytes, content: bytes) -> bytes:
     return keccak256(b"\x19\x01" + separator + content)
 
 
+def hash_digest(separator: bytes, kind: bytes, digest: bytes) -> bytes:
+    """What is signed, 32 bytes, of a struct that holds one hash: a `kind` (bytes32 digest)."""
+    return typed_digest(separator, keccak256(type_hash(kind) + digest))
+
+
 def voucher_digest(separator: bytes, payer: Address, payee: Address, cumulative: int) -> bytes:
     """What the payer signs, 32 bytes."""
     content = (

@@ -18,7 +18,6 @@ from quire.base.errors import BadEncoding
 from quire.formats.aggregator_answers import (
     Answering,
     EncodedAnswer,
-    OfferAnswer,
     Progress,
     PromiseAnswer,
     ProofAnswer,
@@ -38,16 +37,16 @@ from quire.formats.aggregator_asking import (
     StatusRequest,
 )
 from quire.formats.aggregator_codes import Code
+from quire.formats.answer_head import AnswerHead, read_head
 from quire.formats.one_of import body_of, kinds, with_body
-from quire.formats.protobuf import Fields, bytes_field, uint_field
+from quire.formats.protobuf import Fields, bytes_field
+from quire.formats.signed_offer import OfferAnswer
 from quire.formats.varint import Buffer
 
 MAX_MESSAGE_BYTES = (1 << 20) + (16 << 10)
 JOB_ID_BYTES = 16
-MAX_TEXT_BYTES = 1024
-MAX_RETRY_MS = 86_400_000
 
-_JOB_ID, _CODE, _TEXT, _RETRY = 2, 2, 3, 4
+_JOB_ID = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,7 @@ class AggregatorAnswer:
     retry_after_ms: int = 0
 
     def segments(self) -> tuple[Buffer, ...]:
-        head = uint_field(_CODE, self.code)
-        if self.text:
-            head += bytes_field(_TEXT, self.text.encode("utf-8", "replace")[:MAX_TEXT_BYTES])
-        if self.retry_after_ms:
-            head += uint_field(_RETRY, self.retry_after_ms)
+        head = AnswerHead(self.code, self.text, self.retry_after_ms).encode()
         return (head,) if self.body is None else with_body(head, self.body)
 
 
@@ -94,13 +89,9 @@ def decode_request(data: Buffer) -> AggregatorRequest:
 def decode_answer(data: Buffer) -> AggregatorAnswer:
     """The answer of its bytes. Raises BadEncoding."""
     fields = Fields(data, max_bytes=MAX_MESSAGE_BYTES)
-    number = fields.uint(_CODE, bits=32)
-    if number not in Code.__members__.values():
-        raise BadEncoding(f"code {number} is not known")
-    text = str(fields.blob(_TEXT)[:MAX_TEXT_BYTES], "utf-8", "replace")
-    retry_after_ms = min(MAX_RETRY_MS, fields.uint(_RETRY))
+    head = read_head(fields, Code)
     body = body_of(fields, _ANSWERING, max_bytes=MAX_MESSAGE_BYTES)
-    return AggregatorAnswer(Code(number), text, body, retry_after_ms)
+    return AggregatorAnswer(head.code, head.text, body, head.retry_after_ms)
 
 
 _ASKING: dict[int, type[Asking]] = kinds(

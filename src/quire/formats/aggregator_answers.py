@@ -9,41 +9,15 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self, TypeAlias
 
 from quire.base.errors import BadEncoding
-from quire.formats.aggregator_asking import PROOF_BYTES, SIGNATURE_BYTES, WORD_BYTES
+from quire.formats.aggregator_asking import PROOF_BYTES, WORD_BYTES
 from quire.formats.aggregator_codes import Stage
+from quire.formats.amount import decode_amount, encode_amount
 from quire.formats.protobuf import Fields, bytes_field, uint_field
-from quire.formats.replica_parts import at_most, decode_amount, encode_amount, exactly
+from quire.formats.signed_offer import SIGNATURE_BYTES, OfferAnswer
 from quire.formats.varint import Buffer
 
-MAX_OFFER_BYTES = 1024
-MAX_DER_BYTES = 80
 MAX_RECEIPT_BYTES = 32 << 10
 MAX_WORDS_BYTES = 512
-
-
-@dataclass(frozen=True, slots=True)
-class OfferAnswer:
-    """The offer's bytes with both signatures (see aggregation/offer.py)."""
-
-    FIELD: ClassVar = 10
-    offer: bytes
-    sig_payee: bytes = field(repr=False)
-    sig_peer: bytes = field(repr=False)
-
-    def segments(self) -> tuple[Buffer, ...]:
-        return (
-            bytes_field(1, self.offer)
-            + bytes_field(2, self.sig_payee)
-            + bytes_field(3, self.sig_peer),
-        )
-
-    @classmethod
-    def read(cls, fields: Fields) -> Self:
-        return cls(
-            at_most(fields, 1, MAX_OFFER_BYTES, "an offer"),
-            exactly(fields, 2, SIGNATURE_BYTES, "a payee's signature"),
-            at_most(fields, 3, MAX_DER_BYTES, "a peer's signature"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +43,7 @@ class Progress:
             raise BadEncoding(f"stage {number} of a job is not known")
         if permille > 1000:
             raise BadEncoding(f"{permille} thousandths are more than all")
-        words = str(at_most(fields, 3, MAX_WORDS_BYTES, "a text"), "utf-8", "replace")
+        words = str(fields.at_most(3, MAX_WORDS_BYTES, "a text"), "utf-8", "replace")
         return cls(Stage(number), permille, words, fields.uint(4, bits=40))
 
 
@@ -86,8 +60,8 @@ class EncodedAnswer:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        receipt = at_most(fields, 1, MAX_RECEIPT_BYTES, "a receipt")
-        return cls(receipt, exactly(fields, 2, SIGNATURE_BYTES, "a signature"))
+        receipt = fields.at_most(1, MAX_RECEIPT_BYTES, "a receipt")
+        return cls(receipt, fields.exactly(2, SIGNATURE_BYTES, "a signature"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +76,7 @@ class ProofAnswer:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        return cls(exactly(fields, 1, PROOF_BYTES, "a proof"))
+        return cls(fields.exactly(1, PROOF_BYTES, "a proof"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +95,7 @@ class PromiseAnswer:
     @classmethod
     def read(cls, fields: Fields) -> Self:
         amount = decode_amount(fields.blob(1))
-        return cls(amount, exactly(fields, 2, SIGNATURE_BYTES, "a signature"))
+        return cls(amount, fields.exactly(2, SIGNATURE_BYTES, "a signature"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +111,7 @@ class SubmittedAnswer:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        return cls(exactly(fields, 1, WORD_BYTES, "a transaction's hash"), fields.uint(2, bits=62))
+        return cls(fields.exactly(1, WORD_BYTES, "a transaction's hash"), fields.uint(2, bits=62))
 
 
 Answering: TypeAlias = (

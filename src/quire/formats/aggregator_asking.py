@@ -12,12 +12,12 @@ from quire.base.errors import BadCid, BadEncoding
 from quire.formats.aggregator_codes import Reason, Service
 from quire.formats.cid import Cid, is_manifest
 from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
-from quire.formats.replica_parts import at_most, exactly, whole_blocks
+from quire.formats.replica_parts import whole_blocks
+from quire.formats.signed_offer import SIGNATURE_BYTES
 from quire.formats.varint import Buffer
 
 ADDRESS_BYTES = 20
 WORD_BYTES = 32
-SIGNATURE_BYTES = 65
 PROOF_BYTES = 256
 MAX_RUN_BLOCKS = 8  # 512 KiB
 MAX_WITNESS_BYTES = 1 << 20
@@ -87,9 +87,9 @@ class Customer:
     @classmethod
     def read(cls, fields: Fields) -> Self:
         return cls(
-            exactly(fields, 1, ADDRESS_BYTES, "an account"),
-            exactly(fields, 2, WORD_BYTES, "the hash of an offer"),
-            exactly(fields, 3, SIGNATURE_BYTES, "an introduction"),
+            fields.exactly(1, ADDRESS_BYTES, "an account"),
+            fields.exactly(2, WORD_BYTES, "the hash of an offer"),
+            fields.exactly(3, SIGNATURE_BYTES, "an introduction"),
         )
 
 
@@ -144,7 +144,7 @@ class Seal:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        return cls(at_most(fields, 1, MAX_MANIFEST_BYTES, "a manifest"))
+        return cls(fields.at_most(1, MAX_MANIFEST_BYTES, "a manifest"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ class AcceptProve:
     def read(cls, fields: Fields) -> Self:
         return cls(
             Customer.read(fields),
-            exactly(fields, 4, WORD_BYTES, "the hash of a key"),
-            at_most(fields, 6, MAX_WITNESS_BYTES, "a witness"),
+            fields.exactly(4, WORD_BYTES, "the hash of a key"),
+            fields.at_most(6, MAX_WITNESS_BYTES, "a witness"),
             fields.uint(5, bits=62),
         )
 
@@ -199,10 +199,10 @@ class AcceptSubmit:
     def read(cls, fields: Fields) -> Self:
         return cls(
             Customer.read(fields),
-            exactly(fields, 4, WORD_BYTES, "a slot id"),
+            fields.exactly(4, WORD_BYTES, "a slot id"),
             fields.uint(5, bits=40),
-            exactly(fields, 6, WORD_BYTES, "a challenge"),
-            exactly(fields, 7, PROOF_BYTES, "a proof"),
+            fields.exactly(6, WORD_BYTES, "a challenge"),
+            fields.exactly(7, PROOF_BYTES, "a proof"),
             fields.uint(8, bits=62),
         )
 
@@ -264,8 +264,8 @@ class Dispute:
         number = fields.uint(1)
         if number not in Reason.__members__.values():
             raise BadEncoding(f"reason {number} of a dispute is not known")
-        text = str(at_most(fields, 2, MAX_TEXT_BYTES, "a text"), "utf-8", "replace")
-        evidence = at_most(fields, 4, MAX_EVIDENCE_BYTES, "evidence")
+        text = str(fields.at_most(2, MAX_TEXT_BYTES, "a text"), "utf-8", "replace")
+        evidence = fields.at_most(4, MAX_EVIDENCE_BYTES, "evidence")
         return cls(Reason(number), text, fields.uint(3, bits=40), evidence)
 
 

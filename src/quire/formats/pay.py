@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from quire.base.errors import BadEncoding
+from quire.formats.amount import decode_amount, encode_amount
 from quire.formats.protobuf import Fields, bytes_field, uint_field
 from quire.formats.replica_codes import Code
-from quire.formats.replica_parts import decode_amount, encode_amount
 from quire.formats.varint import Buffer
 
 MAX_MESSAGE_BYTES = 4096

@@ -103,6 +103,21 @@ class Fields:
         blobs = self._blobs.get(number)
         return blobs[-1] if blobs else memoryview(b"")
 
+    def exactly(self, number: int, size: int, what: str) -> bytes:
+        """A copy of a field of exactly so many bytes. Raises `BadEncoding`, which names `what`."""
+        data = self.blob(number)
+        if len(data) != size:
+            raise BadEncoding(f"{what} has {size} bytes, not {len(data)}")
+        return bytes(data)
+
+    def at_most(self, number: int, size: int, what: str) -> bytes:
+        """A copy of a field of no more than so many bytes. Raises `BadEncoding`, which names
+        `what`."""
+        data = self.blob(number)
+        if len(data) > size:
+            raise BadEncoding(f"{what} has at most {size} bytes, not {len(data)}")
+        return bytes(data)
+
     def blobs(self, number: int) -> list[memoryview]:
         """All length-delimited fields of this number, in order."""
         return self._blobs.get(number, [])

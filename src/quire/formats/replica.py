@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quire.base.errors import BadEncoding
+from quire.formats.answer_head import AnswerHead, read_head
 from quire.formats.one_of import body_of, kinds, with_body
 from quire.formats.protobuf import Fields, bytes_field, uint_field
 from quire.formats.replica_answers import (
@@ -23,7 +24,6 @@ from quire.formats.replica_answers import (
     Blocks,
     Have,
     LinkState,
-    OfferAnswer,
     ReceiptAnswer,
     Reserved,
 )
@@ -45,16 +45,15 @@ from quire.formats.replica_asking import (
 from quire.formats.replica_blob import MapBlob
 from quire.formats.replica_codes import Code
 from quire.formats.replica_parts import MAX_BLOCKS
+from quire.formats.signed_offer import OfferAnswer
 from quire.formats.varint import Buffer
 
 MAX_MESSAGE_BYTES = (2 << 20) + (64 << 10)  # an answer of 32 blocks with their proofs
 MAX_REQUEST_BYTES = (1 << 20) + (4 << 10)
 LINK_ID_BYTES = 16
-MAX_TEXT_BYTES = 1024
-MAX_RETRY_MS = 86_400_000
 _MAX_FIELDS = MAX_BLOCKS + 16
 
-_LINK_ID, _CODE, _TEXT, _RETRY, _INDEX = 2, 2, 3, 4, 5
+_LINK_ID, _INDEX = 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +79,7 @@ class ReplicaAnswer:
     index: int = 0
 
     def segments(self) -> tuple[Buffer, ...]:
-        head = uint_field(_CODE, self.code)
-        if self.text:
-            head += bytes_field(_TEXT, self.text.encode("utf-8", "replace")[:MAX_TEXT_BYTES])
-        if self.retry_after_ms:
-            head += uint_field(_RETRY, self.retry_after_ms)
+        head = AnswerHead(self.code, self.text, self.retry_after_ms).encode()
         if self.index:
             head += uint_field(_INDEX, self.index)
         return (head,) if self.body is None else with_body(head, self.body)
@@ -105,14 +100,10 @@ def decode_request(data: Buffer) -> ReplicaRequest:
 def decode_answer(data: Buffer) -> ReplicaAnswer:
     """The answer of its bytes; blocks in it are views. Raises BadEncoding."""
     fields = Fields(data, max_bytes=MAX_MESSAGE_BYTES)
-    try:
-        code = Code(fields.uint(_CODE, bits=32))
-    except ValueError:
-        raise BadEncoding(f"code {fields.uint(_CODE)} is not known") from None
-    text = str(fields.blob(_TEXT)[:MAX_TEXT_BYTES], "utf-8", "replace")
-    retry_after_ms = min(MAX_RETRY_MS, fields.uint(_RETRY))
+    head = read_head(fields, Code)
     body = body_of(fields, _ANSWERING, max_bytes=MAX_MESSAGE_BYTES)
-    return ReplicaAnswer(code, text, body, retry_after_ms, fields.uint(_INDEX, bits=32))
+    index = fields.uint(_INDEX, bits=32)
+    return ReplicaAnswer(head.code, head.text, body, head.retry_after_ms, index)
 
 
 _ASKING: dict[int, type[Asking]] = kinds(

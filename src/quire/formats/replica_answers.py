@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import ClassVar, Self, TypeAlias
 
 from quire.base.errors import BadEncoding
+from quire.formats.amount import decode_amount, encode_amount
 from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
 from quire.formats.replica_blob import MapBlob
 from quire.formats.replica_codes import LeaseState
@@ -20,46 +21,15 @@ from quire.formats.replica_parts import (
     DIGEST_BYTES,
     MAX_BLOCKS,
     MAX_READ_BLOCKS,
-    at_most,
-    decode_amount,
     decode_root,
-    encode_amount,
     encode_root,
-    exactly,
     whole_blocks,
 )
+from quire.formats.signed_offer import SIGNATURE_BYTES, OfferAnswer
 from quire.formats.varint import Buffer
 
-MAX_OFFER_BYTES = 1024
 MAX_RECEIPT_BYTES = 1024
-MAX_PEER_SIGNATURE_BYTES = 80  # DER
-SIGNATURE_BYTES = 65
 MAX_PROOF_BYTES = 2 * 10 * DIGEST_BYTES  # two digests a layer; MAX_BLOCKS leaves have ten
-
-
-@dataclass(frozen=True, slots=True)
-class OfferAnswer:
-    """A signed offer as bytes; what is in it is for `point/offer.py`."""
-
-    FIELD: ClassVar = 10
-    offer: bytes
-    sig_payee: bytes
-    sig_peer: bytes
-
-    def segments(self) -> tuple[Buffer, ...]:
-        return (
-            bytes_field(1, self.offer)
-            + bytes_field(2, self.sig_payee)
-            + bytes_field(3, self.sig_peer),
-        )
-
-    @classmethod
-    def read(cls, fields: Fields) -> Self:
-        return cls(
-            at_most(fields, 1, MAX_OFFER_BYTES, "an offer"),
-            exactly(fields, 2, SIGNATURE_BYTES, "the payee's signature"),
-            at_most(fields, 3, MAX_PEER_SIGNATURE_BYTES, "the peer's signature"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +60,7 @@ class Have:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        return cls(at_most(fields, 1, MAX_BLOCKS // 8, "a bitmap"), fields.flag(2))
+        return cls(fields.at_most(1, MAX_BLOCKS // 8, "a bitmap"), fields.flag(2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +77,8 @@ class ReceiptAnswer:
     @classmethod
     def read(cls, fields: Fields) -> Self:
         return cls(
-            at_most(fields, 1, MAX_RECEIPT_BYTES, "a receipt"),
-            exactly(fields, 2, SIGNATURE_BYTES, "the signature of a receipt"),
+            fields.at_most(1, MAX_RECEIPT_BYTES, "a receipt"),
+            fields.exactly(2, SIGNATURE_BYTES, "the signature of a receipt"),
         )
 
 
@@ -173,7 +143,7 @@ class BlockRun:
         blocks = whole_blocks(fields.blob(2), MAX_READ_BLOCKS)
         if index + len(blocks) // BLOCK_BYTES > MAX_BLOCKS:
             raise BadEncoding(f"blocks from {index} on reach beyond {MAX_BLOCKS}")
-        return cls(index, blocks, at_most(fields, 3, MAX_PROOF_BYTES, "a proof"))
+        return cls(index, blocks, fields.at_most(3, MAX_PROOF_BYTES, "a proof"))
 
 
 def audit_digest(nonce: bytes, data: Iterable[Buffer]) -> bytes:
@@ -212,7 +182,7 @@ class AuditAnswer:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        return cls(_runs(fields), exactly(fields, 2, DIGEST_BYTES, "the digest of an audit"))
+        return cls(_runs(fields), fields.exactly(2, DIGEST_BYTES, "the digest of an audit"))
 
 
 Answering: TypeAlias = (

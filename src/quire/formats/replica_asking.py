@@ -21,13 +21,12 @@ from quire.formats.replica_parts import (
     decode_root,
     encode_indices,
     encode_root,
-    exactly,
     whole_blocks,
 )
+from quire.formats.signed_offer import SIGNATURE_BYTES
 from quire.formats.varint import Buffer
 
 ADDRESS_BYTES = 20
-SIGNATURE_BYTES = 65
 NONCE_BYTES = 32
 
 
@@ -84,9 +83,9 @@ class StoreRequest:
             sealed_bytes,
             blocks,
             fields.uint(3, bits=62),
-            exactly(fields, 4, ADDRESS_BYTES, "an account"),
-            exactly(fields, 5, DIGEST_BYTES, "the hash of an offer"),
-            exactly(fields, 6, SIGNATURE_BYTES, "an introduction"),
+            fields.exactly(4, ADDRESS_BYTES, "an account"),
+            fields.exactly(5, DIGEST_BYTES, "the hash of an offer"),
+            fields.exactly(6, SIGNATURE_BYTES, "an introduction"),
         )
 
 
@@ -195,8 +194,8 @@ class GetRequest:
     def read(cls, fields: Fields) -> Self:
         client = introduction = b""
         if fields.has(3) or fields.has(4):
-            client = exactly(fields, 3, ADDRESS_BYTES, "an account")
-            introduction = exactly(fields, 4, SIGNATURE_BYTES, "an introduction")
+            client = fields.exactly(3, ADDRESS_BYTES, "an account")
+            introduction = fields.exactly(4, SIGNATURE_BYTES, "an introduction")
         root, indices = decode_root(fields.blob(1)), decode_indices(fields.blob(2))
         return cls(root, indices, client, introduction)
 
@@ -221,7 +220,7 @@ class AuditRequest:
     def read(cls, fields: Fields) -> Self:
         return cls(
             decode_root(fields.blob(1)),
-            exactly(fields, 2, NONCE_BYTES, "a nonce"),
+            fields.exactly(2, NONCE_BYTES, "a nonce"),
             decode_indices(fields.blob(3)),
         )
 
@@ -239,7 +238,7 @@ class RenewRequest:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        offer_hash = exactly(fields, 2, DIGEST_BYTES, "the hash of an offer")
+        offer_hash = fields.exactly(2, DIGEST_BYTES, "the hash of an offer")
         return cls(fields.uint(1, bits=62), offer_hash)
 
 
@@ -285,7 +284,7 @@ class MapGet:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        return cls(exactly(fields, 1, DIGEST_BYTES, "a locator"))
+        return cls(fields.exactly(1, DIGEST_BYTES, "a locator"))
 
 
 Asking: TypeAlias = (

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from quire.formats.protobuf import Fields, bytes_field, bytes_header, uint_field
-from quire.formats.replica_parts import at_most, exactly
 from quire.formats.varint import Buffer
 
 MAX_BLOB_BYTES = 1 << 20  # of ciphertext
@@ -48,11 +47,11 @@ class MapBlob:
     def read(cls, fields: Fields) -> Self:
         """Raises BadEncoding."""
         return cls(
-            exactly(fields, 1, PUBLIC_KEY_BYTES, "the key of a map"),
+            fields.exactly(1, PUBLIC_KEY_BYTES, "the key of a map"),
             fields.uint(2),
-            exactly(fields, 3, NONCE_BYTES, "the nonce of a map"),
-            at_most(fields, 4, MAX_BLOB_BYTES, "a map"),
-            exactly(fields, 5, SIGNATURE_BYTES, "the signature of a map"),
+            fields.exactly(3, NONCE_BYTES, "the nonce of a map"),
+            fields.at_most(4, MAX_BLOB_BYTES, "a map"),
+            fields.exactly(5, SIGNATURE_BYTES, "the signature of a map"),
         )
 
     @classmethod

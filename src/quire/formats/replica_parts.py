@@ -1,4 +1,4 @@
-"""What messages of `/quire/replica/1.0.0` share: amounts, roots, lists of blocks, bitmaps."""
+"""What messages of `/quire/replica/1.0.0` share: roots, lists of blocks, bitmaps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from quire.base.errors import BadCid, BadEncoding
 from quire.base.ranges import RangeSet
 from quire.formats.cid import Cid, is_tree, tree_cid
-from quire.formats.protobuf import Fields
 from quire.formats.varint import Buffer, decode_varint, encode_varint
 
 DIGEST_BYTES = 32
@@ -15,20 +14,6 @@ BLOCK_BYTES = 65536
 MAX_BLOCKS = 1024  # of one replica: a chunk has no more
 MAX_RUN_BLOCKS = 16  # consecutive blocks in one piece: 1 MiB
 MAX_READ_BLOCKS = 32  # in one answer: 2 MiB
-
-
-def encode_amount(amount: int) -> bytes:
-    """A whole number below 2^256, big-endian and as short as it can be; 0 is empty."""
-    return amount.to_bytes((amount.bit_length() + 7) // 8, "big")
-
-
-def decode_amount(data: Buffer) -> int:
-    """Raises BadEncoding for more than 32 bytes, or a zero in front."""
-    if len(data) > DIGEST_BYTES:
-        raise BadEncoding(f"an amount has at most 32 bytes, not {len(data)}")
-    if len(data) and data[0] == 0:
-        raise BadEncoding("an amount is not in its shortest form")
-    return int.from_bytes(data, "big")
 
 
 def encode_root(root: bytes) -> bytes:
@@ -83,22 +68,6 @@ def ranges_of(bitmap: Buffer, count: int) -> RangeSet:
         if bitmap[index >> 3] >> (index & 7) & 1:
             blocks.add(index, index + 1)
     return blocks
-
-
-def exactly(fields: Fields, number: int, size: int, what: str) -> bytes:
-    """A field of exactly so many bytes. Raises BadEncoding."""
-    data = fields.blob(number)
-    if len(data) != size:
-        raise BadEncoding(f"{what} has {size} bytes, not {len(data)}")
-    return bytes(data)
-
-
-def at_most(fields: Fields, number: int, size: int, what: str) -> bytes:
-    """A field of no more than so many bytes. Raises BadEncoding."""
-    data = fields.blob(number)
-    if len(data) > size:
-        raise BadEncoding(f"{what} has at most {size} bytes, not {len(data)}")
-    return bytes(data)
 
 
 def whole_blocks(data: memoryview, most: int) -> memoryview:

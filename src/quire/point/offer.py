@@ -3,33 +3,23 @@
     Offer { 1 peer id, 2 payee, 3 chain id, 4 contract, 5-7 prices (big-endian), 8 free bytes,
             9 longest term, 10 credit, 11 valid until, 12 operator }
 
-Both signatures are over the digest of the bytes as they were sent, so that fields which are not
-known here are signed as well. One proves that the payee stands behind the terms, the other that it
-is this peer whom he means.
-
 Source   point.md 6.4
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
-
-from quire.base.errors import BadEncoding, BadOffer
+from quire.base.errors import BadEncoding
 from quire.base.invariant import invariant
 from quire.chain.hub import HubDomain
 from quire.chain.values import ADDRESS_BYTES
-from quire.channels.voucher import domain_separator
-from quire.formats.peer_id import encode_peer_id, public_key_of
+from quire.channels.signed_offer import OfferKind, check_terms
+from quire.formats.peer_id import public_key_of
 from quire.formats.protobuf import Fields, bytes_field, uint_field
-from quire.kernels.keccak import keccak256
-from quire.kernels.signing import recover_address, verify
-from quire.point.receipt import DOMAIN_NAME, Sign
+from quire.formats.signed_offer import MAX_OFFER_BYTES
+from quire.point.receipt import DOMAIN_NAME
 from quire.point.values import Offer, SignedOffer
 
-MAX_OFFER_BYTES = 1024
 MAX_OPERATOR_BYTES = 64
-OFFER_TYPE = b"Offer(bytes32 digest)"
-PEER_PREFIX = b"quire-offer:"
 _PRICES = {5: "price_byte_second", 6: "price_get_byte", 7: "fee_put_byte"}
 _PRICE_BYTES = 32
 
@@ -81,58 +71,9 @@ def decode_offer(data: bytes) -> Offer:
     )
 
 
-def offer_digest(domain: HubDomain, digest: bytes) -> bytes:
-    """What the payee signs, 32 bytes."""
-    content = keccak256(keccak256(OFFER_TYPE) + digest)
-    return keccak256(b"\x19\x01" + domain_separator(domain, DOMAIN_NAME) + content)
-
-
-def sign_offer(offer: Offer, sign_payee: Sign, sign_peer: Sign) -> SignedOffer:
-    """`sign_payee` of a digest, as Ethereum does; `sign_peer` of a message, DER."""
-    data = encode_offer(offer)
-    digest = sha256(data).digest()
-    domain = HubDomain(offer.chain_id, offer.contract)
-    return SignedOffer(
-        offer,
-        data,
-        digest,
-        sign_payee(offer_digest(domain, digest)),
-        sign_peer(PEER_PREFIX + digest),
-    )
-
-
-def open_offer(data: bytes, sig_payee: bytes, sig_peer: bytes) -> SignedOffer:
-    """An offer as it was received, with both signatures checked.
-
-    Raises   BadEncoding  no offer
-             BadOffer     not signed by its payee or by its peer
-    """
-    offer = decode_offer(data)
-    digest = sha256(data).digest()
-    domain = HubDomain(offer.chain_id, offer.contract)
-    peer = encode_peer_id(offer.peer_id)
-    if recover_address(sig_payee, offer_digest(domain, digest)) != offer.payee:
-        raise BadOffer(f"the offer of {peer} is not signed by its payee 0x{offer.payee.hex()}")
-    if not verify(public_key_of(offer.peer_id), sig_peer, PEER_PREFIX + digest):
-        raise BadOffer(f"the offer of {peer} is not signed by that peer")
-    return SignedOffer(offer, data, digest, sig_payee, sig_peer)
-
-
 def check_offer(signed: SignedOffer, peer_id: bytes, domain: HubDomain, now: float) -> None:
     """That it is this peer's, for this hub, and holds at `now`. Raises BadOffer."""
-    offer = signed.offer
-    peer = encode_peer_id(peer_id)
-    if offer.peer_id != peer_id:
-        raise BadOffer(f"{peer} gave an offer of {encode_peer_id(offer.peer_id)}")
-    if (offer.chain_id, offer.contract) != (domain.chain_id, domain.contract):
-        raise BadOffer(
-            f"the offer of {peer} is for hub 0x{offer.contract.hex()} on chain {offer.chain_id}, "
-            f"this node pays through 0x{domain.contract.hex()} on chain {domain.chain_id}"
-        )
-    if offer.valid_until < now:
-        raise BadOffer(
-            f"the offer of {peer} held until {offer.valid_until}, now it is {now:.0f}; ask again"
-        )
+    check_terms(signed.offer, peer_id, domain, now)
 
 
 def _big(value: int) -> bytes:
@@ -146,3 +87,7 @@ def _price(fields: Fields, number: int) -> int:
     if len(data) > _PRICE_BYTES:
         raise BadEncoding(f"{_PRICES[number]} of an offer has more than {_PRICE_BYTES} bytes")
     return int.from_bytes(data, "big")
+
+
+_KIND = OfferKind(DOMAIN_NAME, b"quire-offer:", encode_offer, decode_offer)
+sign_offer, open_offer = _KIND.sign, _KIND.open

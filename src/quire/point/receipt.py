@@ -8,17 +8,16 @@ Source   point.md 6.4; the domain is the payment hub's with the name "QuireRepli
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TypeAlias
 
 from quire.base.errors import BadEncoding, PeerLied
 from quire.base.invariant import invariant
-from quire.chain.eip712 import number_word, type_hash
+from quire.chain.eip712 import domain_separator, number_word, type_hash, typed_digest
 from quire.chain.hub import HubDomain
 from quire.chain.values import ADDRESS_BYTES, Address
-from quire.channels.voucher import SIGNATURE_BYTES, domain_separator
+from quire.channels.signed_offer import Sign
+from quire.channels.voucher import SIGNATURE_BYTES
 from quire.kernels.keccak import keccak256
 from quire.kernels.signing import recover_address
 from quire.point.values import (
@@ -29,8 +28,6 @@ from quire.point.values import (
     ReceiptTerms,
     SignedOffer,
 )
-
-Sign: TypeAlias = Callable[[bytes], bytes]
 
 DOMAIN_NAME = b"QuireReplica"
 RECEIPT_TYPE = (
@@ -112,7 +109,7 @@ def decode_terms(data: bytes) -> ReceiptTerms:
 def receipt_digest(domain: HubDomain, terms: ReceiptTerms) -> bytes:
     """What is signed, 32 bytes."""
     content = keccak256(type_hash(RECEIPT_TYPE) + encode_terms(terms))
-    return keccak256(b"\x19\x01" + domain_separator(domain, DOMAIN_NAME) + content)
+    return typed_digest(domain_separator(domain, DOMAIN_NAME), content)
 
 
 def sign_receipt(sign: Sign, domain: HubDomain, terms: ReceiptTerms) -> Receipt:

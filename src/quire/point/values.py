@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from quire.chain.values import Address
+from quire.channels import signed_offer
 from quire.formats.replica_codes import Code as Code
 
 LinkId: TypeAlias = bytes  # 16 random bytes; made by the client, before anything is sent
@@ -45,19 +46,7 @@ class Offer:
     operator: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedOffer:
-    """`data` is the offer as it was signed; `digest` its SHA-256, by which it is called.
-
-    sig_payee  EIP-712 Offer(bytes32 digest) under the hub's domain named "QuireReplica"; 65 bytes
-    sig_peer   DER, by the libp2p key, over "quire-offer:" and the digest
-    """
-
-    offer: Offer
-    data: bytes
-    digest: bytes
-    sig_payee: bytes
-    sig_peer: bytes
+SignedOffer: TypeAlias = signed_offer.SignedOffer[Offer]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import pytest
 
 from quire.base.errors import BadEncoding
 from quire.base.ranges import RangeSet
+from quire.formats.amount import decode_amount, encode_amount
 from quire.formats.cid import manifest_cid_of
 from quire.formats.protobuf import bytes_field, uint_field
 from quire.formats.replica import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
@@ -17,10 +18,8 @@ from quire.formats.replica_parts import (
     MAX_READ_BLOCKS,
     MAX_RUN_BLOCKS,
     bitmap_of,
-    decode_amount,
     decode_indices,
     decode_root,
-    encode_amount,
     encode_indices,
     encode_root,
     ranges_of,

@@ -9,9 +9,10 @@ from quire.aggregation.job import Job
 from quire.aggregation.values import JobId, SignedOffer
 from quire.chain.port import ChainClock
 from quire.channels.port import Income
-from quire.formats.aggregator import MAX_RETRY_MS, AggregatorAnswer
+from quire.formats.aggregator import AggregatorAnswer
 from quire.formats.aggregator_asking import Customer
 from quire.formats.aggregator_codes import Code, Service, Stage
+from quire.formats.answer_head import MAX_RETRY_MS
 from quire.net.transport import PeerId
 from quire.services.aggregating.jobs import AT_WORK, OPEN, Jobs, bill_key
 from quire.services.aggregating.settings import AggregatorLimits, AggregatorSettings

@@ -16,10 +16,10 @@ from quire.aggregation.values import Offer, SignedOffer
 from quire.base.units import GIB, format_size
 from quire.chain.hub import Hub
 from quire.formats.aggregator import AggregatorAnswer
-from quire.formats.aggregator_answers import OfferAnswer
 from quire.formats.aggregator_asking import QuoteRequest
 from quire.formats.aggregator_codes import Code, Service
 from quire.formats.peer_id import decode_peer_id
+from quire.formats.signed_offer import OfferAnswer
 from quire.net.identity import Identity
 from quire.services.aggregating.doer import Doer
 from quire.services.aggregating.settings import AggregatorSettings

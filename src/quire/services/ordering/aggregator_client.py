@@ -16,9 +16,9 @@ from quire.formats.aggregator import (
     AggregatorRequest,
     decode_answer,
 )
-from quire.formats.aggregator_answers import OfferAnswer
 from quire.formats.aggregator_asking import QuoteRequest
 from quire.formats.aggregator_codes import Code
+from quire.formats.signed_offer import OfferAnswer
 from quire.net.requests import Requests
 from quire.net.transport import Address, PeerId
 

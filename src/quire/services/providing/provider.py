@@ -19,7 +19,6 @@ from quire.base.errors import BadEncoding, ChainError, DiskFull, QuireError, Quo
 from quire.formats.cid import Cid
 from quire.formats.peer_id import decode_peer_id
 from quire.formats.replica import MAX_MESSAGE_BYTES, ReplicaAnswer, ReplicaRequest, decode_request
-from quire.formats.replica_answers import OfferAnswer
 from quire.formats.replica_asking import (
     AuditRequest,
     GetRequest,
@@ -35,6 +34,7 @@ from quire.formats.replica_asking import (
     StoreRequest,
 )
 from quire.formats.replica_codes import Code
+from quire.formats.signed_offer import OfferAnswer
 from quire.formats.varint import Buffer
 from quire.net.answering import Answering, serve_requests
 from quire.net.transport import PeerId, Transport

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from quire.base.clock import Clock
 from quire.base.errors import BadEncoding, BadOffer, PeerLied, PeerRefused, PeerSilent
-from quire.formats.replica_answers import OfferAnswer
 from quire.formats.replica_asking import OfferRequest
 from quire.formats.replica_codes import Code
+from quire.formats.signed_offer import OfferAnswer
 from quire.net.transport import Address, PeerId
 from quire.point.offer import open_offer
 from quire.point.values import SignedOffer
