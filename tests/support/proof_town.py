@@ -34,6 +34,7 @@ from quire.services.aggregating.aggregator import Aggregator, serve_aggregator
 from quire.services.aggregating.ports import AggregatorPorts
 from quire.services.aggregating.proving import Proving
 from quire.services.aggregating.settings import AggregatorSettings
+from quire.services.ordering.affordable import Affordable
 from quire.services.ordering.aggregator_client import AggregatorClient
 from quire.services.ordering.aggregators import AggregatorPorts as ChoicePorts
 from quire.services.ordering.aggregators import Aggregators
@@ -44,7 +45,6 @@ from quire.services.ordering.remote_prover import (
     OwnProver,
     RemotePorts,
     RemoteProver,
-    RemoteTerms,
 )
 from quire.services.paying.payer import place_of
 from quire.sim.clock import SimClock
@@ -237,20 +237,23 @@ HOST_ACCOUNT = address_of(key_of("account host"))
 
 
 class ProofHost(_Side):
-    """A node that orders its proofs. `own`: what it has to prove with by itself."""
+    """A node that orders its proofs. `own`: what it has to prove with by itself; `max_price`: of a
+    proof, 0: any."""
 
     def __init__(
         self,
         town: Town,
         *,
         own: TimedWorkers | None = None,
-        terms: RemoteTerms | None = None,
+        via: Sequence[str] = (),
+        max_price: int = 0,
         verify: Verify | None = None,
     ) -> None:
         super().__init__(town, "host")
         assert self.account == HOST_ACCOUNT
         self.own = own
-        self.terms = terms or RemoteTerms()
+        self.via = via
+        self.max_price = max_price
         self.verify = verify or _verify
 
     async def open(self) -> None:
@@ -292,7 +295,7 @@ class ProofHost(_Side):
         self.orders.handle(Service.PROVE, handler)
         ports = RemotePorts(
             orders=self.orders,
-            choice=self.choice,
+            choice=Affordable(self.choice, self.max_price),
             account=self.account,
             chain=self.hub.clock,
             clock=clock,
@@ -301,7 +304,7 @@ class ProofHost(_Side):
         )
         workers: Any = self.own
         own = None if workers is None else OwnProver(prover, workers)
-        self.prover = RemoteProver(ports, prover.parameters, handler, self.terms, own)
+        self.prover = RemoteProver(ports, prover.parameters, handler, self.via, own)
         await self.retail.start()
         if self.starts == 1:
             await self.hub.deposit(10**9)

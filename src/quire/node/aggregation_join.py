@@ -29,7 +29,7 @@ from quire.services.ordering.encoding import Encoding, EncodingPorts
 from quire.services.ordering.encoding_runs import EncodingRuns
 from quire.services.ordering.orders import Orders
 from quire.services.ordering.ports import OrderPorts
-from quire.services.ordering.remote_prover import RemoteProver, RemoteTerms
+from quire.services.ordering.remote_prover import RemoteProver
 from quire.services.paying.payer import place_of
 from quire.services.purchasing import Purchases
 
@@ -94,9 +94,9 @@ def join_proving_elsewhere(
     """Proofs of slots are ordered of aggregators. Raises BadConfig."""
     hub = aggregation.retail.hub
     via = via_of(config.prove_via, "the setting prove-via")
-    terms = RemoteTerms(() if via is None else via.peers, config.prove_max_price)
-    orders, choice = aggregation.orders, aggregation.aggregators
-    return remote.join(orders, choice, hub, terms, ground, parts)
+    peers = () if via is None else via.peers
+    choice = Affordable(aggregation.aggregators, config.prove_max_price)
+    return remote.join(aggregation.orders, choice, hub, peers, ground, parts)
 
 
 def join_delegation(

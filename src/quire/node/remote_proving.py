@@ -6,6 +6,7 @@ aggregation (built later): orders, choice ─► the prover is there
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,7 +25,6 @@ from quire.services.ordering.remote_prover import (
     OwnProver,
     RemotePorts,
     RemoteProver,
-    RemoteTerms,
 )
 
 
@@ -49,12 +49,12 @@ class RemoteProving:
         orders: Orders,
         choice: Choice,
         hub: Hub,
-        terms: RemoteTerms,
+        via: Sequence[str],
         ground: Ground,
         parts: Parts,
     ) -> RemoteProver:
-        """Order proofs, paid through this hub, once the prover is started. To be called before the
-        orders start."""
+        """Order proofs, paid through this hub, once the prover is started; of the peers in `via`
+        alone, if there are any. To be called before the orders start."""
         check = partial(verify, self.key)
         handler = ProofOrders(
             hash_of(self.key), check, hub.clock, ground.clock, ground.waits, others=orders.all
@@ -70,5 +70,5 @@ class RemoteProving:
             rng=ground.rng,
         )
         own = None if self.own is None else OwnProver(self.own, parts.workers)
-        self.prover = RemoteProver(ports, self.parameters, handler, terms, own)
+        self.prover = RemoteProver(ports, self.parameters, handler, via, own)
         return self.prover

@@ -45,7 +45,6 @@ from quire.services.ordering.remote_prover import (
     OwnProver,
     RemotePorts,
     RemoteProver,
-    RemoteTerms,
 )
 from quire.services.proof_maker import ProvingMeans
 from quire.services.prover import Proofs
@@ -231,8 +230,7 @@ class Member:
             ),
             self.circuit,
             handler,
-            RemoteTerms(),
-            own,
+            own=own,
         )
 
         async def the_prover() -> AnyProver:

@@ -37,12 +37,8 @@ class BondCover:
         self.release(job_id)
         return False
 
-    def is_kept_by_its_job(self, job_id: JobId) -> None:
-        """The job is in the journal and counts from now on."""
-        self._reserved.pop(job_id, None)
-
     def release(self, job_id: JobId) -> None:
-        """Nothing was promised."""
+        """Nothing was promised, or its job is in the journal and counts from now on."""
         self._reserved.pop(job_id, None)
 
     def is_in_chain(self, slot_id: SlotId, period: int) -> None:

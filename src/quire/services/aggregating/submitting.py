@@ -175,7 +175,7 @@ class Submitting:
         assert isinstance(work, SubmitWork)
         self._taken[work.slot_id, work.period] = job.job_id
         is_fresh = self._fresh.pop(job.job_id, "") is None
-        self._cover.is_kept_by_its_job(job.job_id)
+        self._cover.release(job.job_id)
         if not is_fresh:  # of an earlier life, which may have sent it
             found = await submission_in(self._market, self._looks.pace, work.slot_id, work.period)
             if found is not None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from quire.aggregation.order import At, Order
-from quire.aggregation.values import JOB_ID_BYTES, SubmitWork
+from quire.aggregation.values import SubmitWork
 from quire.base.errors import QuireError
 from quire.base.events import EventBus
 from quire.chain.abi import id_text
@@ -29,6 +29,7 @@ from quire.formats.aggregator_asking import QuoteRequest
 from quire.formats.aggregator_codes import Service
 from quire.market.submit_policy import Ready, own_turn, promise_until
 from quire.services.market_feed import Feed
+from quire.services.ordering.new_order import new_order
 from quire.services.ordering.ports import Choice, Found, Handler, Promises
 from quire.services.ordering.submit_orders import SubmitHandler
 
@@ -211,18 +212,10 @@ class Delegation:
 
     def _order(self, ready: Ready, found: Found) -> Order:
         bond = found.offer.offer.bond
-        return Order(
-            job_id=self._ports.rng.randbytes(JOB_ID_BYTES),
-            at=At.FUNDING,
-            peer=found.peer,
-            addresses=tuple(found.addresses),
-            account=self._market.account,
-            subject=id_text(ready.slot_id),
-            offer=found.offer,
-            work=SubmitWork(ready.slot_id, ready.period, ready.challenge, ready.proof, bond),
-            deadline=self._market.terms.period_end(ready.period),
-            serve_seconds=0,
-        )
+        work = SubmitWork(ready.slot_id, ready.period, ready.challenge, ready.proof, bond)
+        deadline = self._market.terms.period_end(ready.period)
+        subject, account = id_text(ready.slot_id), self._market.account
+        return new_order(found, work, self._ports.rng, account, subject, deadline)
 
     # ---- what becomes of it ----
 

@@ -11,12 +11,12 @@ import random
 from collections.abc import AsyncIterable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quire.aggregation.order import ENDS, At, Order
 from quire.aggregation.stripes import CONFIDENCE, SECRET_BYTES, check_confidence, draw
-from quire.aggregation.values import JOB_ID_BYTES, EncodeWork, JobId
+from quire.aggregation.values import EncodeWork, JobId
 from quire.base.clock import Clock
 from quire.base.errors import BlockMissing, Cancelled, QuireError, Refused, UnknownDataset
 from quire.base.events import EventBus
@@ -36,6 +36,7 @@ from quire.net.exchange.engine import Exchange
 from quire.services.ordering.affordable import Affordable
 from quire.services.ordering.encode_orders import EncodeOrderPorts, EncodeOrders, encoded_of
 from quire.services.ordering.encoded_lists import EncodedLists
+from quire.services.ordering.new_order import new_order
 from quire.services.ordering.orders import Orders
 from quire.services.ordering.originals import Original, stored_original
 from quire.services.ordering.ports import AskAggregator, Choice, Found
@@ -298,16 +299,9 @@ class Encoding:
         """A new one, with a secret of its own."""
         ports, offer = self._ports, found.offer.offer
         seconds = 2 * offer.seconds + SPARE_SECONDS + work.size // UPLOAD_BYTES_A_SECOND
-        return Order(
-            job_id=ports.rng.randbytes(JOB_ID_BYTES),
-            at=At.FUNDING,
-            peer=found.peer,
-            addresses=tuple(found.addresses),
-            account=ports.account,
-            subject=subject,
-            offer=found.offer,
-            work=work,
-            deadline=int(ports.chain.now()) + seconds,
+        deadline = int(ports.chain.now()) + seconds
+        return replace(
+            new_order(found, work, ports.rng, ports.account, subject, deadline),
             serve_seconds=terms.serve_seconds,
             secret=ports.rng.randbytes(SECRET_BYTES),
             confidence=terms.confidence,

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Protocol
 
 from quire.aggregation.order import ENDS, At, Order
-from quire.aggregation.values import JOB_ID_BYTES, ProveWork, SignedOffer
+from quire.aggregation.values import ProveWork, SignedOffer, Work
 from quire.base.clock import Clock
 from quire.base.errors import Busy, InputError, QuireError, Refused
 from quire.base.events import EventBus
@@ -33,6 +33,7 @@ from quire.flow.workers import Workers
 from quire.formats.aggregator_asking import QuoteRequest
 from quire.formats.aggregator_codes import Service
 from quire.services.circuits import words_of
+from quire.services.ordering.new_order import new_order
 from quire.services.ordering.ports import Choice, Found
 from quire.services.ordering.proof_orders import ProofOrders
 from quire.services.ordering.race import Entrant, Race
@@ -77,18 +78,6 @@ class OwnProver:
     workers: Workers
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteTerms:
-    """What this node orders.
-
-    via        peers that alone are asked, as ids or addresses; none: everybody who is found
-    max_price  of one proof, in the smallest unit of the token; 0: any
-    """
-
-    via: tuple[str, ...] = ()
-    max_price: int = 0
-
-
 @dataclass(slots=True)
 class RemoteCounts:
     """Proofs since the node started: that others made, and that the own prover had to make."""
@@ -98,20 +87,21 @@ class RemoteCounts:
 
 
 class RemoteProver:
-    """Satisfies flow.prove.OutsideProver. `handler` is that of the orders."""
+    """Satisfies flow.prove.OutsideProver. `handler` is that of the orders; `via`: peers that alone
+    are asked, as ids or addresses; none: everybody who is found."""
 
     def __init__(
         self,
         ports: RemotePorts,
         parameters: CircuitParameters,
         handler: ProofOrders,
-        terms: RemoteTerms,
+        via: Sequence[str] = (),
         own: OwnProver | None = None,
     ) -> None:
         self._ports = ports
         self._parameters = parameters
         self._handler = handler
-        self._terms = terms
+        self._via = tuple(via)
         self._own = own
         self._is_ready = False  # before all orders are known, one would be made twice
         self.counts = RemoteCounts()
@@ -202,17 +192,13 @@ class RemoteProver:
         try:
             async with asyncio.timeout_at(until):
                 found = await self._ports.choice.find(
-                    QUOTE, via=self._terms.via, subject=subject, exclude=exclude
+                    QUOTE, via=self._via, subject=subject, exclude=exclude
                 )
         except TimeoutError:
             return []
         left = deadline - self._ports.clock.monotonic()
-        wanted = [each for each in found if self._is_wanted(each.offer)]
+        wanted = [each for each in found if each.offer.offer.key_hash == self.key_hash]
         return sorted(wanted, key=lambda each: each.offer.offer.seconds > left)[:ASKED_MAX]
-
-    def _is_wanted(self, signed: SignedOffer) -> bool:
-        offer, most = signed.offer, self._terms.max_price
-        return offer.key_hash == self.key_hash and (offer.price <= most or not most)
 
     def _patience(self, signed: SignedOffer, deadline: float) -> float:
         """Twice what it says that it takes, if there is time for that."""
@@ -221,21 +207,12 @@ class RemoteProver:
         return min(PATIENCE_SHARE * left, promised)
 
     async def _ask(self, found: Found, ask: ProofAsk, work: ProveWork, deadline: float) -> bytes:
-        offer = found.offer.offer
         left = deadline - self._ports.clock.monotonic()
-        order = Order(
-            job_id=self._ports.rng.randbytes(JOB_ID_BYTES),
-            at=At.FUNDING,
-            peer=found.peer,
-            addresses=found.addresses,
-            account=self._ports.account,
-            subject=str(ask.dataset.manifest_cid),
-            offer=found.offer,
-            work=work,
-            deadline=int(self._ports.chain.now() + left),
-            serve_seconds=0,
-        )
-        words = f"is ordered of {found.peer} for {offer.price}, as order {order.key}"
+        rng, account = self._ports.rng, self._ports.account
+        until = int(self._ports.chain.now() + left)
+        order = new_order(found, work, rng, account, str(ask.dataset.manifest_cid), until)
+        price = found.offer.offer.price
+        words = f"is ordered of {found.peer} for {price}, as order {order.key}"
         self._tell("ordered", ask, words)
         await self._ports.orders.begin(order)
         return await self._until_good(order.key)
@@ -243,14 +220,14 @@ class RemoteProver:
     async def _until_good(self, key: str) -> bytes:
         order = await self._ports.orders.until_checked(key)
         if not order.checked:
-            for other in self._ports.orders.all():  # which may have been quicker
-                if other.work == order.work and other.checked:
+            for other in self._of(order.work):  # which may have been quicker
+                if other.checked:
                     return other.result
             raise Refused(order.why or f"the order was {order.at.value}")
         self.counts.ordered += 1
         return order.result
 
-    def _of(self, work: ProveWork) -> list[Order]:
+    def _of(self, work: Work) -> list[Order]:
         return [order for order in self._ports.orders.all() if order.work == work]
 
     async def _give_up(self, work: ProveWork) -> None:

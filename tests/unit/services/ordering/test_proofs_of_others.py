@@ -12,7 +12,6 @@ from quire.base.errors import Busy, DeadlineExceeded, InputError
 from quire.dataset.proof_input import ProofInput
 from quire.formats.aggregator_asking import AcceptProve, Cancel, Dispute
 from quire.formats.aggregator_codes import Reason
-from quire.services.ordering.remote_prover import RemoteTerms
 from quire.sim.prover import SimProver, proof_of_public
 from support.proof_evidence import every_cell, evidence
 from support.proof_town import (
@@ -124,7 +123,7 @@ def test_who_has_another_key_or_asks_too_much_is_not_asked():
         town.prover.key_hash = b"\1" * 32
         foreign = await town.maker(1)
         town.prover = usual
-        host = await town.host(terms=RemoteTerms(max_price=PRICE))
+        host = await town.host(max_price=PRICE)
         with pytest.raises(Busy, match="there is nobody to ask"):
             await host.prove()
         assert host.orders.all() == []
@@ -153,7 +152,7 @@ def test_who_does_not_promise_to_be_in_time_is_asked_last():
 def test_only_those_that_are_named_are_asked():
     async def scene(town: Town) -> None:
         cheap, named = await town.maker(1), await town.maker(PRICE)
-        host = await town.host(terms=RemoteTerms(via=(named.peer,)))
+        host = await town.host(via=[named.peer])
         await host.prove()
         await host.settled()
         assert (cheap.earned, named.earned) == (0, PRICE)
