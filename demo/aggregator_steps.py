@@ -26,17 +26,15 @@ from demo.aggregator_run import (
 )
 from demo.limits import cpu_seconds, peak_memory
 from demo.market_watch import MarketWatch
+from demo.slot_offer import COLLATERAL, DURATION_SECONDS, PRICE, offer_slot
 from demo.steps import rate_text
 from quire.base.errors import DeadlineExceeded, IntegrityError
 from quire.base.units import format_duration, format_size
 from quire.chain.abi import address_text, parse_id, slot_id
 from quire.chain.values import SlotState
-from quire.faces.local_market import call
 from quire.faces.sdk import Client as Sdk
 
 LOOK_SECONDS = 0.3
-DURATION_SECONDS = 3600
-PRICE, COLLATERAL = 2, 1000
 CODING_MOST = 1_000_000_000  # tokens that the client would pay for the coding
 FILL_SECONDS, SETTLE_SECONDS, PERIODS = 300.0, 60.0, 3
 
@@ -48,14 +46,8 @@ async def fund(run: Run) -> None:
         *(run.command(name, "channels", "deposit", str(DEPOSIT)) for name in (CLIENT, *HOSTS)),
         run.command(HONEST, "bond", "deposit", str(BOND_DEPOSIT)),
     )
-    body = {
-        "totalSize": run.slot_size,
-        "duration": DURATION_SECONDS,
-        "minPricePerBytePerSecond": str(PRICE),
-        "totalCollateral": str(run.slot_size * COLLATERAL),
-    }
     for name in HOSTS:
-        await call(run.nodes[name], "POST", "/sales/availability", body)
+        await offer_slot(run.nodes[name], run.slot_size)
     run.steps.done(
         "all",
         f"client and hosts have deposits at the hub, {HONEST} a bond of {BOND_DEPOSIT:,} tokens",

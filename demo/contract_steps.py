@@ -9,6 +9,7 @@ from typing import Any
 
 from demo.contract_run import CLIENT, HOSTS, SPARE, STRANGER, VALIDATOR, K, M, Run
 from demo.market_watch import MarketWatch
+from demo.slot_offer import COLLATERAL, DURATION_SECONDS, PRICE, offer_slot
 from demo.steps import POLL_SECONDS, pieces, rate_text, sha256_of
 from quire.base.errors import DeadlineExceeded, IntegrityError
 from quire.base.units import format_size
@@ -18,26 +19,12 @@ from quire.faces.local_market import call
 
 KILLED_SLOT = 1  # a slot of data
 QUIET_PERIODS = 2
-DURATION_SECONDS = 3600  # of the contract, on the chain's clock
 EXPIRY_SECONDS = 600
-PRICE = 2  # tokens for each byte and second
-COLLATERAL = 1000  # tokens for each byte
 BUY_SECONDS = 60.0
 FILL_SECONDS = 150.0
 EVICT_PERIODS = 8  # some ask for no proof
 REPAIR_SECONDS = 120.0
 PAY_SECONDS = 60.0
-
-
-async def offer_space(run: Run, name: str) -> None:
-    run.suspects = (name,)
-    body = {
-        "totalSize": run.slot_size,
-        "duration": DURATION_SECONDS,
-        "minPricePerBytePerSecond": str(PRICE),
-        "totalCollateral": str(run.slot_size * COLLATERAL),
-    }
-    await call(run.nodes[name], "POST", "/sales/availability", body)
 
 
 async def buy(run: Run, watch: MarketWatch) -> None:
@@ -110,7 +97,8 @@ async def client_leaves(run: Run) -> None:
     node = run.nodes[CLIENT]
     pid = node.pid
     await asyncio.to_thread(node.stop)
-    await offer_space(run, SPARE)
+    run.suspects = (SPARE,)
+    await offer_slot(run.nodes[SPARE], run.slot_size)
     run.steps.done(CLIENT, f"has left (process {pid}); from now on nobody looks after the file")
 
 

@@ -27,7 +27,6 @@ from demo.contract_steps import (
     evict,
     fill_slots,
     kill_host,
-    offer_space,
     quiet_periods,
     read_file,
     repair,
@@ -35,6 +34,7 @@ from demo.contract_steps import (
 )
 from demo.market_view import MarketView
 from demo.market_watch import MarketWatch
+from demo.slot_offer import offer_slot
 from demo.steps import Steps, sha256_of
 from quire.base.errors import QuireError
 from quire.base.units import format_duration, format_size
@@ -96,7 +96,8 @@ async def _open(run: Run) -> None:
     )
     run.steps.done("all", f"{len(run.nodes)} nodes, each with {TOKENS_EACH:,} tokens of its own")
     for name in HOSTS:
-        await offer_space(run, name)
+        run.suspects = (name,)
+        await offer_slot(run.nodes[name], run.slot_size)
     run.steps.done("hosts", f"offer {format_size(run.slot_size)} each, room for one slot")
 
 

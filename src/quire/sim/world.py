@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from quire.base.errors import DiskFull, EnvironmentProblem
+from quire.base.errors import Bug, DiskFull, EnvironmentProblem
 from quire.formats.cid import Cid
 from quire.net.memory import MemoryNetwork
 from quire.sim.checks import Watch, check_acknowledged, check_node, check_nothing_left
@@ -22,6 +22,8 @@ from quire.sim.rng import Streams
 from quire.sim.tally import Tally
 from quire.sim.trace import Trace
 from quire.sim.trouble import Trouble
+
+LOOK_SECONDS = 2.0
 
 
 class World:
@@ -97,6 +99,15 @@ class World:
             self.note_checked(content)
 
     # ---- time ----
+
+    async def until(self, what: str, is_so: Callable[[], bool], seconds: float) -> None:
+        """Wait for something that has to come true. Raises `Bug` when it does not within
+        `seconds`."""
+        end = self.now() + seconds
+        while not is_so():
+            if self.now() > end:
+                raise Bug(f"not {what} after {seconds:.0f} s")
+            await asyncio.sleep(LOOK_SECONDS)
 
     def now(self) -> float:
         return self.clock.monotonic()

@@ -14,7 +14,7 @@ Nothing of that may cost anybody anything: see sim/settlement.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from quire.aggregation.values import service_of
@@ -56,7 +56,6 @@ TOKENS, DEPOSIT, BONDED = 10**15, 10**9, 10**6
 DURATION, EXPIRY = 9000, 4000
 PERIODS = 3  # with trouble
 CALM_PERIODS = 1
-LOOK_SECONDS = 2.0
 ENCODE_SECONDS = 3600.0
 CODED_LOOK_SECONDS = 60.0
 FILL_SECONDS = 3900.0
@@ -117,13 +116,13 @@ class AggregatorStory:
         encoded = await self._encode()
         request_id = await self._sell(encoded)
         start = TERMS.period_of(self.chain.head.timestamp)
-        await self._until("proved", lambda: self._period() > start + PERIODS, 2000.0)
+        await self.world.until("proved", lambda: self._period() > start + PERIODS, 2000.0)
         self._step(3, "hosts have proved for some periods")
         self._ears.is_calm = True
         await self.trouble.end()
         calm_since = self.chain.head.timestamp
         end = self._period() + CALM_PERIODS
-        await self._until("calm", lambda: self._period() > end, 2000.0)
+        await self.world.until("calm", lambda: self._period() > end, 2000.0)
         self._check(calm_since, request_id)
         self._step(4, "everybody has what is due to him")
         for cast in self.cast.values():
@@ -237,9 +236,13 @@ class AggregatorStory:
             return await life.trading.purchases.buy(encoded, bid)
 
         request_id = await until_done(self.world, owner.node, "buy", buy)
-        await self._until("known", lambda: request_id in self.chain.state.requests)
+        await self.world.until(
+            "known", lambda: request_id in self.chain.state.requests, FILL_SECONDS
+        )
         keeping = asyncio.create_task(self._keep_coded(), name="keep coded")
-        await self._until("filled", partial(self._is, request_id, RequestState.STARTED))
+        await self.world.until(
+            "filled", partial(self._is, request_id, RequestState.STARTED), FILL_SECONDS
+        )
         keeping.cancel()
         await asyncio.wait([keeping])
         self._step(2, "every slot is filled, the contract has started")
@@ -283,15 +286,6 @@ class AggregatorStory:
 
     def _period(self) -> int:
         return TERMS.period_of(self.chain.head.timestamp)
-
-    async def _until(
-        self, what: str, is_so: Callable[[], bool], seconds: float = FILL_SECONDS
-    ) -> None:
-        end = self.world.now() + seconds
-        while not is_so():
-            if self.world.now() > end:
-                raise Bug(f"not {what} after {seconds:.0f} s")
-            await asyncio.sleep(LOOK_SECONDS)
 
     def _step(self, number: int, text: str) -> None:
         self.world.trace.record(f"step {number}", "step", "", text)

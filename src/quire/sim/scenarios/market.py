@@ -20,7 +20,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
-from quire.base.errors import Bug
 from quire.base.invariant import invariant
 from quire.base.units import KIB
 from quire.chain.abi import slot_id
@@ -53,7 +52,6 @@ BLOCK_SECONDS = 5
 EXPIRY = 900
 DURATION = 1500, 1100  # and so much more for each loss
 TOKENS = 10**15
-LOOK_SECONDS = 2.0
 FILL_SECONDS = 1500.0
 REPAIR_SECONDS = 2000.0  # two misses, a wait for more losses, a slot to rebuild, a first proof
 TROUBLE_SECONDS = (20.0, 200.0)  # between two faults
@@ -120,7 +118,9 @@ class Market:
         await asyncio.gather(*(world.start(node) for node in world.nodes.values()))
         trouble = asyncio.create_task(self._trouble(), name="trouble")
         cid, request_id = await self._buy()
-        await self._until("filled", partial(self._is, request_id, RequestState.STARTED))
+        await self.world.until(
+            "filled", partial(self._is, request_id, RequestState.STARTED), FILL_SECONDS
+        )
         self._step(2, "every slot is filled, the contract has started")
         world.retire(self.owner)
         self._step(3, "the owner is gone for good")
@@ -183,7 +183,9 @@ class Market:
             return await life.purchases.buy(source, bid)
 
         request_id = await until_done(self.world, self.owner, "buy", buy)
-        await self._until("known", lambda: request_id in self.chain.state.requests)
+        await self.world.until(
+            "known", lambda: request_id in self.chain.state.requests, FILL_SECONDS
+        )
         request = self.chain.state.requests[request_id].request
         can = self.terms.extensions.name or "nothing"
         self._step(1, f"{len(self.content)} bytes are asked for in {SLOTS} slots; added: {can}")
@@ -206,7 +208,7 @@ class Market:
             self._check_evicted(request_id)
             return account not in found.values() and None not in found.values()
 
-        await self._until(f"repaired after {victim.name}", is_repaired, REPAIR_SECONDS)
+        await self.world.until(f"repaired after {victim.name}", is_repaired, REPAIR_SECONDS)
         self._step(4, "every slot is held again")
 
     async def _settle(self, request_id: RequestId) -> None:
@@ -219,10 +221,10 @@ class Market:
                 if holder is not None
             )
 
-        await self._until("paid", is_paid, self.duration + 600.0)
+        await self.world.until("paid", is_paid, self.duration + 600.0)
         client = self.traders["owner"]
         await self.world.bring_back(self.owner)
-        await self._until(
+        await self.world.until(
             "withdrawn", lambda: self.chain.state.requests[request_id].is_withdrawn, 600.0
         )
         tokens, state = self.chain.state.tokens, self.chain.state
@@ -302,15 +304,6 @@ class Market:
                 not living or missed == 0,
                 f"{living and living[0].name} lives and has missed {missed} proofs",
             )
-
-    async def _until(
-        self, what: str, is_so: Callable[[], bool], seconds: float = FILL_SECONDS
-    ) -> None:
-        end = self.world.now() + seconds
-        while not is_so():
-            if self.world.now() > end:
-                raise Bug(f"not {what} after {seconds:.0f} s")
-            await asyncio.sleep(LOOK_SECONDS)
 
     async def _read(self, parts: Parts, cid: Cid) -> bytes:
         found = await parts.fetches.manifest(cid, 60.0)
