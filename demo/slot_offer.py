@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from quire.faces.local import LocalNode
-
 from quire.faces.local_market import call
 
 DURATION_SECONDS = 3600  # of the contract, on the chain's clock

@@ -11,6 +11,7 @@ from support.proof_town import (
     PERIOD,
     PRICE,
     SECONDS,
+    Maker,
     ProofHost,
     Town,
     play,
@@ -21,13 +22,19 @@ def ends(host: ProofHost) -> list[str]:
     return [str(each.at) for each in host.orders.all()]
 
 
+async def being_made(host: ProofHost, maker: Maker) -> asyncio.Future[bytes]:
+    """A proof that the host has ordered and this aggregator has begun to make."""
+    proving = asyncio.ensure_future(host.prove())
+    while not maker.workers.begun:
+        await asyncio.sleep(0.1)
+    return proving
+
+
 def test_a_proof_that_is_not_wanted_any_more_is_called_off_and_not_paid():
     async def scene(town: Town) -> None:
         maker = await town.maker()
         host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
+        proving = await being_made(host, maker)
         proving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await proving
@@ -69,9 +76,7 @@ def test_a_host_that_starts_again_goes_on_with_its_order_and_pays_once():
     async def scene(town: Town) -> None:
         maker = await town.maker()
         host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
+        proving = await being_made(host, maker)
         await host.close()
         await asyncio.wait([proving])
         await host.open()
@@ -91,9 +96,7 @@ def test_a_host_that_starts_again_hears_of_all_its_orders_and_pays_the_first_goo
     async def scene(town: Town) -> None:
         slow, quick = await town.maker(1, seconds=160), await town.maker(PRICE, seconds=20)
         host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not quick.workers.begun:
-            await asyncio.sleep(0.1)
+        proving = await being_made(host, quick)
         proving.cancel()
         await host.close()
         await host.open()
@@ -110,9 +113,7 @@ def test_an_order_of_before_a_restart_that_nobody_wants_any_more_ends_without_bl
     async def scene(town: Town) -> None:
         maker = await town.maker()
         host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
+        proving = await being_made(host, maker)
         await host.close()
         await asyncio.wait([proving])
         await host.open()
@@ -129,9 +130,7 @@ def test_an_aggregator_that_starts_again_is_sent_the_witness_anew():
     async def scene(town: Town) -> None:
         maker = await town.maker()
         host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
+        proving = await being_made(host, maker)
         await maker.close()
         await asyncio.sleep(1)
         await maker.open()
@@ -147,9 +146,7 @@ def test_a_proof_that_was_in_the_aggregator_s_journal_is_delivered_after_its_res
     async def scene(town: Town) -> None:
         maker = await town.maker()
         host = await town.host()
-        proving = asyncio.ensure_future(host.prove())
-        while not maker.workers.begun:
-            await asyncio.sleep(0.1)
+        proving = await being_made(host, maker)
         town.network.partition(host.peer, maker.peer)
         await asyncio.sleep(2 * SECONDS)
         assert maker.workers.made == 1
