@@ -3,50 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from quire.base.errors import NodeUnreachable
 from quire.faces.local import LocalNode
 from quire.faces.local_market import LocalMarket
+from support.aggregator_pair import a_pair
 from support.cluster import ask, put
-from support.command import Outcome, quire
 
 BID = ("--for", "1h", "--price", "1", "--collateral", "1", "--nodes", "6", "--tolerance", "2")
-PRICES = ("--aggregator-encode-price", "1024000", "--aggregator-first-share", "60")
-
-
-@dataclass
-class Pair:
-    aggregator: LocalNode
-    client: LocalNode
-
-    async def run(self, *arguments: str) -> Outcome:
-        """A command at the client's node."""
-        return await asyncio.to_thread(quire, *arguments, api=self.client.api)
-
-
-@asynccontextmanager
-async def a_pair(directory: Path) -> AsyncIterator[Pair]:
-    """No circuit is there, so the aggregator offers coding only."""
-    directory.mkdir(exist_ok=True)
-    market = LocalMarket(directory, None)
-    await market.start()
-    nodes: list[LocalNode] = []
-    try:
-        for name, more in (("aggregator", ["--aggregator", *PRICES]), ("client", [])):
-            market.add_account(name)
-            arguments = [*market.arguments(name), *more]
-            bootstrap = [node.address for node in nodes]
-            node = LocalNode(directory / name, bootstrap=bootstrap, arguments=arguments)
-            nodes.append(await asyncio.to_thread(node.start))
-        yield Pair(*nodes)
-    finally:
-        for node in reversed(nodes):
-            await asyncio.to_thread(node.stop)
-        await market.stop()
 
 
 async def test_a_client_has_its_file_coded_checked_and_requested(tmp_path):

@@ -58,6 +58,8 @@ class Order:
     checked     in words, what was checked
     paid        parts that were promised by voucher: 0, 1, 2
     ending      of an order in CLAIMING: how it ends when nothing is owed
+    is_stale    it was refused for an offer that does not hold any more, as after a restart of
+                the aggregator
     is_told     the aggregator was told of the end, or cannot be
     """
 
@@ -81,6 +83,7 @@ class Order:
     reason: Reason | None = None
     why: str = ""
     ending: At | None = None
+    is_stale: bool = False
     is_told: bool = False
 
     @property
@@ -257,7 +260,6 @@ class Tell:
 
     stripe: int = 0
     evidence: bytes = b""
-    is_stale: bool = False
 
 
 OrderEffect: TypeAlias = Fund | Ask | Await | Check | Pay | Watch | Claim | Tell

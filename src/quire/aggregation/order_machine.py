@@ -168,8 +168,7 @@ def _forward(state: Order, event: OrderEvent) -> Step:
             return _go(state, At.ASKING)
         case ((At.ASKING | At.WAITING), Declined(why, is_stale)):
             ended, effects = _end(state, At.LATE if state.is_promised else At.REFUSED, why)
-            is_blameless = is_stale and ended.at is At.REFUSED
-            return ended, (Tell(is_stale=True),) if is_blameless else effects
+            return replace(ended, is_stale=is_stale and ended.at is At.REFUSED), effects
         case At.ASKING, Taken(signature):
             return _go(replace(state, signature=signature), At.WAITING)
         case ((At.ASKING | At.WAITING), Ready(result, signature)):

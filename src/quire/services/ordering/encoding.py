@@ -46,7 +46,7 @@ from quire.services.ordering.streamed import StreamedOriginal
 from quire.store.dataset import Dataset
 from quire.store.store import Store
 
-ATTEMPTS = 3  # aggregators that are tried, one after the other
+ATTEMPTS = 3  # orders, one after the other, at another aggregator unless its offer was stale
 SERVE_SECONDS = 86_400  # that hosts have to take the blocks
 SPARE_SECONDS = 300  # beyond what the aggregator says that it needs
 UPLOAD_BYTES_A_SECOND = 1 * MIB  # slower ones are too slow
@@ -235,7 +235,7 @@ class Encoding:
     async def _run(self, cid: Cid, terms: EncodeTerms) -> Cid:
         known = self._under_way(cid, terms)
         used: dict[str, str] = {}  # peers, and what became of them
-        while len(used) < ATTEMPTS:
+        for _ in range(ATTEMPTS):
             if known is None:
                 known = await self._begin(cid, terms, used)
             order = await self._ports.orders.until_checked(known.key)
@@ -247,9 +247,12 @@ class Encoding:
                 raise Cancelled(f"the order {order.key} was cancelled")
             if order.at is At.FAILED:
                 raise Refused(f"{cid} was not coded by {order.peer}: {words}")
-            used[order.peer] = f"{order.at.value}: {words}"
             known = None
-        raise Refused(f"{cid} was coded by nobody: {_told(used)}")
+            if order.is_stale:
+                self._ports.choice.renew(order.peer)  # it was started again: for another offer
+            else:
+                used[order.peer] = f"{order.at.value}: {words}"
+        raise Refused(f"{cid} was coded by nobody: {_told(used) or words}")
 
     def _under_way(self, cid: Cid, terms: EncodeTerms) -> Order | None:
         """An order for the same that has not ended."""

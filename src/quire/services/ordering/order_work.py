@@ -155,7 +155,7 @@ class OrderWork:
         if body is not None:
             await self._say(order, body)
         outcome = _outcome(order)
-        if how.is_stale:
+        if order.is_stale:
             self._ports.choice.renew(order.peer)
         elif outcome is not None:
             await self._ports.choice.report(order.peer, outcome, order.why)

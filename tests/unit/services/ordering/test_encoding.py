@@ -313,3 +313,19 @@ def test_the_manifest_of_a_receipt_is_what_the_purchase_names(tmp_path: Path) ->
         assert decode_manifest(dataset.manifest_bytes).is_verifiable
 
     in_town(tmp_path, main)
+
+
+def test_who_was_started_again_since_its_offer_is_asked_for_another(tmp_path: Path) -> None:
+    async def main(it: Town) -> None:
+        await it.encoding.encode(await it.dataset(SIZE), TERMS)
+        (coder,) = it.coders
+        assert coder.aggregation.aggregator is not None
+        coder.aggregation.aggregator.offering._known.clear()  # they are in memory only
+        await it.encoding.encode(await it.dataset(SIZE, seed=2), TERMS)
+        for each in it.orders.all()[::2]:
+            await it.until(each.key, At.SERVING)
+        states = [(each.at, each.is_stale) for each in it.orders.all()]
+        assert states == [(At.SERVING, False), (At.REFUSED, True), (At.SERVING, False)]
+        assert it.aggregators.shuns(coder.peer) == ""
+
+    in_town(tmp_path, main)
