@@ -6,11 +6,13 @@ Source   point.md 6.7, scenarios 12 to 14, 17
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from quire.base.errors import BlockMissing, NotFound, PeerGone, QuireError, Refused
+from quire.chain.memory.hub import MemoryHub
 from quire.dataset.envelope.derive import repair_of
 from quire.dataset.envelope.replica_map import map_keys
 from quire.dataset.envelope.signed_blob import SignedBlob
@@ -72,6 +74,29 @@ def test_a_flipped_bit_is_not_paid_and_the_block_comes_from_another() -> None:
         before = liar.asked["GetRequest"]
         assert await reader.read(file.cap) == file.content
         assert liar.asked["GetRequest"] <= before + 1
+
+    play(scene)
+
+
+def test_who_waits_for_his_channel_while_another_serves_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The chain takes longer than a reader waits before he turns to the next holder as well."""
+    allocate = MemoryHub.allocate
+
+    async def slowly(self: MemoryHub, sums: Sequence[tuple[bytes, int]]) -> object:
+        await asyncio.sleep(3)
+        return await allocate(self, sums)
+
+    async def scene(town: RetailTown) -> None:
+        keepers = await town.providers(3)
+        _, file, _ = await kept(town, keepers)
+        reader = await town.client("reader")
+        monkeypatch.setattr(MemoryHub, "allocate", slowly)
+        assert await reader.read(file.cap, 0, 100) == file.content[:100]
+        await asyncio.sleep(60)
+        assert sum(keeper.asked["GetRequest"] for keeper in keepers) <= 2  # the header; the block
+        assert [keeper.paid(reader) > 0 for keeper in keepers].count(True) == 1
 
     play(scene)
 

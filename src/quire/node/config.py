@@ -188,9 +188,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     retail_term: Annotated[
         float, Setting("duration", "how long a replica is taken for, at most; it can be renewed")
     ] = 365 * 86400.0
-    retail_credit: Annotated[int, Setting("size", "what one reader is served ahead of payment")] = (
-        MIB
-    )
+    retail_credit: Annotated[
+        int, Setting("size", "what a new reader is served ahead of payment")
+    ] = MIB
     operator: Annotated[
         str | None, Setting("text", "who runs this provider, at most 64 bytes; else the account")
     ] = None

@@ -1,7 +1,8 @@
 """Serves blocks of sealed replicas to readers, and shows to clients that they are here.
 
 A read is served as long as the reader's *ahead*, what he was served and has not paid, stays within
-the credit of the offer and what he has paid in advance. Vouchers come after the blocks; what they
+his credit and what he has paid in advance. His credit is that of the offer, and grows with all that
+he has paid. Vouchers come after the blocks; what they
 pay ahead of all bills settles the ahead, as bills "get/<session>/<number>". What a reader never
 got, because an answer was lost or another was quicker, he does not pay: his ahead fades with time,
 so that it does not count against him for ever. None of it counts among what clients owe for
@@ -34,7 +35,7 @@ from quire.services.providing.ports import ProviderPorts
 from quire.services.providing.replica_blocks import ReplicaBlocks
 from quire.services.providing.settings import ProviderLimits
 
-FADE_SECONDS = 600.0  # in which the whole credit fades
+FADE_SECONDS = 600.0  # in which the credit of the offer fades
 SETTLE_SECONDS = 2.0
 READERS_MAX = 4096
 HOUR = 3600.0
@@ -149,8 +150,9 @@ class Reading:
             text = f"the payment channel has no room for the {cost} tokens of this read"
             return ReplicaAnswer(Code.PAYMENT_REQUIRED, text)
         in_advance = max(0, -income.due(client))
+        settings = self._offering.settings
         credit = credit_tokens(
-            self._offering.settings.credit_bytes, self._offering.settings.price_get_byte
+            settings.credit_bytes, settings.price_get_byte, income.received(client)
         )
         # One read always fits: who asks for more than the credit at once pays right after it.
         if reader.ahead and not may_serve(int(reader.ahead) - in_advance, cost, credit):

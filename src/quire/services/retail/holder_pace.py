@@ -49,6 +49,10 @@ class Paces:
         pace.failures += 1
         pace.is_out = pace.is_out or is_out
 
+    def called_off(self, peer: str, size: int) -> None:
+        """Before it was asked; that says nothing about it."""
+        self.of(peer).under_way -= size
+
     def next(
         self, holders: Sequence[Holder], tried: Collection[str], size: int, *, is_alone: bool
     ) -> Holder | None:

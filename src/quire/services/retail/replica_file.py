@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -63,6 +63,13 @@ class _Run:
     start: int
     count: int
     size: int  # whole blocks, in bytes
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Of a run at one holder. `is_sent`: he may be at it, and what he serves is paid."""
+
+    is_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ class ReplicaFile:
 
         async def settle(peer: str, tab: Tab) -> None:
             try:
-                await tab.settle()
+                await tab.close()
             except QuireError as error:
                 self._tell_unpaid(peer, error)
 
@@ -152,16 +159,20 @@ class ReplicaFile:
         """Raises BlockMissing when nobody serves it, or what kept us from paying for it."""
         holders = self._of_chunk.get(run.chunk, [])
         tried: dict[str, None] = {}
-        asked: dict[asyncio.Task[bytes], str] = {}
+        asked: dict[asyncio.Task[bytes], _Attempt] = {}
         problems: list[QuireError] = []
         while True:
             holder = None
             if len(asked) < AT_ONCE:
-                holder = self._paces.next(holders, tried, run.size, is_alone=not asked)
+                ready = [each for each in holders if not self._waits_for_chain(each)]
+                is_alone = not asked
+                holder = self._paces.next(ready, tried, run.size, is_alone=is_alone)
+                holder = holder or self._paces.next(holders, tried, run.size, is_alone=is_alone)
             if holder is not None:
                 tried[holder.peer] = None
                 self._paces.began(holder.peer, run.size)
-                asked[self._spawn(self._ask(run, holder))] = holder.peer
+                attempt = _Attempt()
+                asked[self._spawn(self._ask(run, holder, attempt))] = attempt
             elif not asked:
                 raise self._nobody(run, problems)
             may_hedge = len(asked) < AT_ONCE and len(tried) < len(holders)
@@ -173,17 +184,19 @@ class ReplicaFile:
                 del asked[task]
                 error = task.exception()
                 if error is None:
-                    return task.result()  # a second one that was asked ends, and is paid, behind
+                    _call_off(asked)
+                    return task.result()
                 if not isinstance(error, QuireError):
                     raise error
                 problems.append(error)
 
-    async def _ask(self, run: _Run, holder: Holder) -> bytes:
+    async def _ask(self, run: _Run, holder: Holder, attempt: _Attempt) -> bytes:
         """The run from one holder, unsealed. Raises QuireError."""
         peer = holder.peer
         try:
             tab = await self._tab(holder)
             await tab.admit(run.size)
+            attempt.is_sent = True
             self.asked_blocks += run.count
             began = self._ports.clock.monotonic()
             try:
@@ -197,7 +210,10 @@ class ReplicaFile:
             await self._report(peer, error)
             raise
         except BaseException:
-            self._paces.failed(peer, run.size)
+            if attempt.is_sent:
+                self._paces.failed(peer, run.size)
+            else:
+                self._paces.called_off(peer, run.size)
             raise
         self._has_served.setdefault(peer, True)
         self._paces.served(peer, run.size, self._ports.clock.monotonic() - began)
@@ -236,6 +252,10 @@ class ReplicaFile:
             # It is asked for no more, as it would serve no more; the data is here all the same.
             self._paces.of(peer).is_out = True
             self._tell_unpaid(peer, error)
+
+    def _waits_for_chain(self, holder: Holder) -> bool:
+        tab = self._tabs.get(holder.peer)
+        return tab is not None and tab.waits_for_chain
 
     async def _tab(self, holder: Holder) -> Tab:
         tab = self._tabs.get(holder.peer)
@@ -311,3 +331,10 @@ class ReplicaFile:
         del self._tasks[task]
         if not task.cancelled():
             task.exception()  # seen: who asked for it may be gone
+
+
+def _call_off(asked: Mapping[asyncio.Task[bytes], _Attempt]) -> None:
+    """The run is here. Who was asked as well ends, and is paid, behind; who was not, is not."""
+    for task, attempt in asked.items():
+        if not attempt.is_sent:
+            task.cancel()

@@ -1,10 +1,11 @@
 """What one reader owes one provider for blocks that it has verified, and how that is paid.
 
-    admit ─► asked ─► verified ─► a voucher after each MiB, and for the rest at the end
+    admit ─► asked ─► verified ─► a voucher after each MiB or more, and for the rest at the end
                  └─► dropped
 
-What is asked and not yet paid never exceeds the credit that the provider's offer gives; what was
-not verified is never paid.
+What is asked and not yet paid never exceeds the credit that the provider gives: that of its offer,
+and more as more is paid. What was not verified is never paid. A channel that gets small is topped
+up while reading goes on.
 Source   point.md 4.2 (exposure limits), 6.5 (billing of retrieval)
 """
 
@@ -12,25 +13,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from quire.base.errors import ChannelTooSmall, PeerError, Refused
+from quire.base.errors import ChannelTooSmall, PeerError, QuireError, Refused
 from quire.base.units import MIB
+from quire.channels.credit import credit_tokens
 from quire.channels.port import Payments
 from quire.point.values import Offer
 
-STEP_BYTES = MIB  # verified bytes that one voucher pays
+STEP_BYTES = MIB  # verified bytes that one voucher pays, at least
+STEPS = 4  # vouchers for a credit that has grown
 PAY_ATTEMPTS = 4
 PAY_PAUSE_SECONDS = 1.0
-FUND_BYTES = 64 * MIB  # a channel is made large enough to read so much, or what is left
+FUND_BYTES = 256 * MIB  # a channel is made large enough to read so much, or what is left
+LOW_BYTES = 128 * MIB  # it is topped up when it is good for less than that, or for what is left
 
 
 @dataclass(slots=True)
 class Purse:
-    """What one reading may spend in all, and the names of its bills."""
+    """What one reading may spend in all, and the names of its bills. `left`: bytes of the file that
+    nobody was asked for yet."""
 
     session: str
-    size: int  # bytes of the file
+    left: int
     budget: int | None = None
     committed: int = 0  # for what is asked, verified or paid
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1 << 62)))
@@ -70,7 +76,14 @@ class Tab:
         self._introduced = b""
         self._room = 0  # what the channel could promise when it was last looked at, less since
         self._funding = asyncio.Lock()
+        self._topping_up: asyncio.Task[None] | None = None
+        self._paid = 0  # tokens promised to this provider since ever, as far as he has the vouchers
         self._changed = asyncio.Event()
+
+    @property
+    def waits_for_chain(self) -> bool:
+        """Whether what is admitted now would wait for a top-up, or for a look at the channel."""
+        return self._funding.locked()
 
     @property
     def price(self) -> int:
@@ -105,7 +118,7 @@ class Tab:
         # What is larger than the credit goes alone. Nothing is awaited between the look and the
         # entry, as others are admitted at the same time.
         while self._asked or self._unpaid:
-            if self._asked + self._unpaid + size <= self._offer.credit_bytes:
+            if self._asked + self._unpaid + size <= self._credit_bytes:
                 break
             if self._asked:
                 self._changed.clear()
@@ -113,9 +126,11 @@ class Tab:
             else:
                 await self.settle()
         self._asked += size
+        self._purse.left -= size
         try:
             await self._have_room()
         except BaseException:
+            self._purse.left += size
             self._asked -= size
             self._changed.set()
             raise
@@ -123,6 +138,7 @@ class Tab:
     def dropped(self, size: int) -> None:
         """It did not come, or does not verify."""
         self._asked -= size
+        self._purse.left += size
         self._purse.committed -= size * self.price
         self._changed.set()
 
@@ -131,7 +147,8 @@ class Tab:
         self._asked -= size
         if self.price:
             self._verified += size
-            if self._verified >= min(STEP_BYTES, self._offer.credit_bytes):
+            credit = self._credit_bytes
+            if self._verified >= max(min(STEP_BYTES, credit), credit // STEPS):
                 await self.settle()
         self._changed.set()
 
@@ -151,16 +168,42 @@ class Tab:
             finally:
                 self._changed.set()
 
+    async def close(self) -> None:
+        """Pay the rest. Raises as `settle`."""
+        if self._topping_up is not None:
+            self._topping_up.cancel()  # what was sent to the chain goes on
+            await asyncio.wait([self._topping_up])
+        await self.settle()
+
+    @property
+    def _credit_bytes(self) -> int:
+        price = self.price
+        return credit_tokens(self._offer.credit_bytes, price, self._paid) // price
+
     async def _have_room(self) -> None:
         """Have a channel that can promise all that is asked: who serves looks at it first."""
         assert self._payments is not None
         async with self._funding:
             needed = (self._asked + self._unpaid) * self.price
             if self._room < needed:
+                if self._topping_up is not None:
+                    await asyncio.wait([self._topping_up])
                 self._room = await self._payments.room(self._offer.payee)
             if self._room < needed:
-                await self._payments.fund(self._offer.payee, max(needed, self._ahead()))
+                await self._payments.fund(self._offer.payee, needed, needed + self._ahead())
                 self._room = await self._payments.room(self._offer.payee)
+        if self._room < needed + self._ahead(LOW_BYTES) and self._topping_up is None:
+            self._topping_up = asyncio.create_task(self._top_up(), name="top up while reading")
+
+    async def _top_up(self) -> None:
+        """Before the room is needed. When it comes to nothing, whoever needs it hears of that."""
+        assert self._payments is not None
+        payee = self._offer.payee
+        with suppress(QuireError):
+            needed = (self._asked + self._unpaid) * self.price
+            await self._payments.fund(payee, self._room + 1, needed + self._ahead())
+            self._room = await self._payments.room(payee)
+            self._topping_up = None
 
     def _commit(self, size: int) -> None:
         if self._payments is None:
@@ -175,19 +218,19 @@ class Tab:
         payee, amount = self._offer.payee, bill.size * self.price
         for attempt in range(PAY_ATTEMPTS):
             try:
-                await self._payments.pay(bill.name, self._peer, payee, amount)
+                self._paid = await self._payments.pay(bill.name, self._peer, payee, amount)
                 self._room -= amount
                 return
             except ChannelTooSmall:
-                await self._payments.fund(payee, max(amount, self._ahead()))
+                await self._payments.fund(payee, amount, amount + self._ahead())
             except PeerError as error:
                 if attempt == PAY_ATTEMPTS - 1 or not error.retry:
                     raise
                 await asyncio.sleep(PAY_PAUSE_SECONDS * 2**attempt)
         raise ChannelTooSmall(f"the channel to {self._peer} cannot promise {amount}")
 
-    def _ahead(self) -> int:
+    def _ahead(self, most: int = FUND_BYTES) -> int:
         """What is worth having in a channel, so that one transaction serves for a while."""
-        wanted = min(FUND_BYTES, self._purse.size) * self.price
+        wanted = min(most, max(0, self._purse.left)) * self.price
         budget = self._purse.budget
-        return wanted if budget is None else min(wanted, budget)
+        return wanted if budget is None else min(wanted, budget - self._purse.committed)

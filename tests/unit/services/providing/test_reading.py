@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from quire.channels.credit import TRUST_SHARE
 from quire.formats.replica_answers import AuditAnswer, Blocks, audit_digest
 from quire.formats.replica_asking import AuditRequest, GetRequest, MapGet, MapPut
 from quire.formats.replica_blob import MapBlob
@@ -71,6 +72,20 @@ async def test_a_reader_who_does_not_pay_gets_no_more_than_the_credit(tmp_path):
         await reader.pay(4 * BLOCK_PRICE)
         assert (await read(reader, range(4))).code is Code.OK
         assert (await read(reader, (5,))).code is Code.PAYMENT_REQUIRED
+
+
+async def test_the_credit_of_a_reader_grows_with_what_he_has_paid(tmp_path):
+    async with provider_in(tmp_path) as place:
+        customer = await place.customer()
+        await customer.put(LINK, REPLICA)
+        reader = await place.customer(OTHER_KEY)
+        paid = TRUST_SHARE * (CREDIT_BLOCKS + 4) * BLOCK_PRICE
+        await reader.pay(paid)
+        await place.income.bill(OTHER, "other/1", paid)  # for something else
+        served = 0
+        while (await read(reader, (served % 16,))).code is Code.OK:
+            served += 1
+        assert served == CREDIT_BLOCKS + 4
 
 
 async def test_what_is_read_does_not_count_among_what_is_owed_for_storage(tmp_path):
