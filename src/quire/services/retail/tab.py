@@ -105,7 +105,7 @@ class Tab:
     async def admit(self, size: int) -> None:
         """Wait until `size` bytes may be asked. Raises what paying raises."""
         if not self.price:
-            self._asked += size
+            self._begin(size)
             return
         self._commit(size)
         try:
@@ -125,21 +125,25 @@ class Tab:
                 await self._changed.wait()
             else:
                 await self.settle()
-        self._asked += size
-        self._purse.left -= size
+        self._begin(size)
         try:
             await self._have_room()
         except BaseException:
-            self._purse.left += size
-            self._asked -= size
-            self._changed.set()
+            self._end(size)
             raise
 
     def dropped(self, size: int) -> None:
         """It did not come, or does not verify."""
+        self._end(size)
+        self._purse.committed -= size * self.price
+
+    def _begin(self, size: int) -> None:
+        self._asked += size
+        self._purse.left -= size
+
+    def _end(self, size: int) -> None:
         self._asked -= size
         self._purse.left += size
-        self._purse.committed -= size * self.price
         self._changed.set()
 
     async def verified(self, size: int) -> None:
