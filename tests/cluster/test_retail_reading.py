@@ -60,7 +60,9 @@ async def is_excluded(street: Street, provider: str) -> bool:
 
 
 async def a_lying_holder_is_not_paid(street: Street, names: list[str], file: Kept) -> None:
-    """12: P1 flips a bit in all that it serves."""
+    """12: P1 flips a bit in all that it serves. Channels are open, so that all three are asked."""
+    room = 2 * GET_PRICE * len(DATA)
+    await asyncio.gather(*(street.open_channel(READER, name, room) for name in names))
     assert await street.read(READER, file) == DATA
     liar, *honest = names
 

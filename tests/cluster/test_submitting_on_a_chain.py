@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from quire.aggregation.order import At
+from quire.aggregation.order import ENDS, At, Order
 from quire.aggregation.values import Service
 from quire.base.events import EventBus
 from quire.chain.contract_config import ContractConfig
@@ -54,9 +54,17 @@ class Side:
         prover.give_to(self.customer.delegation)
         await self.customer.start()
 
+    @property
+    def orders(self) -> list[Order]:
+        return self.customer.orders.all() if self.customer else []
+
+    @property
+    def settled(self) -> list[Order]:
+        return [order for order in self.orders if order.at is At.SETTLED]
+
     async def has_paid(self) -> bool:
-        orders = self.customer.orders.all() if self.customer else []
-        return [order.at for order in orders] == [At.SETTLED] * SLOTS
+        """On a busy machine also when an order came to nothing and the host sent itself."""
+        return len(self.settled) >= SLOTS and all(order.at in ENDS for order in self.orders)
 
 
 @pytest.mark.slow
@@ -93,16 +101,18 @@ async def test_proofs_of_two_hosts_share_transactions_and_are_paid(tmp_path, mon
             proving(here, second.market, sides[1].journal, slots[1], sides[1].join) as two,
         ):
             for side in sides:
-                await until(side.has_paid)
-            assert (one.counts.transactions, two.counts.transactions) == (0, 0)
+                await until(side.has_paid, 200.0)
+            for side, prover in zip(sides, (one, two), strict=True):
+                assert prover.counts.transactions == len(side.orders) - len(side.settled)
         for side in sides:
-            orders = side.customer.orders.all()
-            assert all("is in block" in order.checked for order in orders)
-            assert gatherer.payee.received(side.access.market.account) == SLOTS * PRICE
+            assert all("is in block" in order.checked for order in side.settled)
+            paid = len(side.settled) * PRICE
+            assert gatherer.payee.received(side.access.market.account) == paid
             await side.customer.stop()
-        assert sum(gatherer.batches) == 2 * SLOTS
+        sent = sum(len(side.settled) for side in sides)
+        assert sum(gatherer.batches) == sent
         assert gatherer.batches[0] >= 2
         told = [event for event in gatherer.events.history() if event.kind == "submitting.sent"]
         gas = sum(int(str(event.facts["gas"])) for event in told)
-        assert gas < 2 * SLOTS * SINGLE_GAS
+        assert gas < sent * SINGLE_GAS
         await gatherer.die()

@@ -204,6 +204,12 @@ class Street:
         """The best voucher of a client that a provider has."""
         return await self._of_channel(provider, "earning", "payer", of, "received")
 
+    async def open_channel(self, payer: str, provider: str, tokens: int) -> None:
+        """Have room for so much in a node's channel to a provider."""
+        payee = address_text(self.town.market.account(provider))
+        async with self.api(payer) as api:
+            await api.json("POST", f"/channels/{payee}/topup", body={"amount": str(tokens)})
+
     async def claim(self, provider: str) -> int:
         """Have a provider claim all it was promised; the tokens that it brought."""
         async with self.api(provider) as api:

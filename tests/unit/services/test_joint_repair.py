@@ -134,7 +134,7 @@ async def test_without_room_only_the_own_slot_is_computed(tmp_path) -> None:
 async def test_when_not_all_can_be_computed_the_own_slot_is(tmp_path) -> None:
     """Row 4 is needed and there, though the contract says that its host lost it."""
     rows = (0, 2, 3, 4)
-    async with cluster(tmp_path, rows, idle_seconds=1.0) as (dataset, _, first, _, _):
+    async with cluster(tmp_path, rows, idle_seconds=3.0) as (dataset, _, first, _, _):
         town = await lost_town(dataset)
         await town.get(first, 1)
         both, alone = first.rebuilds.all()
