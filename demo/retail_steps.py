@@ -197,9 +197,8 @@ async def restore(run: Run) -> None:
 
 
 async def read(run: Run) -> None:
-    """By the capability alone, while one of the providers dies."""
+    """By the capability alone, while one of the providers that it is read from dies."""
     run.suspects = (READER,)
-    victim = GOOD[1]
     digest, count, began = hashlib.sha256(), 0, time.perf_counter()
     async with Sdk(run.nodes[READER].api) as sdk:
         with run.steps.bar() as bar:
@@ -209,17 +208,26 @@ async def read(run: Run) -> None:
                 count += len(piece)
                 bar.update(task, completed=count)
                 if not run.killed_reading and count > run.size // 4:
-                    run.killed_reading = victim
-                    await asyncio.to_thread(run.nodes[victim].kill)
+                    run.killed_reading = await _busiest(run)
+                    await asyncio.to_thread(run.nodes[run.killed_reading].kill)
     took = time.perf_counter() - began
     if digest.hexdigest() != run.expected:
         raise IntegrityError(f"what was read has SHA-256 {digest.hexdigest()}")
     run.steps.done(
         READER,
-        f"read the file; {victim} was killed when a quarter was there",
+        f"read the file; {run.killed_reading} was killed when a quarter was there",
         rate_text(count, took),
         f"SHA-256 {run.expected}",
     )
+
+
+async def _busiest(run: Run) -> str:
+    """Of the good providers, who has served most."""
+    served = {}
+    for name in GOOD:
+        async with run.api(name) as api:
+            served[name] = int((await api.json("GET", "/leases"))["readBytes"])
+    return max(served, key=lambda name: served[name])
 
 
 async def scan(run: Run, file: Path) -> None:

@@ -98,6 +98,7 @@ async def test_blocks_taken_back_after_each_step_and_a_chain_that_was_away_chang
         slots = [slot_id(request_id, number) for number in range(K + M)]
         await chain.stop()
         await chain.start_again()
+        await chain.mine(TAKEN_BACK)  # of blocks before its restart the chain has no state left
         back_at = (await town.chain.head()).number
         proved = one_more(town, ProofSubmitted, back_at)
         await take_back_as_soon_as(town, back_at, proved, "a proof after the chain was away")
