@@ -53,4 +53,4 @@ async def test_a_host_without_a_key_fills_and_proves_slots(tmp_path: Path) -> No
         await town.until(has_proved_a_period, "a proof of a period was ordered, made and paid")
         earned = await jobs(client, "jobs")
         assert {each["paid"] for each in earned if each["state"] == "settled"} == {str(PRICE)}
-        assert await town.slot_states(request_id) == [SlotState.FILLED] * (K + M)
+        await town.until_slots(request_id, SlotState.FILLED, K + M)
