@@ -13,6 +13,7 @@ from quire.base.invariant import invariant
 from quire.chain.hub import HubDomain
 from quire.chain.values import ADDRESS_BYTES
 from quire.channels.signed_offer import OfferKind, check_terms
+from quire.formats.amount import MAX_AMOUNT_BYTES, encode_amount
 from quire.formats.peer_id import public_key_of
 from quire.formats.protobuf import Fields, bytes_field, uint_field
 from quire.formats.signed_offer import MAX_OFFER_BYTES
@@ -21,7 +22,6 @@ from quire.point.values import Offer, SignedOffer
 
 MAX_OPERATOR_BYTES = 64
 _PRICES = {5: "price_byte_second", 6: "price_get_byte", 7: "fee_put_byte"}
-_PRICE_BYTES = 32
 
 
 def encode_offer(offer: Offer) -> bytes:
@@ -78,14 +78,14 @@ def check_offer(signed: SignedOffer, peer_id: bytes, domain: HubDomain, now: flo
 
 def _big(value: int) -> bytes:
     """Big-endian without leading zeros; 0 is empty."""
-    invariant(0 <= value < 1 << 8 * _PRICE_BYTES, "a price is a number of 256 bits")
-    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+    invariant(0 <= value < 1 << 8 * MAX_AMOUNT_BYTES, "a price is a number of 256 bits")
+    return encode_amount(value)
 
 
 def _price(fields: Fields, number: int) -> int:
     data = fields.blob(number)
-    if len(data) > _PRICE_BYTES:
-        raise BadEncoding(f"{_PRICES[number]} of an offer has more than {_PRICE_BYTES} bytes")
+    if len(data) > MAX_AMOUNT_BYTES:
+        raise BadEncoding(f"{_PRICES[number]} of an offer has more than {MAX_AMOUNT_BYTES} bytes")
     return int.from_bytes(data, "big")
 
 
